@@ -1,0 +1,13 @@
+//! The plan as data: what is sent where, and why. Made by `planner`, run by `session` and
+//! `executor`; they meet only here. What can be printed can be tested, cached and shown in EXPLAIN.
+//!
+//! A plan never holds a parameter's value and knows no sockets.
+
+mod node;
+mod print;
+mod resolve;
+
+pub use node::{
+    Access, Control, ExplainFormat, KeySource, KeyTarget, Plan, Route, Setting, Targets,
+};
+pub use resolve::{Destination, NoParams, ParamValues};

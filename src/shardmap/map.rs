@@ -1,0 +1,99 @@
+//! The map itself and the questions it answers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use super::function::{LogicalShardId, ShardingFunction};
+use super::placement::Placement;
+use crate::types::{KeyType, KeyValue};
+
+/// Number of a published shard map, always rising.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MapVersion(pub u64);
+
+/// Index of a shard in [`ShardMap::shards`]; stable within one map version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShardId(pub u16);
+
+/// Index of a keyspace in [`ShardMap::keyspaces`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyspaceIndex(pub u16);
+
+/// A table's schema and name as PostgreSQL stores them (folded, unquoted, at most 63 bytes).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TableName {
+    pub schema: String,
+    pub name: String,
+}
+
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.schema != "public" {
+            write!(f, "{}.", self.schema)?;
+        }
+        f.write_str(&self.name)
+    }
+}
+
+/// How the rows of a listed table are spread. Tables that are not listed live on the default shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TableKind {
+    /// Rows live on the shard of their sharding key, in the column named here.
+    Sharded { keyspace: KeyspaceIndex, column: String },
+    /// Whole on every shard.
+    Reference,
+}
+
+/// The column, its type: what decides where a row of the keyspace lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShardingKey {
+    pub column: String,
+    pub key_type: KeyType,
+}
+
+/// A set of tables sharded alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keyspace {
+    pub name: String,
+    pub key: ShardingKey,
+    pub function: ShardingFunction,
+    pub placement: Placement,
+}
+
+/// The versioned whole, for one database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShardMap {
+    pub version: MapVersion,
+    /// Shard names in the order of the configuration.
+    pub shards: Vec<String>,
+    pub default_shard: ShardId,
+    pub keyspaces: Vec<Keyspace>,
+    pub tables: HashMap<TableName, TableKind>,
+}
+
+impl ShardMap {
+    pub fn shard_name(&self, shard: ShardId) -> &str {
+        &self.shards[usize::from(shard.0)]
+    }
+
+    pub fn keyspace(&self, index: KeyspaceIndex) -> &Keyspace {
+        &self.keyspaces[usize::from(index.0)]
+    }
+
+    /// Where rows with this key value live. A NULL key lives nowhere: `None`.
+    pub fn locate(&self, keyspace: KeyspaceIndex, value: &KeyValue) -> Option<(LogicalShardId, ShardId)> {
+        let keyspace = self.keyspace(keyspace);
+        let logical = keyspace.function.logical_shard(value)?;
+        Some((logical, keyspace.placement.shard(logical)))
+    }
+
+    /// True where every table lives on the default shard, so that nothing has to be routed.
+    pub fn is_unsharded(&self) -> bool {
+        self.tables.is_empty()
+    }
+
+    /// Tables by name, sorted, for printing.
+    pub fn tables_sorted(&self) -> BTreeMap<&TableName, &TableKind> {
+        self.tables.iter().collect()
+    }
+}

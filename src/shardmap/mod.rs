@@ -1,0 +1,15 @@
+//! The shard map as a value: keyspaces, tables, sharding functions, logical shards and where they
+//! are placed. Immutable, versioned, shared as `Arc<ShardMap>`; changing the map is publishing
+//! another one.
+//!
+//! No I/O, no SQL syntax: `config` builds it from YAML, `planner` and `session` ask it.
+
+mod function;
+mod map;
+mod placement;
+
+pub use function::{LogicalShardId, ShardingFunction};
+pub use map::{
+    Keyspace, KeyspaceIndex, MapVersion, ShardId, ShardMap, ShardingKey, TableKind, TableName,
+};
+pub use placement::Placement;

@@ -1,0 +1,12 @@
+//! PostgreSQL data types as far as routing needs them: OIDs, the values of sharding keys, how they
+//! are read from SQL literals and from text and binary parameters, and PostgreSQL's partition hash.
+//!
+//! No I/O, no SQL syntax, no shard map.
+
+mod oid;
+mod key;
+mod hash;
+
+pub use hash::partition_hash;
+pub use key::{Format, KeyError, KeyType, KeyValue};
+pub use oid::Oid;

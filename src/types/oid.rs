@@ -1,0 +1,20 @@
+//! Type OIDs that are fixed in every PostgreSQL.
+//! Source: `src/include/catalog/pg_type.dat`.
+
+/// A type's OID; zero where the client left the type to the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Oid(pub u32);
+
+impl Oid {
+    pub const UNSPECIFIED: Self = Self(0);
+    pub const BOOL: Self = Self(16);
+    pub const INT8: Self = Self(20);
+    pub const INT2: Self = Self(21);
+    pub const INT4: Self = Self(23);
+    pub const TEXT: Self = Self(25);
+    pub const UNKNOWN: Self = Self(705);
+    pub const BPCHAR: Self = Self(1042);
+    pub const VARCHAR: Self = Self(1043);
+    pub const NUMERIC: Self = Self(1700);
+    pub const UUID: Self = Self(2950);
+}
