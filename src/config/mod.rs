@@ -6,5 +6,6 @@
 mod resolved;
 
 pub use resolved::{
-    Address, Config, Database, Password, PoolMode, PoolSettings, ServerTls, ServerTlsMode, Service, Shard, User,
+    Address, Config, Database, Password, PoolMode, PoolSettings, ServerTls, ServerTlsMode, Service,
+    Shard, User,
 };

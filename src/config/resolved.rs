@@ -58,7 +58,10 @@ pub enum Password {
     Plain(String),
     /// `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`: can check a client, but cannot log
     /// in to a server, so such a user's databases need `server_password` beside it.
-    Scram { verifier: String, server_password: Option<String> },
+    Scram {
+        verifier: String,
+        server_password: Option<String>,
+    },
 }
 
 impl fmt::Debug for Password {

@@ -39,7 +39,10 @@ impl fmt::Display for TableName {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TableKind {
     /// Rows live on the shard of their sharding key, in the column named here.
-    Sharded { keyspace: KeyspaceIndex, column: String },
+    Sharded {
+        keyspace: KeyspaceIndex,
+        column: String,
+    },
     /// Whole on every shard.
     Reference,
 }
@@ -81,7 +84,11 @@ impl ShardMap {
     }
 
     /// Where rows with this key value live. A NULL key lives nowhere: `None`.
-    pub fn locate(&self, keyspace: KeyspaceIndex, value: &KeyValue) -> Option<(LogicalShardId, ShardId)> {
+    pub fn locate(
+        &self,
+        keyspace: KeyspaceIndex,
+        value: &KeyValue,
+    ) -> Option<(LogicalShardId, ShardId)> {
         let keyspace = self.keyspace(keyspace);
         let logical = keyspace.function.logical_shard(value)?;
         Some((logical, keyspace.placement.shard(logical)))

@@ -22,7 +22,12 @@ impl Placement {
     /// Logical shards of one shard as inclusive ranges, in order: `0-127, 140`.
     pub fn ranges(&self, shard: ShardId) -> Vec<(u32, u32)> {
         let mut ranges: Vec<(u32, u32)> = Vec::new();
-        for (logical, _) in self.by_logical.iter().enumerate().filter(|(_, s)| **s == shard) {
+        for (logical, _) in self
+            .by_logical
+            .iter()
+            .enumerate()
+            .filter(|(_, s)| **s == shard)
+        {
             let logical = logical as u32;
             match ranges.last_mut() {
                 Some((_, last)) if *last + 1 == logical => *last = logical,
