@@ -1,1 +1,11 @@
+//! Listeners, sockets, TLS toward the servers. Bytes only: no room but this one imports `rustls`, and
+//! this one knows no message beyond the SSLRequest that comes before the first.
 
+mod certificate;
+mod listener;
+mod stream;
+mod tls;
+
+pub use listener::{Listener, Peer};
+pub use stream::Stream;
+pub use tls::{ControlTls, ControlTlsStream, Tls, TlsError, open};
