@@ -20,7 +20,6 @@ pub const READ_BYTES: usize = 16 * 1024;
 pub const OUTPUT_BYTES_MAX: usize = 64 * 1024;
 
 /// A client's connection and the bytes on their way in and out of it.
-#[derive(Debug)]
 pub struct Buffered {
     pub stream: Stream,
     /// Received and not yet consumed.

@@ -30,7 +30,6 @@ pub enum Purpose {
 }
 
 /// A leased connection and what this session has done on it.
-#[derive(Debug)]
 pub(super) struct Bound {
     pub(super) shard: ShardId,
     pub(super) lease: Lease,
@@ -145,7 +144,7 @@ impl Session {
         let deadline = Instant::now() + self.database.config.pool.connect;
         server.lease.settings = UNKNOWN;
         server.lease.prepared.unnamed = None;
-        if let Err(error) = server.lease.simple(&text, deadline.into()).await {
+        if let Err(error) = server.lease.simple(&text, deadline).await {
             self.lose_server();
             return Err(Failure::Statement(error));
         }
@@ -183,7 +182,7 @@ impl Session {
         let Some(server) = &mut self.server else {
             return Ok(());
         };
-        let deadline = (Instant::now() + self.database.config.pool.connect).into();
+        let deadline = Instant::now() + self.database.config.pool.connect;
         server.lease.prepared.unnamed = None;
         let outcome = server.lease.simple(&prelude.text(), deadline).await;
         let ended = server.lease.simple("ROLLBACK", deadline).await;

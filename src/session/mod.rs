@@ -28,24 +28,22 @@ use crate::backend::Parameters;
 use crate::config::{PoolMode, User};
 use crate::error::{PgError, SqlState};
 use crate::executor::{Paused, Relay, RelayError};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, StatementMetrics};
 use crate::net::Buffered;
 use crate::plan::{Control, Destination, ParamValues, Plan, Route, explain_lines};
-use crate::planner::{Context, PlanCache};
+use crate::planner::{self, Context};
 use crate::shardmap::{ShardId, ShardMap};
-use crate::topology::{LiveDatabase, Topology};
+use crate::topology::{LiveDatabase, Snapshot, Topology};
 use crate::txn::Transaction;
 use crate::types::Oid;
 use crate::wire::TransactionStatus;
 use lease::Bound;
 
 /// What all sessions of a proxy share.
-#[derive(Debug)]
 pub struct Shared {
     pub topology: Arc<Topology>,
     pub registry: Arc<Registry>,
     pub globals: Globals,
-    pub plans: PlanCache,
     pub metrics: Arc<Metrics>,
 }
 
@@ -75,12 +73,13 @@ impl From<io::Error> for Failure {
 }
 
 /// Everything that lives as long as a client's connection.
-#[derive(Debug)]
 pub struct Session {
     shared: Arc<Shared>,
     registered: Registered,
     user: Arc<User>,
+    snapshot: Arc<Snapshot>,
     database: Arc<LiveDatabase>,
+    metrics: StatementMetrics,
     pub settings: Settings,
     pub statements: Statements,
     pub txn: Transaction,
@@ -95,19 +94,23 @@ pub struct Session {
 }
 
 impl Session {
+    /// A session of `user` on the database it asked for, both of `snapshot`.
     pub fn new(
         shared: Arc<Shared>,
         registered: Registered,
+        snapshot: Arc<Snapshot>,
         user: Arc<User>,
         database: Arc<LiveDatabase>,
-        settings: Settings,
     ) -> Self {
+        let metrics = shared.metrics.statements(&database.config.name);
         Self {
             shared,
             registered,
             user,
+            snapshot,
             database,
-            settings,
+            metrics,
+            settings: Settings::default(),
             statements: Statements::default(),
             txn: Transaction::default(),
             relay: Relay::default(),
@@ -115,6 +118,18 @@ impl Session {
             kept: Vec::new(),
             reported: Parameters::default(),
         }
+    }
+
+    /// Applies the startup packet's settings on a server, which so checks them, and learns the
+    /// parameters the client is to be told.
+    pub async fn start(&mut self, io: &mut Buffered, settings: Settings) -> Result<(), Failure> {
+        self.settings = settings;
+        self.enter(io, self.default_shard(), Purpose::Describe).await?;
+        if let Some(server) = &self.server {
+            self.reported = server.lease.parameters.clone();
+        }
+        self.leave().await;
+        Ok(())
     }
 
     pub fn entry(&self) -> &Arc<Entry> {
@@ -140,19 +155,24 @@ impl Session {
     /// Takes the current configuration; between transactions only. A database that is no longer
     /// configured, or a user who is no longer let in, ends the session.
     pub fn refresh(&mut self) -> Result<(), Failure> {
-        let Some(current) = self.shared.topology.newer(&self.database) else {
+        let Some(current) = self.shared.topology.newer(&self.snapshot) else {
             return Ok(());
         };
-        let Some(database) = current else {
-            let name = &self.database.config.name;
-            let gone = PgError::proxy(
-                SqlState::ADMIN_SHUTDOWN,
-                format!("database \"{name}\" is no longer configured"),
-            );
+        let name = &self.database.config.name;
+        let user = current.config.users.get(&self.user.name);
+        let allowed = user.filter(|user| user.databases.contains(name));
+        let (Some(user), Some(database)) = (allowed, current.databases.get(name)) else {
+            let gone = format!("user \"{}\" may no longer use database \"{name}\"", self.user.name);
+            let gone = PgError::proxy(SqlState::ADMIN_SHUTDOWN, gone);
             return Err(Failure::Fatal(gone.fatal()));
         };
-        self.kept.clear();
-        self.database = database;
+        let (user, database) = (Arc::clone(user), Arc::clone(database));
+        if !Arc::ptr_eq(&database, &self.database) {
+            self.kept.clear();
+            self.database = database;
+        }
+        self.user = user;
+        self.snapshot = current;
         Ok(())
     }
 
@@ -161,7 +181,8 @@ impl Session {
     /// Errors: refusals; 08006 where the default shard's catalogs could not be read yet, because
     /// planning without them could be fooled by a view.
     pub async fn plan(&self, text: &str, param_types: &[Oid]) -> Result<Arc<Plan>, PgError> {
-        let schema = self.database.schema_loaded().await?;
+        self.database.schema_loaded().await?;
+        let schema = self.database.schema();
         let context = Context {
             map: self.map(),
             schema: &schema,
@@ -169,7 +190,7 @@ impl Session {
             param_types,
             transaction_pooling: !self.session_pooled(),
         };
-        let planned = self.shared.plans.plan(text, &context);
+        let planned = planner::plan(text, &context).map(Arc::new);
         if self.txn.status() == TransactionStatus::Failed {
             match &planned {
                 Ok(plan) => self.heard(plan)?,
@@ -177,7 +198,7 @@ impl Session {
             }
         }
         if planned.is_err() {
-            self.shared.metrics.statements.refused.inc();
+            self.metrics.refusals.inc();
         }
         planned
     }

@@ -43,7 +43,6 @@ impl Activity {
 }
 
 /// One client, as others see it.
-#[derive(Debug)]
 pub struct Entry {
     pub process_id: u32,
     secret: [u8; 4],
@@ -63,7 +62,7 @@ pub struct Entry {
     stopping: AtomicBool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Running {
     server: Option<CancelKey>,
     cancels_on_their_way: usize,
@@ -133,14 +132,13 @@ impl Entry {
 }
 
 /// All sessions of this proxy.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Registry {
     next: AtomicU32,
     entries: Mutex<HashMap<u32, Arc<Entry>>>,
 }
 
 /// A session's place in the registry, given back when it ends.
-#[derive(Debug)]
 pub struct Registered {
     registry: Arc<Registry>,
     pub entry: Arc<Entry>,

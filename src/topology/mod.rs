@@ -8,7 +8,9 @@
 mod database;
 mod monitor;
 mod schema;
+mod snapshot;
 mod view;
 
 pub use database::LiveDatabase;
+pub use snapshot::{Snapshot, Topology};
 pub use view::{PoolView, Role, ServerView, ShardView};
