@@ -288,6 +288,32 @@ impl Session {
         }
     }
 
+    /// Asks the server for all answers so far, without ending the pipeline, and waits for them.
+    pub async fn flush(&mut self, io: &mut Buffered) -> Result<(), Failure> {
+        if self.relay.is_idle() {
+            return Ok(());
+        }
+        self.queue_bytes(wire::put_flush);
+        self.run(io).await?;
+        if self.relay.error.is_some() { Err(Failure::Told) } else { Ok(()) }
+    }
+
+    /// Sends what is queued, without reading answers.
+    pub async fn push_out(&mut self) -> Result<(), Failure> {
+        if let Some(server) = &mut self.server
+            && let Err(error) = server.lease.flush().await
+        {
+            let error = server.lease.lost(&error);
+            self.lose_server();
+            return Err(Failure::Statement(error));
+        }
+        Ok(())
+    }
+
+    pub fn queued_bytes(&self) -> usize {
+        self.server.as_ref().map_or(0, |server| server.lease.output.len())
+    }
+
     /// Ends the pipeline so far with a Sync of our own and waits for its answers. An error among them
     /// has been told to the client, and the rest of its pipeline is void.
     pub async fn settle(&mut self, io: &mut Buffered) -> Result<(), Failure> {
@@ -377,7 +403,7 @@ impl Session {
     }
 
     /// Settings on the connection in use can no longer be told.
-    pub(super) fn forget_settings(&mut self) {
+    pub fn forget_settings(&mut self) {
         if let Some(server) = &mut self.server {
             server.lease.settings = UNKNOWN;
         }

@@ -30,7 +30,7 @@ use crate::error::{PgError, SqlState};
 use crate::executor::{Paused, Relay, RelayError};
 use crate::metrics::{Metrics, StatementMetrics};
 use crate::net::Buffered;
-use crate::plan::{Control, Destination, ParamValues, Plan, Route, explain_lines};
+use crate::plan::{Control, Destination, NoParams, ParamValues, Plan, Route, explain_lines};
 use crate::planner::{self, Context};
 use crate::shardmap::{ShardId, ShardMap};
 use crate::topology::{LiveDatabase, Snapshot, Topology};
@@ -214,6 +214,37 @@ impl Session {
         match route.resolve(self.map(), declared, params)? {
             Destination::Shard(shard) => Ok(shard),
             Destination::Any => Ok(self.any_shard()),
+        }
+    }
+
+    /// As `resolve` without parameters; `None` where any shard would do.
+    pub fn route_target(&self, route: &Route) -> Result<Option<ShardId>, PgError> {
+        match route.resolve(self.map(), &[], &NoParams)? {
+            Destination::Shard(shard) => Ok(Some(shard)),
+            Destination::Any => Ok(None),
+        }
+    }
+
+    /// No transaction is open, here or on a server, and no answer is due.
+    pub fn is_between_transactions(&self) -> bool {
+        self.txn == Transaction::Idle && self.server.is_none()
+    }
+
+    pub fn count_error(&self, error: &PgError) {
+        self.shared.metrics.error(error.code.as_str());
+    }
+
+    /// A statement as this session prepares it now.
+    pub fn prepare(&self, text: &str, param_types: Vec<Oid>, plan: Arc<Plan>) -> Arc<Prepared> {
+        let global = self.shared.globals.intern(text, &param_types, self.settings.mark());
+        Arc::new(Prepared { global, plan })
+    }
+
+    /// Where a statement is described whose shard its parameters decide: all shards have its tables.
+    pub fn describing_shard(&self, route: &Route) -> ShardId {
+        match route.resolve(self.map(), &[], &NoParams) {
+            Ok(Destination::Shard(shard)) => shard,
+            _ => self.any_shard(),
         }
     }
 

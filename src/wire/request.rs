@@ -281,6 +281,10 @@ pub fn put_sync(out: &mut BytesMut) {
     out.put_slice(b"S\0\0\0\x04");
 }
 
+pub fn put_flush(out: &mut BytesMut) {
+    out.put_slice(b"H\0\0\0\x04");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
