@@ -59,3 +59,12 @@ pub(crate) mod server;
 pub(crate) mod cluster;
 /// `serve`, `check`, `explain`, `demo`.
 pub mod cli;
+
+/// Reaches into the modules for the integration-test harness. Not an interface: it may change with
+/// every commit.
+#[cfg(feature = "internals")]
+pub mod internals {
+    pub mod cluster {
+        pub use crate::cluster::*;
+    }
+}

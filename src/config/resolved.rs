@@ -74,7 +74,7 @@ impl fmt::Debug for Password {
 }
 
 /// One database as clients see it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Database {
     pub name: String,
     /// Who monitors the servers and reads their catalogs.
@@ -86,7 +86,7 @@ pub struct Database {
     pub server_tls: ServerTls,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
     pub user: String,
     /// `Plain` always: it has to log in to servers.

@@ -1,0 +1,478 @@
+//! Every metric family, named and documented in one place; the only room that knows `prometheus`.
+//!
+//! A label look-up costs more than some statements' planning, so other rooms hold *handles*: they are
+//! resolved when a database, pool or server comes to life, and counting is then one atomic addition.
+//! No label ever carries a user name or SQL text: their number is not ours to bound.
+
+use std::sync::Arc;
+
+use prometheus::{
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
+    IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+/// The registry and the families that need no labels, or few and fixed ones.
+pub struct Metrics {
+    registry: Registry,
+    pub clients: ClientMetrics,
+    errors: IntCounterVec,
+    statements: IntCounterVec,
+    statement_seconds: HistogramVec,
+    transactions: IntCounterVec,
+    refusals: IntCounterVec,
+    plan_cache: IntCounterVec,
+    pools: PoolFamilies,
+    servers: ServerFamilies,
+}
+
+/// Handles for the clients' side.
+#[derive(Clone, Debug)]
+pub struct ClientMetrics {
+    pub connections: IntGauge,
+    pub accepted: IntCounter,
+    pub accept_errors: IntCounter,
+    pub login_failures: IntCounter,
+    pub bytes_received: IntCounter,
+    pub bytes_sent: IntCounter,
+}
+
+/// Handles of one database's statements.
+#[derive(Clone, Debug)]
+pub struct StatementMetrics {
+    by_route: [RouteMetrics; Route::ALL.len()],
+    pub transactions_committed: IntCounter,
+    pub transactions_rolled_back: IntCounter,
+    pub refusals: IntCounter,
+    pub plan_cache_hits: IntCounter,
+    pub plan_cache_misses: IntCounter,
+}
+
+/// Handles of one route of one database.
+#[derive(Clone, Debug)]
+pub struct RouteMetrics {
+    pub succeeded: IntCounter,
+    pub failed: IntCounter,
+    pub seconds: Histogram,
+}
+
+/// How a statement was answered, as a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// One shard, by sharding key.
+    Key,
+    /// Any shard would do.
+    Any,
+    /// The default shard.
+    Default,
+    /// Transaction and session control.
+    Control,
+    /// Refused, or failed before a route was known.
+    None,
+}
+
+impl Route {
+    const ALL: [Self; 5] = [
+        Self::Key,
+        Self::Any,
+        Self::Default,
+        Self::Control,
+        Self::None,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Any => "any",
+            Self::Default => "default",
+            Self::Control => "control",
+            Self::None => "none",
+        }
+    }
+}
+
+impl StatementMetrics {
+    pub fn route(&self, route: Route) -> &RouteMetrics {
+        &self.by_route[route as usize]
+    }
+}
+
+/// Handles of the pools of one server; all users of the server count together.
+#[derive(Clone, Debug)]
+pub struct PoolMetrics {
+    pub idle: IntGauge,
+    pub leased: IntGauge,
+    pub waiting: IntGauge,
+    pub leases: IntCounter,
+    /// Leases that found no connection free.
+    pub waits: IntCounter,
+    pub wait_timeouts: IntCounter,
+    pub wait_seconds: Histogram,
+    pub connects: IntCounter,
+    pub connect_failures: IntCounter,
+    pub connect_seconds: Histogram,
+}
+
+/// Handles of one server's monitor.
+#[derive(Clone, Debug)]
+pub struct ServerMetrics {
+    pub up: IntGauge,
+    pub primary: IntGauge,
+    pub lag_seconds: Gauge,
+    pub polls: IntCounter,
+    pub poll_failures: IntCounter,
+}
+
+impl Metrics {
+    pub fn new() -> Arc<Self> {
+        let registry = Registry::new();
+        let family = Family {
+            registry: &registry,
+        };
+        Arc::new(Self {
+            clients: ClientMetrics {
+                connections: family.gauge("trunkline_client_connections", "Clients connected now."),
+                accepted: family.counter(
+                    "trunkline_client_connections_accepted_total",
+                    "Connections accepted.",
+                ),
+                accept_errors: family.counter(
+                    "trunkline_client_accept_errors_total",
+                    "Connections not accepted.",
+                ),
+                login_failures: family
+                    .counter("trunkline_client_login_failures_total", "Logins refused."),
+                bytes_received: family.counter(
+                    "trunkline_client_received_bytes_total",
+                    "Bytes read from clients.",
+                ),
+                bytes_sent: family.counter(
+                    "trunkline_client_sent_bytes_total",
+                    "Bytes written to clients.",
+                ),
+            },
+            errors: family.counters(
+                "trunkline_errors_total",
+                "Errors sent to clients by SQLSTATE class.",
+                &["class"],
+            ),
+            statements: family.counters(
+                "trunkline_statements_total",
+                "Statements by route and outcome.",
+                &["database", "route", "outcome"],
+            ),
+            statement_seconds: family.histograms(
+                "trunkline_statement_duration_seconds",
+                "From the statement's arrival to its last byte.",
+                &["database", "route"],
+            ),
+            transactions: family.counters(
+                "trunkline_transactions_total",
+                "Client transactions that reached a server, by outcome.",
+                &["database", "outcome"],
+            ),
+            refusals: family.counters(
+                "trunkline_refusals_total",
+                "Statements refused because they cannot be answered correctly.",
+                &["database"],
+            ),
+            plan_cache: family.counters(
+                "trunkline_plan_cache_total",
+                "Plan cache look-ups.",
+                &["database", "result"],
+            ),
+            pools: PoolFamilies::new(&family),
+            servers: ServerFamilies::new(&family),
+            registry,
+        })
+    }
+
+    /// Handles for one database.
+    pub fn statements(&self, database: &str) -> StatementMetrics {
+        let transactions = |outcome| self.transactions.with_label_values(&[database, outcome]);
+        let plan_cache = |result| self.plan_cache.with_label_values(&[database, result]);
+        StatementMetrics {
+            by_route: Route::ALL.map(|route| RouteMetrics {
+                succeeded: self
+                    .statements
+                    .with_label_values(&[database, route.as_str(), "ok"]),
+                failed: self
+                    .statements
+                    .with_label_values(&[database, route.as_str(), "error"]),
+                seconds: self
+                    .statement_seconds
+                    .with_label_values(&[database, route.as_str()]),
+            }),
+            transactions_committed: transactions("commit"),
+            transactions_rolled_back: transactions("rollback"),
+            refusals: self.refusals.with_label_values(&[database]),
+            plan_cache_hits: plan_cache("hit"),
+            plan_cache_misses: plan_cache("miss"),
+        }
+    }
+
+    /// Handles for the pools toward one server.
+    pub fn pool(&self, database: &str, shard: &str, server: &str) -> PoolMetrics {
+        self.pools.handles(database, shard, server)
+    }
+
+    /// Handles for one server's monitor.
+    pub fn server(&self, database: &str, shard: &str, server: &str) -> ServerMetrics {
+        self.servers.handles(database, shard, server)
+    }
+
+    /// Counts an error sent to a client. Errors are rare enough for a label look-up, and there are
+    /// fewer than fifty classes; anything that does not look like one counts as `XX`.
+    pub fn error(&self, sqlstate: &str) {
+        let class = match sqlstate.get(..2) {
+            Some(class)
+                if class
+                    .bytes()
+                    .all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()) =>
+            {
+                class
+            }
+            _ => "XX",
+        };
+        self.errors.with_label_values(&[class]).inc();
+    }
+
+    /// Forgets a server that left the configuration, so that it is not shown as down for ever.
+    pub fn remove_server(&self, database: &str, shard: &str, server: &str) {
+        self.servers.remove(database, shard, server);
+    }
+
+    /// The text exposition format.
+    /// Source: <https://prometheus.io/docs/instrumenting/exposition_formats/>
+    pub fn render(&self) -> String {
+        let mut text = Vec::new();
+        match TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            Ok(()) => String::from_utf8_lossy(&text).into_owned(),
+            Err(error) => format!("# metrics could not be encoded: {error}\n"),
+        }
+    }
+}
+
+struct PoolFamilies {
+    connections: IntGaugeVec,
+    waiting: IntGaugeVec,
+    leases: IntCounterVec,
+    waits: IntCounterVec,
+    wait_timeouts: IntCounterVec,
+    wait_seconds: HistogramVec,
+    connects: IntCounterVec,
+    connect_seconds: HistogramVec,
+}
+
+impl PoolFamilies {
+    fn new(family: &Family<'_>) -> Self {
+        let labels = ["database", "shard", "server"];
+        let counters = |name, help| family.counters(name, help, &labels);
+        Self {
+            connections: family.gauges(
+                "trunkline_pool_connections",
+                "Server connections by state.",
+                &["database", "shard", "server", "state"],
+            ),
+            waiting: family.gauges(
+                "trunkline_pool_waiting",
+                "Sessions waiting for a server connection.",
+                &labels,
+            ),
+            leases: counters(
+                "trunkline_pool_leases_total",
+                "Server connections handed to sessions.",
+            ),
+            waits: counters(
+                "trunkline_pool_waits_total",
+                "Leases that found every connection taken.",
+            ),
+            wait_timeouts: counters(
+                "trunkline_pool_wait_timeouts_total",
+                "Leases given up after pool.wait.",
+            ),
+            wait_seconds: family.histograms(
+                "trunkline_pool_wait_seconds",
+                "Time of those leases that had to wait.",
+                &labels,
+            ),
+            connects: family.counters(
+                "trunkline_pool_connects_total",
+                "Server connections opened, by outcome.",
+                &["database", "shard", "server", "outcome"],
+            ),
+            connect_seconds: family.histograms(
+                "trunkline_pool_connect_seconds",
+                "Time to connect and log in to a server.",
+                &labels,
+            ),
+        }
+    }
+
+    fn handles(&self, database: &str, shard: &str, server: &str) -> PoolMetrics {
+        let labels = [database, shard, server];
+        let connections = |state| {
+            self.connections
+                .with_label_values(&[database, shard, server, state])
+        };
+        let connects = |outcome| {
+            self.connects
+                .with_label_values(&[database, shard, server, outcome])
+        };
+        PoolMetrics {
+            idle: connections("idle"),
+            leased: connections("leased"),
+            waiting: self.waiting.with_label_values(&labels),
+            leases: self.leases.with_label_values(&labels),
+            waits: self.waits.with_label_values(&labels),
+            wait_timeouts: self.wait_timeouts.with_label_values(&labels),
+            wait_seconds: self.wait_seconds.with_label_values(&labels),
+            connects: connects("ok"),
+            connect_failures: connects("error"),
+            connect_seconds: self.connect_seconds.with_label_values(&labels),
+        }
+    }
+}
+
+struct ServerFamilies {
+    up: IntGaugeVec,
+    primary: IntGaugeVec,
+    lag_seconds: GaugeVec,
+    polls: IntCounterVec,
+}
+
+impl ServerFamilies {
+    fn new(family: &Family<'_>) -> Self {
+        let labels = ["database", "shard", "server"];
+        Self {
+            up: family.gauges(
+                "trunkline_server_up",
+                "1 if the last poll reached the server.",
+                &labels,
+            ),
+            primary: family.gauges(
+                "trunkline_server_primary",
+                "1 if the server is its shard's primary.",
+                &labels,
+            ),
+            lag_seconds: family.float_gauges(
+                "trunkline_server_lag_seconds",
+                "Age of the last transaction a replica has replayed; 0 on a primary.",
+                &labels,
+            ),
+            polls: family.counters(
+                "trunkline_server_polls_total",
+                "Monitor polls by outcome.",
+                &["database", "shard", "server", "outcome"],
+            ),
+        }
+    }
+
+    fn handles(&self, database: &str, shard: &str, server: &str) -> ServerMetrics {
+        let labels = [database, shard, server];
+        let polls = |outcome| {
+            self.polls
+                .with_label_values(&[database, shard, server, outcome])
+        };
+        ServerMetrics {
+            up: self.up.with_label_values(&labels),
+            primary: self.primary.with_label_values(&labels),
+            lag_seconds: self.lag_seconds.with_label_values(&labels),
+            polls: polls("ok"),
+            poll_failures: polls("error"),
+        }
+    }
+
+    fn remove(&self, database: &str, shard: &str, server: &str) {
+        let labels = [database, shard, server];
+        // Absent is as good as removed.
+        let _ = self.up.remove_label_values(&labels);
+        let _ = self.primary.remove_label_values(&labels);
+        let _ = self.lag_seconds.remove_label_values(&labels);
+    }
+}
+
+/// Makes and registers families. Names and labels are constants of this file, so that a clash is a
+/// programming error which the first test that calls [`Metrics::new`] finds.
+struct Family<'a> {
+    registry: &'a Registry,
+}
+
+impl Family<'_> {
+    fn register<C: prometheus::core::Collector + Clone + 'static>(
+        &self,
+        made: prometheus::Result<C>,
+    ) -> C {
+        let collector = made.expect("metric names and labels are constants and valid");
+        self.registry
+            .register(Box::new(collector.clone()))
+            .expect("metric names are constants and differ");
+        collector
+    }
+
+    fn counter(&self, name: &str, help: &str) -> IntCounter {
+        self.register(IntCounter::new(name, help))
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        self.register(IntGauge::new(name, help))
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        self.register(IntCounterVec::new(Opts::new(name, help), labels))
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        self.register(IntGaugeVec::new(Opts::new(name, help), labels))
+    }
+
+    fn float_gauges(&self, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
+        self.register(GaugeVec::new(Opts::new(name, help), labels))
+    }
+
+    fn histograms(&self, name: &str, help: &str, labels: &[&str]) -> HistogramVec {
+        let options = HistogramOpts::new(name, help).buckets(BUCKETS_SECONDS.to_vec());
+        self.register(HistogramVec::new(options, labels))
+    }
+}
+
+/// From a statement on loopback to one that someone will ask about.
+const BUCKETS_SECONDS: [f64; 14] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_register_and_render() {
+        let metrics = Metrics::new();
+        let statements = metrics.statements("app");
+        for route in Route::ALL {
+            statements.route(route).succeeded.inc();
+        }
+        metrics.pool("app", "s1", "127.0.0.1:1").leased.inc();
+        metrics.server("app", "s1", "127.0.0.1:1").up.set(1);
+        metrics.error("42601");
+        metrics.error("é");
+        let text = metrics.render();
+        for line in [
+            "trunkline_statements_total{database=\"app\",outcome=\"ok\",route=\"key\"} 1",
+            "trunkline_statements_total{database=\"app\",outcome=\"ok\",route=\"none\"} 1",
+            "trunkline_pool_connections{database=\"app\",server=\"127.0.0.1:1\",shard=\"s1\",state=\"leased\"} 1",
+            "trunkline_errors_total{class=\"42\"} 1",
+            "trunkline_errors_total{class=\"XX\"} 1",
+        ] {
+            assert!(text.contains(line), "missing {line} in\n{text}");
+        }
+        metrics.remove_server("app", "s1", "127.0.0.1:1");
+        assert!(!metrics.render().contains("trunkline_server_up{"));
+    }
+
+    #[test]
+    fn route_indexes_follow_declaration_order() {
+        for (index, route) in Route::ALL.into_iter().enumerate() {
+            assert_eq!(route as usize, index);
+        }
+    }
+}

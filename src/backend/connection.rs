@@ -1,0 +1,118 @@
+//! One logged-in server connection: a socket, its buffers, and what we know of the server's side.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use postgres_protocol::message::frontend;
+use tokio::io::AsyncWriteExt;
+use tokio::time::Instant;
+
+use super::cancel::CancelKey;
+use super::message::{error_response, read_frame};
+use super::parameters::Parameters;
+use super::prepared::Prepared;
+use crate::error::{PgError, SqlState};
+use crate::net::Stream;
+
+/// What the session that last used a connection had SET, as a number the session gives and compares;
+/// 0 is the state after connecting. `backend` does not look into it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SettingsMark(pub u64);
+
+/// A connection to a server. Dropping it closes the socket at once.
+pub struct Connection {
+    pub stream: Stream,
+    /// Bytes received and not yet consumed.
+    pub input: BytesMut,
+    /// Bytes to send at the next flush.
+    pub output: BytesMut,
+    /// Where and how to cancel what runs on it.
+    pub cancel: CancelKey,
+    /// As the server last reported them.
+    pub parameters: Parameters,
+    /// Which statements of the global store it holds.
+    pub prepared: Prepared,
+    pub settings: SettingsMark,
+    pub shard: Arc<str>,
+    /// The server's address, for messages.
+    pub server: Arc<str>,
+    pub created: Instant,
+    pub last_used: Instant,
+}
+
+impl Connection {
+    /// Sends what is in `output`.
+    ///
+    /// Not cancel safe: dropped midway, part of a message is sent and the connection must be closed.
+    pub async fn flush(&mut self) -> io::Result<()> {
+        self.stream.write_all_buf(&mut self.output).await?;
+        self.stream.flush().await
+    }
+
+    /// Runs a simple query of our own, swallows its results and takes in what the server reports of
+    /// its settings. A server's error is returned after the connection is ready again; on I/O failure
+    /// or a broken protocol the connection is dirty and must be dropped, which the error's 08 class says.
+    ///
+    /// Not cancel safe: dropped midway, the connection must be closed.
+    pub async fn simple(&mut self, sql: &str, deadline: Instant) -> Result<(), PgError> {
+        match tokio::time::timeout_at(deadline, self.simple_unbounded(sql)).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) => Err(self.lost(&error)),
+            Err(_) => Err(self.lost(&io::Error::new(
+                io::ErrorKind::TimedOut,
+                "no answer in time",
+            ))),
+        }
+    }
+
+    async fn simple_unbounded(&mut self, sql: &str) -> io::Result<Result<(), PgError>> {
+        frontend::query(sql, &mut self.output)?;
+        self.flush().await?;
+        let mut outcome = Ok(());
+        loop {
+            let frame = read_frame(&mut self.stream, &mut self.input, SIMPLE_BODY_MAX).await?;
+            match frame.tag {
+                b'Z' => return Ok(outcome),
+                b'E' if outcome.is_ok() => outcome = Err(error_response(&frame.body)),
+                b'S' => {
+                    self.parameters
+                        .update(&frame.body)
+                        .ok_or_else(|| malformed("ParameterStatus"))?;
+                }
+                // The server waits for data that will never come.
+                b'G' | b'H' | b'W' => return Err(malformed("COPY in a query that has none")),
+                _ => {}
+            }
+        }
+    }
+
+    /// The error to give when this connection failed underneath a statement.
+    pub fn lost(&self, error: &io::Error) -> PgError {
+        PgError::shard(
+            SqlState::CONNECTION_FAILURE,
+            format!(
+                "shard {}: connection to {} was lost: {error}",
+                self.shard, self.server
+            ),
+        )
+    }
+
+    /// Nothing is under way and nothing was left over.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.input.is_empty() && self.output.is_empty()
+    }
+
+    /// Says goodbye as far as that takes no waiting, and closes.
+    pub(super) fn terminate(self) {
+        self.stream.try_write_now(&TERMINATE);
+    }
+}
+
+fn malformed(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("unexpected {what}"))
+}
+
+/// Our own queries set things; their answers are short.
+const SIMPLE_BODY_MAX: usize = 1024 * 1024;
+const TERMINATE: [u8; 5] = [b'X', 0, 0, 0, 4];

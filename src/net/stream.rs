@@ -1,0 +1,226 @@
+//! One socket, whatever its kind.
+
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::config::Address;
+
+/// A socket to a client or to a server. (TLS is spoken with servers only, so far; the clients' side
+/// will be another variant.)
+pub enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+    Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// Connects, trying each address a host name stands for, all within `timeout`.
+    ///
+    /// Cancel safe: dropping it closes the socket.
+    pub async fn connect(address: &Address, timeout: Duration) -> io::Result<Self> {
+        match tokio::time::timeout(timeout, Self::connect_unbounded(address)).await {
+            Ok(connected) => connected,
+            Err(_) => Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("no connection within {}", seconds(timeout)),
+            )),
+        }
+    }
+
+    async fn connect_unbounded(address: &Address) -> io::Result<Self> {
+        match address {
+            Address::Tcp { host, port } => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                set_tcp_options(&stream)?;
+                Ok(Self::Tcp(stream))
+            }
+            Address::Unix(path) => Ok(Self::Unix(UnixStream::connect(path).await?)),
+        }
+    }
+
+    /// True if this idle connection can be used: nothing to read and not closed. A server has nothing
+    /// to say to an idle connection but "goodbye" (an ErrorResponse and the end), so bytes that wait
+    /// here mean the connection must not be used. Costs one `recv`.
+    pub fn idle_check(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => nothing_to_read(&SockRef::from(stream)),
+            Self::Unix(stream) => nothing_to_read(&SockRef::from(stream)),
+            Self::Tls(stream) => {
+                let (socket, session) = stream.get_ref();
+                // `wants_read` is false while decrypted bytes wait, or after close_notify.
+                session.wants_read() && nothing_to_read(&SockRef::from(socket))
+            }
+        }
+    }
+
+    /// Where the far end is, for messages.
+    pub fn peer_addr_text(&self) -> String {
+        let peer = match self {
+            Self::Tcp(stream) => stream.peer_addr(),
+            Self::Tls(stream) => stream.get_ref().0.peer_addr(),
+            Self::Unix(_) => return "unix".to_owned(),
+        };
+        peer.map_or_else(|_| "disconnected".to_owned(), |address| address.to_string())
+    }
+
+    pub fn is_encrypted(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
+    /// Writes what the socket takes at once and forgets the rest: for a farewell that nobody waits for.
+    pub(crate) fn try_write_now(&self, bytes: &[u8]) {
+        let _ = match self {
+            Self::Tcp(stream) => stream.try_write(bytes),
+            Self::Unix(stream) => stream.try_write(bytes),
+            Self::Tls(_) => Ok(0),
+        };
+    }
+}
+
+/// Small messages leave at once, and a dead far end is noticed though nothing is sent.
+pub(super) fn set_tcp_options(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_IDLE)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_RETRIES);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+}
+
+fn nothing_to_read(socket: &SockRef<'_>) -> bool {
+    let mut byte = [MaybeUninit::<u8>::uninit(); 1];
+    // The socket is non-blocking (tokio made it so): `WouldBlock` is the one good answer.
+    matches!(socket.peek(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => stream.is_write_vectored(),
+            Self::Unix(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_RETRIES: u32 = 6;
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn idle_check_sees_bytes_and_the_end() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("bind");
+        let port = listener.local_addr().expect("address").port();
+        let address = Address::Tcp {
+            host: "127.0.0.1".to_owned(),
+            port,
+        };
+        let mut stream = Stream::connect(&address, Duration::from_secs(5))
+            .await
+            .expect("connect");
+        let (mut far, _) = listener.accept().await.expect("accept");
+        assert!(stream.idle_check());
+        far.write_all(b"x").await.expect("write");
+        let mut buffer = [0; 1];
+        while stream.idle_check() {
+            tokio::task::yield_now().await;
+        }
+        stream.read_exact(&mut buffer).await.expect("read");
+        assert!(stream.idle_check());
+        drop(far);
+        while stream.idle_check() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn refused_connection_is_an_error() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("bind");
+        let port = listener.local_addr().expect("address").port();
+        drop(listener);
+        let address = Address::Tcp {
+            host: "127.0.0.1".to_owned(),
+            port,
+        };
+        assert!(
+            Stream::connect(&address, Duration::from_secs(5))
+                .await
+                .is_err()
+        );
+    }
+}
