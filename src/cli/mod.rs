@@ -1,5 +1,6 @@
 //! The command line: `serve`, `check`, `explain`, `demo`; one file each.
 
+mod check;
 mod demo;
 
 use std::process::ExitCode;

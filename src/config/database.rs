@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::keyspaces;
-use super::reader::{Context, did_you_mean};
+use super::reader::{Context, MapReader, did_you_mean};
 use super::resolved::{
     Address, Database, Password, PoolMode, PoolSettings, ServerTls, ServerTlsMode, Service, Shard,
 };
@@ -14,8 +14,8 @@ use super::users::{RawUser, service_password};
 use super::yaml::{Key, Node};
 use crate::shardmap::{MapVersion, ShardId, ShardMap};
 
-/// Names of databases that Trunkline answers itself.
-const ADMIN_DATABASE: &str = "trunkline";
+/// The database that Trunkline answers itself.
+pub(super) const ADMIN_DATABASE: &str = "trunkline";
 
 pub(super) fn database(
     context: &Context<'_>,
@@ -58,25 +58,7 @@ pub(super) fn database(
         }),
         |node| server_tls(context, node),
     );
-    if let Some(node) = map.optional("reads") {
-        only_choice(
-            context,
-            node,
-            ("consistency", "primary"),
-            &["max_lag"],
-            "all reads go to the primary",
-        );
-    }
-    if let Some(node) = map.optional("writes") {
-        only_choice(
-            context,
-            node,
-            ("cross_shard", "forbid"),
-            &[],
-            "a transaction writes on one shard",
-        );
-    }
-    map.not_yet("limits", "nothing is gathered from several shards");
+    later_sections(context, &mut map);
     map.finish();
 
     let (keyspaces, tables) = tables?;
@@ -249,6 +231,29 @@ fn service(
         user: user.name.clone(),
         password,
     })
+}
+
+/// Sections whose mechanisms are still to come, or have one choice so far.
+fn later_sections(context: &Context<'_>, map: &mut MapReader<'_>) {
+    if let Some(node) = map.optional("reads") {
+        only_choice(
+            context,
+            node,
+            ("consistency", "primary"),
+            &["max_lag"],
+            "all reads go to the primary",
+        );
+    }
+    if let Some(node) = map.optional("writes") {
+        only_choice(
+            context,
+            node,
+            ("cross_shard", "forbid"),
+            &[],
+            "a transaction writes on one shard",
+        );
+    }
+    map.not_yet("limits", "nothing is gathered from several shards");
 }
 
 /// A section of which only one choice exists so far.

@@ -169,7 +169,12 @@ fn databases(
     for raw in users.unwrap_or_default() {
         for (name, at) in raw.user.databases.iter().zip(&raw.database_positions) {
             if !names.contains(&name.as_str()) {
-                let hint = did_you_mean(name, names.iter().copied());
+                let hint = match name.as_str() {
+                    database::ADMIN_DATABASE => {
+                        ": the admin console is for users with `admin: true`".to_owned()
+                    }
+                    _ => did_you_mean(name, names.iter().copied()),
+                };
                 context.error(*at, format!("there is no database `{name}`{hint}"));
             }
         }

@@ -62,10 +62,10 @@ fn parse_socket(text: &str, default_port: u16) -> Result<Address, &'static str> 
         None => (text, default_port),
     };
     let path = PathBuf::from(directory);
-    let is_socket = path
+    let socket_port = path
         .file_name()
-        .is_some_and(|name| name.to_string_lossy().starts_with(".s.PGSQL."));
-    let path = if is_socket {
+        .and_then(|name| name.to_str()?.strip_prefix(".s.PGSQL."));
+    let path = if socket_port.map(parse_port).transpose()?.is_some() {
         path
     } else {
         path.join(format!(".s.PGSQL.{port}"))
@@ -99,12 +99,8 @@ pub(super) fn table_name(
                 name: name.clone(),
             });
         }
-        Ok([schema, _])
-            if matches!(
-                schema.as_str(),
-                "pg_catalog" | "information_schema" | "pg_temp"
-            ) =>
-        {
+        // `pg_` is reserved for the system: pg_catalog, pg_toast, temporary schemas.
+        Ok([schema, _]) if schema.starts_with("pg_") || schema == "information_schema" => {
             "system schemas cannot be sharded"
         }
         Ok([schema, name]) => {
@@ -146,6 +142,9 @@ fn identifiers(text: &str) -> Result<Vec<String>, &'static str> {
         if part.is_empty() {
             return Err("an empty name");
         }
+        if part.contains('\0') {
+            return Err("a zero byte in a name");
+        }
         if part.len() > NAME_BYTES_MAX {
             return Err("a name of more than 63 bytes, which PostgreSQL would cut");
         }
@@ -154,7 +153,9 @@ fn identifiers(text: &str) -> Result<Vec<String>, &'static str> {
             Some(next) => rest = next,
             None if after.is_empty() => return Ok(parts),
             None => {
-                return Err("not a valid name (use double quotes inside single quotes: '\"Name\"')");
+                return Err(
+                    "not a valid name (use double quotes inside single quotes: '\"Name\"')",
+                );
             }
         }
     }
@@ -225,6 +226,7 @@ mod tests {
             "*:6432",
             "/tmp:0",
             "/tmp:x",
+            "/tmp/.s.PGSQL.x",
         ] {
             assert!(parse_address(text, 5432).is_err(), "{text}");
         }
