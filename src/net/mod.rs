@@ -8,4 +8,4 @@ mod tls;
 
 pub use listener::{Listener, Peer};
 pub use stream::Stream;
-pub use tls::{ControlTls, ControlTlsStream, Tls, TlsError, open};
+pub use tls::{Tls, TlsError, open};
