@@ -192,7 +192,7 @@ fn check_challenge(client_first: &[u8], challenge: &[u8]) -> Result<(), ClientAu
     let iterations = next("i=").and_then(|count| count.parse::<u32>().ok());
     match (salt, iterations) {
         (Some(salt), Some(1..=ITERATIONS_MAX)) if !salt.is_empty() => Ok(()),
-        (_, Some(ITERATIONS_MAX..)) => {
+        (_, Some(count)) if count > ITERATIONS_MAX => {
             Err(ClientAuthError::Scram("it asks for too many iterations"))
         }
         _ => Err(ClientAuthError::Scram("its challenge is malformed")),

@@ -105,15 +105,19 @@ impl Pool {
         idle.into_iter().for_each(Connection::terminate);
     }
 
-    /// Closes what has been idle or alive for too long and opens what is missing to `pool.min`; to be
-    /// called about once a second.
+    /// Closes what has been idle or alive for too long, down to `pool.min`, and opens what is missing to
+    /// it; to be called about once a second. A server that gets no statements now (`wanted` is false)
+    /// needs no minimum.
     ///
     /// Cancel safe.
-    pub async fn maintain(self: &Arc<Self>) {
-        self.close_outdated();
-        while self.connections() < self.settings.min.min(self.size)
-            && self.remembered_failure().is_none()
-        {
+    pub async fn maintain(self: &Arc<Self>, wanted: bool) {
+        let min = if wanted {
+            self.settings.min.min(self.size)
+        } else {
+            0
+        };
+        self.close_outdated(min);
+        while self.connections() < min && self.remembered_failure().is_none() {
             let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
                 return;
             };
@@ -122,6 +126,10 @@ impl Pool {
                 Err(_) => return,
             }
         }
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
     }
 
     pub fn stats(&self) -> PoolStats {
@@ -240,12 +248,12 @@ impl Pool {
         self.count_idle(idle.len());
     }
 
-    fn close_outdated(&self) {
+    fn close_outdated(&self, min: usize) {
         let now = Instant::now();
         let mut outdated = Vec::new();
         {
             let mut idle = self.lock_idle();
-            let mut surplus = self.connections().saturating_sub(self.settings.min);
+            let mut surplus = self.connections().saturating_sub(min);
             // The least recently used come first.
             for connection in std::mem::take(&mut *idle) {
                 let unused = now - connection.last_used > self.settings.idle && surplus > 0;

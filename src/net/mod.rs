@@ -10,4 +10,4 @@ mod tls;
 pub use buffer::{Buffered, OUTPUT_BYTES_MAX, poll_read, poll_write};
 pub use listener::{Listener, Peer};
 pub use stream::Stream;
-pub use tls::{ControlTls, ControlTlsStream, Tls, TlsError, open};
+pub use tls::{Tls, TlsError, open};

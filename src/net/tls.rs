@@ -15,11 +15,8 @@
 //! somebody before the handshake; they are an error and are never fed to the session (CVE-2021-23222).
 //! The cryptography is ring's, named here and not taken from a process-wide default.
 
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -29,8 +26,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio_postgres::config::SslMode;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 
 use super::certificate::end_point_binding;
@@ -101,22 +97,6 @@ impl Tls {
             ca: None,
         })
         .expect("reads no file, and ring supports the default protocol versions")
-    }
-
-    /// What `tokio_postgres::Config::ssl_mode` must be for a server at this address.
-    pub fn control_mode(&self, address: &Address) -> SslMode {
-        match (address, self.mode) {
-            (Address::Unix(_), _) | (_, ServerTlsMode::Disable) => SslMode::Disable,
-            (_, ServerTlsMode::Prefer) => SslMode::Prefer,
-            _ => SslMode::Require,
-        }
-    }
-
-    /// The connector for `tokio_postgres::Config::connect`, by the same rules.
-    pub fn control(&self) -> ControlTls {
-        ControlTls {
-            config: Arc::clone(&self.config),
-        }
     }
 
     /// Asks for TLS and shakes hands.
@@ -332,94 +312,6 @@ impl ServerCertVerifier for Verifier {
         self.provider
             .signature_verification_algorithms
             .supported_schemes()
-    }
-}
-
-/// TLS for the control plane's `tokio_postgres` connections.
-#[derive(Clone)]
-pub struct ControlTls {
-    config: Arc<ClientConfig>,
-}
-
-/// One handshake to come: the connector of one host.
-pub struct ControlHandshake {
-    config: Arc<ClientConfig>,
-    name: ServerName<'static>,
-}
-
-/// A control-plane connection under TLS.
-pub struct ControlTlsStream<S>(Box<tokio_rustls::client::TlsStream<S>>);
-
-impl<S> tokio_postgres::tls::MakeTlsConnect<S> for ControlTls
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    type Stream = ControlTlsStream<S>;
-    type TlsConnect = ControlHandshake;
-    type Error = io::Error;
-
-    fn make_tls_connect(&mut self, host: &str) -> io::Result<ControlHandshake> {
-        Ok(ControlHandshake {
-            config: Arc::clone(&self.config),
-            name: server_name(host),
-        })
-    }
-}
-
-impl<S> tokio_postgres::tls::TlsConnect<S> for ControlHandshake
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    type Stream = ControlTlsStream<S>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<ControlTlsStream<S>>> + Send>>;
-
-    fn connect(self, stream: S) -> Self::Future {
-        Box::pin(async move {
-            let connector = TlsConnector::from(self.config);
-            let stream = connector.connect(self.name, stream).await?;
-            Ok(ControlTlsStream(Box::new(stream)))
-        })
-    }
-}
-
-impl<S> tokio_postgres::tls::TlsStream for ControlTlsStream<S>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    fn channel_binding(&self) -> tokio_postgres::tls::ChannelBinding {
-        match session_binding(self.0.get_ref().1) {
-            Some(binding) => tokio_postgres::tls::ChannelBinding::tls_server_end_point(binding),
-            None => tokio_postgres::tls::ChannelBinding::none(),
-        }
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for ControlTlsStream<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0).poll_read(cx, buf)
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ControlTlsStream<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.0).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0).poll_shutdown(cx)
     }
 }
 

@@ -1,75 +1,344 @@
 //! One configured database, alive: monitors, pools, schema.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::monitor::Monitor;
+use super::schema::{LiveSchema, Loader};
+use super::shard::{LiveServer, LiveShard};
 use super::view::{PoolView, ShardView};
-use crate::backend::Lease;
-use crate::config;
-use crate::error::PgError;
+use crate::backend::{Lease, Pool, Target};
+use crate::config::{self, Password};
+use crate::error::{Origin, PgError, Retry, SqlState};
 use crate::metrics::Metrics;
-use crate::net::TlsError;
+use crate::net::{Tls, TlsError};
 use crate::planner::Schema;
 use crate::shardmap::ShardId;
 
-/// A database whose servers are watched, with the pools toward them.
+/// A database whose servers are watched, with the pools toward them. Dropping it closes it.
 pub struct LiveDatabase {
     pub config: Arc<config::Database>,
+    tls: Arc<Tls>,
+    metrics: Arc<Metrics>,
+    /// By `ShardId`.
+    shards: Vec<Arc<LiveShard>>,
+    schema: Arc<LiveSchema>,
+    upkeep: Mutex<Upkeep>,
+}
+
+/// What only making pools and closing touch.
+#[derive(Default)]
+struct Upkeep {
+    closed: bool,
+    /// The monitors and the loader.
+    tasks: Vec<AbortHandle>,
 }
 
 impl LiveDatabase {
-    /// Starts the monitors and returns at once. Fails only if the TLS settings' files cannot be used.
+    /// Starts monitors and schema loader and returns at once. Must be called within a runtime. Fails only
+    /// if the files of the TLS settings cannot be used.
     pub fn start(
         config: Arc<config::Database>,
         metrics: &Arc<Metrics>,
     ) -> Result<Arc<Self>, TlsError> {
-        let _ = metrics;
-        Ok(Arc::new(Self { config }))
+        let tls = Tls::load(&config.server_tls)?;
+        let shards = config
+            .shards
+            .iter()
+            .map(|shard| LiveShard::new(&config.name, shard, metrics))
+            .collect();
+        let database = Self {
+            tls,
+            metrics: Arc::clone(metrics),
+            shards,
+            schema: LiveSchema::new(),
+            upkeep: Mutex::default(),
+            config,
+        };
+        let tasks = database.spawn();
+        database.lock_upkeep().tasks = tasks;
+        Ok(Arc::new(database))
     }
 
-    /// A connection to the shard's primary, logged in as `user`.
+    /// A connection to the shard's primary, logged in as `user`. Waits for a primary until `pool.wait`
+    /// after the last one was lost; a server that cannot be connected to is polled and, if another takes
+    /// over, replaced unseen, since nothing had been sent.
     ///
     /// Cancel safe.
     pub async fn lease(&self, shard: ShardId, user: &config::User) -> Result<Lease, PgError> {
-        let _ = (shard, user);
-        todo!()
+        let shard = self.shard(shard)?;
+        let wait = self.config.pool.wait;
+        let give_up = Instant::now() + wait;
+        let mut refused: Option<Refused> = None;
+        loop {
+            let polled = shard.polled.notified();
+            tokio::pin!(polled);
+            polled.as_mut().enable();
+            let deadline = match (shard.primary(), &refused) {
+                // Its monitor has not been back from it since.
+                (Some((index, server)), Some(refused)) if refused.stands(index, server) => give_up,
+                (Some((index, server)), _) => {
+                    let error = match self.pool(shard, index, server, user)?.lease().await {
+                        Err(error) if is_unreachable(&error) => error,
+                        leased => return leased,
+                    };
+                    // Twice by the same server, which its monitor still calls the primary.
+                    if refused.is_some_and(|before| before.server == index) || self.is_closed() {
+                        return Err(error);
+                    }
+                    refused = Some(Refused {
+                        server: index,
+                        polls: server.polls(),
+                        error,
+                    });
+                    shard.poll_now();
+                    give_up
+                }
+                (None, _) => shard.wait_until(wait).min(give_up),
+            };
+            if tokio::time::timeout_at(deadline, polled).await.is_err() {
+                return Err(match refused {
+                    Some(refused) if shard.primary().is_some() => refused.error,
+                    _ => shard.no_primary_error(),
+                });
+            }
+        }
     }
 
-    /// What the planner must know of the servers' catalogs. Empty until [`Self::schema_loaded`].
+    /// Asks a shard's servers for their roles now: after a lost connection, 25006 or 57P0x.
+    pub fn poll_now(&self, shard: ShardId) {
+        if let Ok(shard) = self.shard(shard) {
+            shard.poll_now();
+        }
+    }
+
+    /// What the planner must know of the servers' catalogs. Empty, and unsafe to plan with, until
+    /// [`Self::schema_loaded`].
     pub fn schema(&self) -> Arc<Schema> {
-        todo!()
+        self.schema.current()
     }
 
-    /// Waits for the first load of the schema, at most `pool.wait`; planning without it is unsafe.
+    /// Waits for the first load of the schema, at most `pool.wait`.
+    ///
+    /// Cancel safe.
     pub async fn schema_loaded(&self) -> Result<(), PgError> {
-        todo!()
+        if self.schema.is_loaded() {
+            return Ok(());
+        }
+        self.schema.loaded(self.config.pool.wait).await
     }
 
-    /// Loads the schema again now, after DDL.
+    /// Has the schema loaded again soon, after a configuration change for instance.
     pub fn reload_schema(&self) {
-        todo!()
+        self.schema.request();
+    }
+
+    /// Loads the schema again and waits for it: after DDL and before the client hears that it is done, so
+    /// that its next statement is planned with what it made.
+    ///
+    /// Cancel safe: the load goes on.
+    pub async fn schema_reloaded(&self) -> Result<(), PgError> {
+        let request = self.schema.request();
+        self.schema.covered(request, self.config.pool.wait).await
     }
 
     pub fn views(&self) -> Vec<ShardView> {
-        todo!()
+        self.shards.iter().map(|shard| shard.view()).collect()
     }
 
     pub fn pool_views(&self) -> Vec<PoolView> {
-        todo!()
+        let mut views = Vec::new();
+        for shard in &self.shards {
+            for server in &shard.servers {
+                views.extend(server.pools.load().iter().map(|(user, pool)| PoolView {
+                    shard: Arc::clone(&shard.name),
+                    server: server.address.to_string(),
+                    user: user.clone(),
+                    stats: pool.stats(),
+                }));
+            }
+        }
+        views.sort_by(|a, b| (&a.shard, &a.server, &a.user).cmp(&(&b.shard, &b.server, &b.user)));
+        views
     }
 
     /// Every shard has a primary and the schema is loaded.
     pub fn ready(&self) -> bool {
-        todo!()
+        self.schema.is_loaded() && self.shards.iter().all(|shard| shard.primary().is_some())
     }
 
-    /// True if a database started from `other` would watch the same servers in the same way.
+    /// True if a database started from `other` would do the same in the same way, so that this one can be
+    /// kept with its connections. (The `config` it holds is then equal in all that matters here.)
     pub fn same_servers(&self, other: &config::Database) -> bool {
-        let _ = other;
-        todo!()
+        let config = &*self.config;
+        config.name == other.name
+            && config.shards == other.shards
+            && config.service.user == other.service.user
+            && config.service.password == other.service.password
+            && config.pool == other.pool
+            && config.server_tls == other.server_tls
+            && config.map == other.map
     }
 
     /// Stops the monitors and closes the pools; leased connections are closed when they come back.
     pub fn close(&self) {
-        todo!()
+        let mut upkeep = self.lock_upkeep();
+        upkeep.closed = true;
+        upkeep.tasks.drain(..).for_each(|task| task.abort());
+        for server in self.shards.iter().flat_map(|shard| &shard.servers) {
+            server.pools.load().values().for_each(|pool| pool.close());
+        }
+    }
+
+    fn spawn(&self) -> Vec<AbortHandle> {
+        let mut tasks = Vec::new();
+        for shard in &self.shards {
+            for server in 0..shard.servers.len() {
+                let monitor = Monitor {
+                    shard: Arc::clone(shard),
+                    server,
+                    service: self.config.service.clone(),
+                    tls: Arc::clone(&self.tls),
+                };
+                tasks.push(tokio::spawn(monitor.run()).abort_handle());
+            }
+        }
+        if let Ok(default_shard) = self.shard(self.config.map.default_shard) {
+            let loader = Loader {
+                schema: Arc::clone(&self.schema),
+                map: Arc::clone(&self.config.map),
+                default_shard: Arc::clone(default_shard),
+                service: self.config.service.clone(),
+                tls: Arc::clone(&self.tls),
+            };
+            tasks.push(tokio::spawn(loader.run()).abort_handle());
+        }
+        tasks
+    }
+
+    fn shard(&self, shard: ShardId) -> Result<&Arc<LiveShard>, PgError> {
+        let unknown = || {
+            PgError::proxy(
+                SqlState::INTERNAL_ERROR,
+                format!("there is no shard number {}", shard.0),
+            )
+        };
+        self.shards.get(usize::from(shard.0)).ok_or_else(unknown)
+    }
+
+    /// The user's pool toward a server, made when first asked for.
+    fn pool(
+        &self,
+        shard: &Arc<LiveShard>,
+        index: usize,
+        server: &LiveServer,
+        user: &config::User,
+    ) -> Result<Arc<Pool>, PgError> {
+        let password = server_password(user);
+        let is_current = |pool: &Arc<Pool>| pool.target().password.as_deref() == password;
+        if let Some(pool) = server
+            .pools
+            .load()
+            .get(&user.name)
+            .filter(|pool| is_current(pool))
+        {
+            return Ok(Arc::clone(pool));
+        }
+        let upkeep = self.lock_upkeep();
+        if upkeep.closed {
+            return Err(PgError::proxy(
+                SqlState::CANNOT_CONNECT_NOW,
+                format!(
+                    "database {} is closed: the configuration changed or the proxy stops",
+                    self.config.name
+                ),
+            ));
+        }
+        let mut pools = (**server.pools.load()).clone();
+        if let Some(pool) = pools.get(&user.name).filter(|pool| is_current(pool)) {
+            return Ok(Arc::clone(pool));
+        }
+        let target = Target {
+            shard: Arc::clone(&shard.name),
+            address: server.address.clone(),
+            dbname: shard.dbname.clone(),
+            user: user.name.clone(),
+            password: password.map(str::to_owned),
+            tls: Arc::clone(&self.tls),
+        };
+        let metrics =
+            self.metrics
+                .pool(&self.config.name, &shard.name, &server.address.to_string());
+        let pool = Pool::new(target, self.config.pool.clone(), metrics);
+        tokio::spawn(keep_up(Arc::downgrade(&pool), Arc::clone(shard), index));
+        if let Some(outdated) = pools.insert(user.name.clone(), Arc::clone(&pool)) {
+            outdated.close();
+        }
+        server.pools.store(Arc::new(pools));
+        Ok(pool)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.lock_upkeep().closed
+    }
+
+    fn lock_upkeep(&self) -> std::sync::MutexGuard<'_, Upkeep> {
+        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+impl Drop for LiveDatabase {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// A server that could not be connected to although it is called the primary.
+struct Refused {
+    server: usize,
+    /// How often it had been polled then.
+    polls: u64,
+    error: PgError,
+}
+
+impl Refused {
+    fn stands(&self, index: usize, server: &LiveServer) -> bool {
+        self.server == index && self.polls == server.polls()
+    }
+}
+
+/// Maintains a pool for as long as it is open.
+async fn keep_up(pool: Weak<Pool>, shard: Arc<LiveShard>, server: usize) {
+    loop {
+        tokio::time::sleep(MAINTENANCE_INTERVAL).await;
+        match pool.upgrade() {
+            Some(pool) if !pool.is_closed() => pool.maintain(shard.is_primary(server)).await,
+            _ => return,
+        }
+    }
+}
+
+fn server_password(user: &config::User) -> Option<&str> {
+    match &user.password {
+        Password::Plain(password) => Some(password),
+        Password::Scram {
+            server_password, ..
+        } => server_password.as_deref(),
+    }
+}
+
+/// No connection could be made: the server is gone, starts up or shuts down. Nothing had been sent.
+fn is_unreachable(error: &PgError) -> bool {
+    let code = error.code.as_str();
+    error.origin == Origin::Shard
+        && error.retry == Retry::Safe
+        && (code.starts_with("08") || code.starts_with("57P"))
+}
+
+const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

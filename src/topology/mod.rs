@@ -5,12 +5,15 @@
 //! statements of clients never pass here), and publishes what it saw. Leasing reads what was published
 //! and takes no lock while there is a primary.
 
+mod control;
 mod database;
 mod monitor;
 mod schema;
 mod snapshot;
+mod shard;
 mod view;
 
+pub use control::{Control, ControlError};
 pub use database::LiveDatabase;
 pub use snapshot::{Snapshot, Topology};
 pub use view::{PoolView, Role, ServerView, ShardView};

@@ -1,0 +1,136 @@
+//! Connections of the control plane: as the service user, for our own questions only.
+//!
+//! The socket is opened by `net`, so that `server_tls` means here exactly what it means for statements;
+//! `tokio_postgres` speaks the protocol over it.
+
+use std::error::Error as _;
+use std::fmt::Write;
+use std::io;
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, NoTls};
+
+use crate::config::{Address, Password, Service};
+use crate::net::{self, Tls};
+
+/// Why the control plane got no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    #[error("cannot be reached: {0}")]
+    Unreachable(#[from] io::Error),
+    #[error("no answer within {} s", .0.as_secs_f64())]
+    TimedOut(Duration),
+    /// The server answered with an error, or the connection broke.
+    #[error("{}", describe(.0))]
+    Postgres(#[from] tokio_postgres::Error),
+    #[error("answered {0} in an unexpected form")]
+    Unexpected(&'static str),
+}
+
+impl ControlError {
+    /// The server is there and takes statements, though it refused ours: wrong password of the service
+    /// user, too many connections. False also while a server starts up or shuts down.
+    pub fn is_refusal(&self) -> bool {
+        let Self::Postgres(error) = self else {
+            return false;
+        };
+        match error.code() {
+            Some(code) => ![
+                SqlState::ADMIN_SHUTDOWN,
+                SqlState::CRASH_SHUTDOWN,
+                SqlState::CANNOT_CONNECT_NOW,
+            ]
+            .contains(code),
+            None => false,
+        }
+    }
+}
+
+/// `tokio_postgres` keeps the reason in the source.
+fn describe(error: &tokio_postgres::Error) -> String {
+    if let Some(error) = error.as_db_error() {
+        return format!("{} ({})", error.message(), error.code().code());
+    }
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            let _ = write!(text, ": {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// A control-plane connection. Dropping it closes it.
+pub struct Control {
+    pub client: Client,
+    driver: AbortHandle,
+}
+
+impl Control {
+    /// Connects and logs in as the service user, within `timeout`.
+    ///
+    /// Cancel safe.
+    pub async fn connect(
+        address: &Address,
+        dbname: &str,
+        service: &Service,
+        tls: &Tls,
+        timeout: Duration,
+    ) -> Result<Self, ControlError> {
+        let mut config = tokio_postgres::Config::new();
+        config
+            .user(&service.user)
+            .dbname(dbname)
+            .application_name(APPLICATION_NAME)
+            .ssl_mode(SslMode::Disable);
+        match &service.password {
+            Password::Plain(password) => config.password(password),
+            Password::Scram {
+                server_password: Some(password),
+                ..
+            } => config.password(password),
+            Password::Scram {
+                server_password: None,
+                ..
+            } => &mut config,
+        };
+        within(timeout, async {
+            let stream = net::open(address, tls, timeout).await?;
+            let (client, connection) = config.connect_raw(stream, NoTls).await?;
+            let driver = tokio::spawn(async move {
+                // Its error reaches whoever asks next through the client, too.
+                let _ = connection.await;
+            });
+            Ok(Self {
+                client,
+                driver: driver.abort_handle(),
+            })
+        })
+        .await
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// Runs a request of the control plane for at most `timeout`.
+pub async fn within<T>(
+    timeout: Duration,
+    request: impl Future<Output = Result<T, ControlError>>,
+) -> Result<T, ControlError> {
+    match tokio::time::timeout(timeout, request).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(ControlError::TimedOut(timeout)),
+    }
+}
+
+const APPLICATION_NAME: &str = "trunkline monitor";
