@@ -23,7 +23,7 @@ pub async fn connect_as(port: u16, user: &str, password: &str, dbname: &str) -> 
 /// The rows of a query as texts, NULL as `None`.
 pub async fn texts(client: &Client, sql: &str) -> Vec<Vec<Option<String>>> {
     let messages = client.simple_query(sql).await;
-    let messages = messages.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let messages = messages.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     let row = |message: &tokio_postgres::SimpleQueryMessage| match message {
         tokio_postgres::SimpleQueryMessage::Row(row) => {
             Some((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect())

@@ -407,9 +407,8 @@ impl Server {
             ("timezone", "UTC".to_owned()),
         ];
         if self.options.durability == Durability::Throwaway {
-            lines.extend(
-                ["fsync", "synchronous_commit", "full_page_writes"].map(|s| (s, "off".to_owned())),
-            );
+            // Not `synchronous_commit`: a commit must survive a killed server, if not the machine.
+            lines.extend(["fsync", "full_page_writes"].map(|name| (name, "off".to_owned())));
         }
         if let Some(port) = primary {
             let password = escape_conninfo(&self.options.password);
