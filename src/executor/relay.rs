@@ -90,6 +90,8 @@ pub struct Relay {
     pub error: Option<SqlState>,
     /// CommandCompletes of the statements in the last simple query.
     pub completed: usize,
+    /// Statements of the client a server has answered without error, until somebody takes it.
+    pub answered: usize,
     /// The server has reported a parameter, and the client been told, since this was last cleared.
     pub parameters_changed: bool,
 }
@@ -103,6 +105,7 @@ impl Default for Relay {
             status: TransactionStatus::Idle,
             error: None,
             completed: 0,
+            answered: 0,
             parameters_changed: false,
         }
     }
@@ -417,9 +420,13 @@ impl Relay {
             | (
                 backend::ROW_DESCRIPTION | backend::NO_DATA,
                 Expect::DescribeStatement | Expect::DescribePortal,
-            )
-            | (backend::EMPTY_QUERY | backend::PORTAL_SUSPENDED, Expect::Execute { .. }) => {
+            ) => {
                 self.expects.pop_front();
+                Seen::Pass(forward)
+            }
+            (backend::EMPTY_QUERY | backend::PORTAL_SUSPENDED, Expect::Execute { .. }) => {
+                self.expects.pop_front();
+                self.answered += 1;
                 Seen::Pass(forward)
             }
             (backend::COMMAND_COMPLETE, Expect::Execute { before, .. }) => {
@@ -427,10 +434,12 @@ impl Relay {
                     return Seen::Before(bytes);
                 }
                 self.expects.pop_front();
+                self.answered += 1;
                 Seen::Pass(forward)
             }
             (backend::COMMAND_COMPLETE, Expect::Query { .. }) => {
                 self.completed += 1;
+                self.answered += usize::from(forward == Forward::ToClient);
                 Seen::Pass(forward)
             }
             (backend::ROW_DESCRIPTION, Expect::Query { before, .. }) => match before.take() {

@@ -11,6 +11,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::{drain, reload};
+use crate::admin::ReloadHandle;
 use crate::auth::Secrets;
 use crate::config::{self, Address, Config};
 use crate::frontend::{Doors, serve_client};
@@ -49,7 +50,12 @@ pub async fn serve(path: PathBuf, stop: impl Future<Output = ()>) -> Result<(), 
         globals: Globals::default(),
         metrics,
     });
-    let doors = Arc::new(Doors { shared: shared.clone(), secrets: Secrets::new() });
+    let (reload_handle, reload_requests) = ReloadHandle::new();
+    let doors = Arc::new(Doors {
+        shared: shared.clone(),
+        secrets: Secrets::new(),
+        reload: reload_handle,
+    });
     let (closing, closed) = watch::channel(false);
     let accepting: Vec<_> = listeners
         .into_iter()
@@ -63,7 +69,9 @@ pub async fn serve(path: PathBuf, stop: impl Future<Output = ()>) -> Result<(), 
         tokio::spawn(http::serve(listener, shared.clone(), stopped))
     });
     announce(&config);
-    reload::until(pin!(stop), &path, &shared).await.map_err(ServeError::Signal)?;
+    reload::until(pin!(stop), &path, &shared, reload_requests)
+        .await
+        .map_err(ServeError::Signal)?;
 
     // No new client gets in from here on; those inside finish what they have begun.
     let _ = closing.send(true);

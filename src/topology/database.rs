@@ -121,6 +121,10 @@ impl LiveDatabase {
         self.schema.current()
     }
 
+    pub fn is_schema_loaded(&self) -> bool {
+        self.schema.is_loaded()
+    }
+
     /// Waits for the first load of the schema, at most `pool.wait`.
     ///
     /// Cancel safe.
