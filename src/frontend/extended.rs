@@ -466,6 +466,23 @@ impl Client {
         Ok(self.io.flush().await?)
     }
 
+    /// A simple query ends a pipeline whose Sync has not come, and its ReadyForQuery stands for both.
+    /// False where the pipeline has failed: until its Sync comes even a simple query is skipped.
+    pub(super) async fn close_pipeline(&mut self) -> Result<bool, Failure> {
+        if self.pipeline.state == State::Open {
+            let mut outcome = self.answer_parse().await;
+            if outcome.is_ok() {
+                outcome = self.session.settle(&mut self.io).await;
+            }
+            self.outcome(outcome).await?;
+        }
+        if self.pipeline.state == State::SkipToSync {
+            return Ok(false);
+        }
+        self.pipeline.state = State::Ready;
+        Ok(true)
+    }
+
     /// Ends the pipeline: its answers, then ReadyForQuery.
     pub(super) async fn sync(&mut self) -> Result<(), Failure> {
         if self.pipeline.state == State::Open {

@@ -20,9 +20,8 @@ use crate::wire::Replies;
 impl Client {
     /// Runs a Query message to its ReadyForQuery.
     pub(super) async fn simple(&mut self, text: &[u8]) -> Result<(), Failure> {
-        // A simple query in the middle of a pipeline ends it, as Sync would.
-        if self.pipeline.is_open() {
-            self.sync().await?;
+        if !self.close_pipeline().await? {
+            return Ok(());
         }
         self.session.statements.forget_unnamed();
         let outcome = match std::str::from_utf8(text) {

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Client, NoTls, Row};
 
 use super::facts::{
     Catalog, Column, DatabaseFacts, ForeignKey, LoginError, ServerFacts, ServerState, SessionState,
     ShardFacts, Table, UniqueKey,
 };
 use crate::config::{Address, Config, Database, Password};
-use crate::net::Tls;
+use crate::net::{self, Tls};
 use crate::shardmap::TableName;
 
 /// For all catalog queries on one server.
