@@ -67,6 +67,10 @@ impl Planner<'_> {
             analyze = at.take_any(&["analyze", "analyse"]);
             let _ = at.take("verbose");
         }
+        // PostgreSQL explains no EXPLAIN.
+        if at.peek_word().is_none_or(|word| word == "explain") && !at.rest.first().is_some_and(|token| token.is_op("(")) {
+            return Err(at.syntax_error());
+        }
         let inner = match self.statement(at)? {
             Plan::Route(route) => route,
             Plan::Control(_) => return Err(at.syntax_error()),
@@ -80,7 +84,15 @@ impl Planner<'_> {
         let Some(place) = at.rest.iter().position(|token| token.is_word("for")) else {
             return Err(Cursor { rest: &[], ..at }.syntax_error());
         };
-        self.statement(Cursor { rest: &at.rest[place + 1..], ..at })
+        self.inner_query(Cursor { rest: &at.rest[place + 1..], ..at })
+    }
+
+    fn inner_query(&self, at: Cursor<'_>) -> Result<Plan, PgError> {
+        match at.peek_word() {
+            Some("select" | "values" | "with" | "table" | "insert" | "update" | "delete" | "merge") => self.query(at),
+            None if at.rest.first().is_some_and(|token| token.is_op("(")) => self.query(at),
+            _ => Err(at.syntax_error()),
+        }
     }
 
     pub(super) fn copy(&self, mut at: Cursor<'_>) -> Result<Plan, PgError> {
@@ -88,7 +100,7 @@ impl Planner<'_> {
             let before = at.rest;
             at.skip_group();
             let inner = &before[1..(before.len() - at.rest.len()).saturating_sub(1).max(1)];
-            return self.statement(Cursor { rest: inner, ..at });
+            return self.inner_query(Cursor { rest: inner, ..at });
         }
         let _ = at.take("binary");
         let first = at.name()?;

@@ -109,32 +109,38 @@ fn bounds(tokens: &[Token<'_>], text: &str) -> Result<usize, PgError> {
         )
         .with_hint("split the statement, or use COPY"));
     }
-    // For each open parenthesis, the links of the chain it interrupts.
-    let mut chains = vec![0usize];
+    let mut levels = vec![Level::default()];
     let (mut total, mut deepest, mut nested) = (0usize, 0usize, 0usize);
     for token in tokens {
-        let link = |chains: &mut Vec<usize>| *chains.last_mut().unwrap_or(&mut 0) += 1;
+        let Some(level) = levels.last_mut() else { break };
         match token.kind {
             Kind::Operator => match &*token.value {
                 "(" | "[" => {
-                    link(&mut chains);
+                    level.links += 1;
                     total += 1;
-                    chains.push(0);
+                    levels.push(Level::default());
                 }
-                ")" | "]" if chains.len() > 1 => total -= chains.pop().unwrap_or(0),
-                "," => {}
+                ")" | "]" if levels.len() > 1 => {
+                    total -= levels.pop().map_or(0, |level| level.links + level.arms);
+                }
+                // The next element of a list is beside the last one, not below it.
+                "," => total -= std::mem::take(&mut level.links),
                 _ => {
-                    link(&mut chains);
+                    level.links += 1;
                     total += 1;
                 }
             },
+            Kind::Word if matches!(&*token.value, "union" | "except" | "intersect") => {
+                level.arms += 1;
+                total += 1;
+            }
             Kind::Word if is_link(&token.value) => {
-                link(&mut chains);
+                level.links += 1;
                 total += 1;
             }
             _ => {}
         }
-        nested = nested.max(chains.len());
+        nested = nested.max(levels.len());
         deepest = deepest.max(total);
     }
     if nested > NESTING_MAX || deepest > CHAIN_MAX {
@@ -143,11 +149,20 @@ fn bounds(tokens: &[Token<'_>], text: &str) -> Result<usize, PgError> {
     Ok(deepest + nested)
 }
 
+/// What one open parenthesis interrupts.
+#[derive(Default)]
+struct Level {
+    /// Links of the chain since the last comma.
+    links: usize,
+    /// Set operations, which go on across commas.
+    arms: usize,
+}
+
 fn is_link(word: &str) -> bool {
     matches!(
         word,
         "and" | "or" | "not" | "is" | "in" | "like" | "ilike" | "similar" | "between" | "collate" | "at" | "case"
-            | "when" | "else" | "join" | "union" | "except" | "intersect" | "isnull" | "notnull" | "operator"
+            | "when" | "else" | "join" | "isnull" | "notnull" | "operator"
             | "select" | "with" | "any" | "all" | "some" | "exists" | "array" | "interval" | "prior" | "explain"
     )
 }
