@@ -53,7 +53,10 @@ fn print_value(value: &KeyValue) -> String {
     match value {
         KeyValue::Null => "NULL".to_owned(),
         KeyValue::Int(value) => value.to_string(),
-        KeyValue::Text(text) => format!("'{}'", text.replace('\'', "''").escape_debug()),
+        KeyValue::Text(text) => {
+            let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+            format!("'{}'", text.replace('\'', "''").chars().map(escape).collect::<String>())
+        }
         KeyValue::Uuid(bytes) => {
             let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             format!("'{}-{}-{}-{}-{}'", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])

@@ -87,7 +87,9 @@ impl Visitor for Census<'_> {
 
 fn parse(tokens: &[Token<'_>], text: &str) -> Result<Statement, Unread> {
     let dialect = PostgreSqlDialect {};
-    let tokens: Vec<_> = tokens.iter().map(|token| convert_token(token, text)).collect();
+    let weaker = weaker_locks(tokens);
+    let kept = tokens.iter().enumerate().filter(|(place, _)| !weaker.contains(place));
+    let tokens: Vec<_> = kept.map(|(_, token)| convert_token(token, text)).collect();
     // The parser spends several levels on one level of parentheses.
     let mut parser = Parser::new(&dialect).with_recursion_limit(NESTING_MAX * 8).with_tokens_with_locations(tokens);
     let statement = parser.parse_statement().map_err(|error| match error {
@@ -98,6 +100,21 @@ fn parse(tokens: &[Token<'_>], text: &str) -> Result<Statement, Unread> {
         sp::Token::EOF => Ok(statement),
         token => Err(Unread::Syntax { message: format!("unexpected {token}") }),
     }
+}
+
+/// The words that make `FOR NO KEY UPDATE` and `FOR KEY SHARE` weaker, which the grammar does not know: for
+/// analysis they are the stronger locks.
+fn weaker_locks(tokens: &[Token<'_>]) -> Vec<usize> {
+    let word = |place: usize, word: &str| tokens.get(place).is_some_and(|token| token.is_word(word));
+    let mut places = Vec::new();
+    for (place, _) in tokens.iter().enumerate().filter(|(_, token)| token.is_word("for")) {
+        if word(place + 1, "no") && word(place + 2, "key") && word(place + 3, "update") {
+            places.extend([place + 1, place + 2]);
+        } else if word(place + 1, "key") && word(place + 2, "share") {
+            places.push(place + 1);
+        }
+    }
+    places
 }
 
 /// Estimates how deep the tree can become, from above.
@@ -112,6 +129,7 @@ fn bounds(tokens: &[Token<'_>], text: &str) -> Result<usize, PgError> {
     let mut levels = vec![Level::default()];
     let (mut total, mut deepest, mut nested) = (0usize, 0usize, 0usize);
     for token in tokens {
+        let inner = levels.len() > 1;
         let Some(level) = levels.last_mut() else { break };
         match token.kind {
             Kind::Operator => match &*token.value {
@@ -120,7 +138,7 @@ fn bounds(tokens: &[Token<'_>], text: &str) -> Result<usize, PgError> {
                     total += 1;
                     levels.push(Level::default());
                 }
-                ")" | "]" if levels.len() > 1 => {
+                ")" | "]" if inner => {
                     total -= levels.pop().map_or(0, |level| level.links + level.arms);
                 }
                 // The next element of a list is beside the last one, not below it.
