@@ -59,3 +59,34 @@ pub(crate) mod server;
 pub(crate) mod cluster;
 /// `serve`, `check`, `explain`, `demo`.
 pub mod cli;
+
+/// Reaches into the modules for the integration-test harness. Not an interface: it may change with
+/// every commit.
+#[cfg(feature = "internals")]
+pub mod internals {
+    pub mod cluster {
+        pub use crate::cluster::*;
+    }
+
+    use crate::shardmap::{HashFunction, Placement, ShardId, format_ranges};
+    use crate::types::KeyValue;
+
+    /// The logical shard of an integer key.
+    pub fn logical_shard(key: i64, logical_shards: u32) -> u32 {
+        let function = HashFunction { logical_shards };
+        function.logical_shard(&KeyValue::Int(key)).map_or(0, |logical| logical.0)
+    }
+
+    /// The index of the shard of a logical shard, where all shards have equally many.
+    pub fn place_evenly(logical: u32, logical_shards: u32, shards: usize) -> usize {
+        let placement = Placement::even(logical_shards, shards as u16);
+        usize::from(placement.shard(crate::shardmap::LogicalShardId(logical)).0)
+    }
+
+    /// The same placement as the configuration writes it, for each shard.
+    pub fn even_placement(logical_shards: u32, shards: usize) -> Vec<String> {
+        let placement = Placement::even(logical_shards, shards as u16);
+        let ranges = |shard| format_ranges(&placement.ranges(ShardId(shard)));
+        (0..shards as u16).map(ranges).collect()
+    }
+}

@@ -14,7 +14,7 @@ use crate::shardmap::ShardMap;
 pub struct Config {
     /// The file it was read from, for messages.
     pub path: PathBuf,
-    /// Where clients connect; TCP addresses and Unix socket directories, at least one.
+    /// Where clients connect, at least one.
     pub listen: Vec<Address>,
     /// Metrics and probes; `None` switches them off.
     pub http: Option<SocketAddr>,
@@ -57,8 +57,11 @@ pub struct User {
 pub enum Password {
     Plain(String),
     /// `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`: can check a client, but cannot log
-    /// in to a server, so such a user's databases need `server_password` beside it.
-    Scram { verifier: String, server_password: Option<String> },
+    /// in to a server; without `server_password` the servers must let the user in without a password.
+    Scram {
+        verifier: String,
+        server_password: Option<String>,
+    },
 }
 
 impl fmt::Debug for Password {
@@ -71,7 +74,7 @@ impl fmt::Debug for Password {
 }
 
 /// One database as clients see it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Database {
     pub name: String,
     /// Who monitors the servers and reads their catalogs.
@@ -83,7 +86,7 @@ pub struct Database {
     pub server_tls: ServerTls,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
     pub user: String,
     /// `Plain` always: it has to log in to servers.

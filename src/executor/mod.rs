@@ -1,0 +1,11 @@
+//! Runs a plan. So far a plan is one statement on one shard, so this room is the relay: frames of
+//! one leased server connection to the client, undecoded, by the session's own task.
+//!
+//! Knows no SQL and no session; what to expect of the server is pushed by `session` and `frontend`.
+
+mod copy;
+mod expect;
+mod relay;
+
+pub use expect::{Expect, Forward};
+pub use relay::{Paused, Relay, RelayError};

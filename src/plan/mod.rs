@@ -11,3 +11,4 @@ pub use node::{
     Access, Control, ExplainFormat, KeySource, KeyTarget, Plan, Route, Setting, Targets,
 };
 pub use resolve::{Destination, NoParams, ParamValues};
+pub use print::explain_lines;

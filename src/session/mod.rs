@@ -1,0 +1,344 @@
+//! One client's state, and the road of its statements: plan, resolve, enter a shard, run, finish.
+//!
+//! ```text
+//!   frontend::simple ──┐                         ┌─ settings synced, transaction begun
+//!                      ├─> plan ─> resolve ─> enter(shard) ─> relay ─> finish
+//!   frontend::extended ┘   (planner)           (topology)     (executor)  └─ connection given back
+//! ```
+//!
+//! The session owns the leased connection while it uses it. Statements about the session itself
+//! (`control`) end here. It knows no protocol form beyond what it queues for the server.
+
+mod control;
+mod lease;
+mod registry;
+mod settings;
+mod statement;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+pub use lease::Purpose;
+pub use registry::{Activity, Entry, Registered, Registry};
+pub use settings::Settings;
+pub use statement::{Globals, Prepared, Statements};
+
+use crate::backend::Parameters;
+use crate::config::{PoolMode, User};
+use crate::error::{PgError, SqlState};
+use crate::executor::{Paused, Relay, RelayError};
+use crate::metrics::{Metrics, StatementMetrics};
+use crate::net::Buffered;
+use crate::plan::{Control, Destination, NoParams, ParamValues, Plan, Route, explain_lines};
+use crate::planner::{self, Context};
+use crate::shardmap::{ShardId, ShardMap};
+use crate::topology::{LiveDatabase, Snapshot, Topology};
+use crate::txn::Transaction;
+use crate::types::Oid;
+use crate::wire::TransactionStatus;
+use lease::Bound;
+
+/// What all sessions of a proxy share.
+pub struct Shared {
+    pub topology: Arc<Topology>,
+    pub registry: Arc<Registry>,
+    pub globals: Globals,
+    pub metrics: Arc<Metrics>,
+}
+
+/// Why a statement, or the whole session, cannot go on.
+#[derive(Debug)]
+pub enum Failure {
+    /// The client is told and goes on.
+    Statement(PgError),
+    /// The server has told the client already.
+    Told,
+    /// The client is told and leaves.
+    Fatal(PgError),
+    /// The client is gone, or nothing more can be said to it.
+    Gone(io::Error),
+}
+
+impl From<PgError> for Failure {
+    fn from(error: PgError) -> Self {
+        Self::Statement(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Gone(error)
+    }
+}
+
+/// Everything that lives as long as a client's connection.
+pub struct Session {
+    shared: Arc<Shared>,
+    registered: Registered,
+    user: Arc<User>,
+    snapshot: Arc<Snapshot>,
+    database: Arc<LiveDatabase>,
+    metrics: StatementMetrics,
+    pub settings: Settings,
+    pub statements: Statements,
+    pub txn: Transaction,
+    /// Answers due from the connection in use.
+    pub relay: Relay,
+    /// The connection in use.
+    server: Option<Bound>,
+    /// Session pooling: connections to other shards, kept until the client leaves.
+    kept: Vec<Bound>,
+    /// Parameters as the client was last told.
+    reported: Parameters,
+}
+
+impl Session {
+    /// A session of `user` on the database it asked for, both of `snapshot`.
+    pub fn new(
+        shared: Arc<Shared>,
+        registered: Registered,
+        snapshot: Arc<Snapshot>,
+        user: Arc<User>,
+        database: Arc<LiveDatabase>,
+    ) -> Self {
+        let metrics = shared.metrics.statements(&database.config.name);
+        Self {
+            shared,
+            registered,
+            user,
+            snapshot,
+            database,
+            metrics,
+            settings: Settings::default(),
+            statements: Statements::default(),
+            txn: Transaction::default(),
+            relay: Relay::default(),
+            server: None,
+            kept: Vec::new(),
+            reported: Parameters::default(),
+        }
+    }
+
+    /// Applies the startup packet's settings on a server, which so checks them, and learns the
+    /// parameters the client is to be told.
+    pub async fn start(&mut self, io: &mut Buffered, settings: Settings) -> Result<(), Failure> {
+        self.settings = settings;
+        self.enter(io, self.default_shard(), Purpose::Describe).await?;
+        if let Some(server) = &self.server {
+            self.reported = server.lease.parameters.clone();
+        }
+        self.leave().await;
+        Ok(())
+    }
+
+    pub fn entry(&self) -> &Arc<Entry> {
+        &self.registered.entry
+    }
+
+    pub fn reported(&self) -> &Parameters {
+        &self.reported
+    }
+
+    fn map(&self) -> &Arc<ShardMap> {
+        &self.database.config.map
+    }
+
+    fn default_shard(&self) -> ShardId {
+        self.map().default_shard
+    }
+
+    fn session_pooled(&self) -> bool {
+        self.database.config.pool.mode == PoolMode::Session
+    }
+
+    /// Takes the current configuration; between transactions only. A database that is no longer
+    /// configured, or a user who is no longer let in, ends the session.
+    pub fn refresh(&mut self) -> Result<(), Failure> {
+        let Some(current) = self.shared.topology.newer(&self.snapshot) else {
+            return Ok(());
+        };
+        let name = &self.database.config.name;
+        let user = current.config.users.get(&self.user.name);
+        let allowed = user.filter(|user| user.databases.contains(name));
+        let (Some(user), Some(database)) = (allowed, current.databases.get(name)) else {
+            let gone = format!("user \"{}\" may no longer use database \"{name}\"", self.user.name);
+            let gone = PgError::proxy(SqlState::ADMIN_SHUTDOWN, gone);
+            return Err(Failure::Fatal(gone.fatal()));
+        };
+        let (user, database) = (Arc::clone(user), Arc::clone(database));
+        if !Arc::ptr_eq(&database, &self.database) {
+            self.kept.clear();
+            self.database = database;
+        }
+        self.user = user;
+        self.snapshot = current;
+        Ok(())
+    }
+
+    /// Text to plan, from the cache where it was seen before.
+    ///
+    /// Errors: refusals; 08006 where the default shard's catalogs could not be read yet, because
+    /// planning without them could be fooled by a view.
+    pub async fn plan(&self, text: &str, param_types: &[Oid]) -> Result<Arc<Plan>, PgError> {
+        self.database.schema_loaded().await?;
+        let schema = self.database.schema();
+        let context = Context {
+            map: self.map(),
+            schema: &schema,
+            search_path: self.settings.search_path(),
+            param_types,
+            transaction_pooling: !self.session_pooled(),
+        };
+        let planned = planner::plan(text, &context).map(Arc::new);
+        if self.txn.status() == TransactionStatus::Failed {
+            match &planned {
+                Ok(plan) => self.heard(plan)?,
+                Err(_) => return Err(in_failed_transaction()),
+            }
+        }
+        if planned.is_err() {
+            self.metrics.refusals.inc();
+        }
+        planned
+    }
+
+    /// From a route to the shard it is run on now. `None` from the route means any: the one in use,
+    /// else the default.
+    pub fn resolve(
+        &self,
+        route: &Route,
+        declared: &[Oid],
+        params: &dyn ParamValues,
+    ) -> Result<ShardId, PgError> {
+        match route.resolve(self.map(), declared, params)? {
+            Destination::Shard(shard) => Ok(shard),
+            Destination::Any => Ok(self.any_shard()),
+        }
+    }
+
+    /// As `resolve` without parameters; `None` where any shard would do.
+    pub fn route_target(&self, route: &Route) -> Result<Option<ShardId>, PgError> {
+        match route.resolve(self.map(), &[], &NoParams)? {
+            Destination::Shard(shard) => Ok(Some(shard)),
+            Destination::Any => Ok(None),
+        }
+    }
+
+    /// No transaction is open, here or on a server, and no answer is due.
+    pub fn is_between_transactions(&self) -> bool {
+        self.txn == Transaction::Idle && self.server.is_none()
+    }
+
+    pub fn count_error(&self, error: &PgError) {
+        self.shared.metrics.error(error.code.as_str());
+    }
+
+    /// A statement as this session prepares it now.
+    pub fn prepare(&self, text: &str, param_types: Vec<Oid>, plan: Arc<Plan>) -> Arc<Prepared> {
+        let global = self.shared.globals.intern(text, &param_types, self.settings.mark());
+        Arc::new(Prepared { global, plan })
+    }
+
+    /// Where a statement is described whose shard its parameters decide: all shards have its tables.
+    pub fn describing_shard(&self, route: &Route) -> ShardId {
+        match route.resolve(self.map(), &[], &NoParams) {
+            Ok(Destination::Shard(shard)) => shard,
+            _ => self.any_shard(),
+        }
+    }
+
+    /// Where a statement goes that every shard answers alike.
+    pub fn any_shard(&self) -> ShardId {
+        match &self.server {
+            Some(server) => server.shard,
+            None => self.default_shard(),
+        }
+    }
+
+    /// The lines EXPLAIN shows of the route, ahead of the server's own.
+    pub fn explain_lines(
+        &self,
+        route: &Route,
+        declared: &[Oid],
+        params: &dyn ParamValues,
+    ) -> Vec<String> {
+        explain_lines(route, self.map(), declared, params)
+    }
+
+    /// A statement is about to run: counts it.
+    pub fn admit(&self) {
+        self.entry().statements.fetch_add(1, Ordering::Relaxed);
+        self.entry().set_activity(Activity::Active);
+    }
+
+    /// In a failed transaction nothing is heard but its end.
+    pub fn heard(&self, plan: &Plan) -> Result<(), PgError> {
+        let ends = matches!(
+            plan,
+            Plan::Control(
+                Control::Commit { .. }
+                    | Control::Rollback { .. }
+                    | Control::RollbackTo { .. }
+                    | Control::Empty
+            )
+        );
+        match self.txn.status() {
+            TransactionStatus::Failed if !ends => Err(in_failed_transaction()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Relays answers until the server owes nothing; copies data in where it waits for some.
+    pub async fn run(&mut self, io: &mut Buffered) -> Result<(), Failure> {
+        let Some(server) = &mut self.server else {
+            return Ok(());
+        };
+        let outcome = match self.relay.run(&mut server.lease, io).await {
+            Ok(Paused::CopyIn) => {
+                io.flush().await?;
+                self.relay.copy_in(&mut server.lease, io).await
+            }
+            outcome => outcome,
+        };
+        match outcome {
+            Ok(_) => Ok(()),
+            Err(RelayError::Server(error)) => {
+                self.lose_server();
+                Err(Failure::Statement(error))
+            }
+            Err(RelayError::Torn(error)) => {
+                self.lose_server();
+                Err(Failure::Gone(io::Error::other(error)))
+            }
+            Err(RelayError::Client(error)) => Err(Failure::Gone(error)),
+        }
+    }
+
+    /// A statement failed here: its transaction fails as a whole, on the server too, where savepoints
+    /// must keep their meaning. Answers still due come first.
+    ///
+    /// Errors: `Told` where one of those was an error, which then is the client's.
+    pub async fn fail(&mut self, io: &mut Buffered) -> Result<(), Failure> {
+        if self.txn == Transaction::Open || self.has_effects() {
+            self.poison();
+            self.run(io).await?;
+            let earlier = self.relay.error.take().is_some();
+            self.observe();
+            if self.txn == Transaction::Idle {
+                self.settings.rollback();
+            }
+            return if earlier { Err(Failure::Told) } else { Ok(()) };
+        }
+        self.settle(io).await?;
+        self.txn.fail();
+        Ok(())
+    }
+}
+
+fn in_failed_transaction() -> PgError {
+    PgError::client(
+        SqlState::IN_FAILED_TRANSACTION,
+        "current transaction is aborted, commands ignored until end of transaction block",
+    )
+}

@@ -39,7 +39,10 @@ impl fmt::Display for TableName {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TableKind {
     /// Rows live on the shard of their sharding key, in the column named here.
-    Sharded { keyspace: KeyspaceIndex, column: String },
+    Sharded {
+        keyspace: KeyspaceIndex,
+        column: String,
+    },
     /// Whole on every shard.
     Reference,
 }
@@ -81,7 +84,11 @@ impl ShardMap {
     }
 
     /// Where rows with this key value live. A NULL key lives nowhere: `None`.
-    pub fn locate(&self, keyspace: KeyspaceIndex, value: &KeyValue) -> Option<(LogicalShardId, ShardId)> {
+    pub fn locate(
+        &self,
+        keyspace: KeyspaceIndex,
+        value: &KeyValue,
+    ) -> Option<(LogicalShardId, ShardId)> {
         let keyspace = self.keyspace(keyspace);
         let logical = keyspace.function.logical_shard(value)?;
         Some((logical, keyspace.placement.shard(logical)))
@@ -95,5 +102,88 @@ impl ShardMap {
     /// Tables by name, sorted, for printing.
     pub fn tables_sorted(&self) -> BTreeMap<&TableName, &TableKind> {
         self.tables.iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shardmap::HashFunction;
+
+    fn map(logical_shards: u32) -> ShardMap {
+        let keyspace = Keyspace {
+            name: "tenants".into(),
+            key: ShardingKey {
+                column: "organization_id".into(),
+                key_type: KeyType::BigInt,
+            },
+            function: ShardingFunction::Hash(HashFunction { logical_shards }),
+            placement: Placement::even(logical_shards, 2),
+        };
+        ShardMap {
+            version: MapVersion(1),
+            shards: vec!["s1".into(), "s2".into()],
+            default_shard: ShardId(0),
+            keyspaces: vec![keyspace],
+            tables: HashMap::new(),
+        }
+    }
+
+    /// The logical shards were found with `satisfies_hash_partition` on PostgreSQL 15; 1,021 is a modulus
+    /// that does not divide the hash's range evenly.
+    #[test]
+    fn locates_keys_where_postgresql_would() {
+        let locate = |logical_shards, value: i64| {
+            map(logical_shards).locate(KeyspaceIndex(0), &KeyValue::Int(value))
+        };
+        assert_eq!(
+            locate(256, 1),
+            Some((LogicalShardId(36_792 % 256), ShardId(1)))
+        );
+        assert_eq!(
+            locate(256, 42),
+            Some((LogicalShardId(23_138 % 256), ShardId(0)))
+        );
+        assert_eq!(locate(1021, 42), Some((LogicalShardId(246), ShardId(0))));
+        assert_eq!(locate(1021, 1), Some((LogicalShardId(844), ShardId(1))));
+        assert_eq!(locate(1, 1), Some((LogicalShardId(0), ShardId(0))));
+        assert_eq!(
+            locate(65_536, -1),
+            Some((LogicalShardId(44_965), ShardId(1)))
+        );
+    }
+
+    #[test]
+    fn null_lives_nowhere() {
+        assert_eq!(map(256).locate(KeyspaceIndex(0), &KeyValue::Null), None);
+    }
+
+    #[test]
+    fn names_print_without_the_public_schema() {
+        let print = |schema: &str| {
+            TableName {
+                schema: schema.into(),
+                name: "orders".into(),
+            }
+            .to_string()
+        };
+        assert_eq!(
+            (print("public"), print("sales")),
+            ("orders".into(), "sales.orders".into())
+        );
+    }
+
+    #[test]
+    fn a_map_without_tables_is_unsharded() {
+        let mut map = map(256);
+        assert!(map.is_unsharded());
+        map.tables.insert(
+            TableName {
+                schema: "public".into(),
+                name: "t".into(),
+            },
+            TableKind::Reference,
+        );
+        assert!(!map.is_unsharded());
     }
 }

@@ -8,8 +8,8 @@ mod function;
 mod map;
 mod placement;
 
-pub use function::{LogicalShardId, ShardingFunction};
+pub use function::{HashFunction, LogicalShardId, ShardingFunction};
 pub use map::{
     Keyspace, KeyspaceIndex, MapVersion, ShardId, ShardMap, ShardingKey, TableKind, TableName,
 };
-pub use placement::Placement;
+pub use placement::{Placement, PlacementBuilder, PlacementError, format_ranges};

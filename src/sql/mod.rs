@@ -1,6 +1,16 @@
 //! Text to statements: our own lexer splits, finds literals and identifiers; `sqlparser` gives the
 //! tree, for analysis only. No shard map, no I/O. Text is never printed back from a tree.
 
+mod convert;
+mod lex;
+mod operand;
+mod parse;
+mod reserved;
 mod split;
+/// The scopes of an analysed statement.
+pub mod tree;
+mod unescape;
 
+pub use lex::{Kind, Lexer, Token, position, tokens};
+pub use parse::{Analysis, Unread, analyse};
 pub use split::{Piece, split};

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::lex::{Lexer, Token};
 use crate::error::PgError;
 
 /// One statement of a query string: its byte range without the semicolon; comments and blanks at
@@ -12,7 +13,101 @@ pub struct Piece {
 }
 
 /// Splits as PostgreSQL's lexer would with `standard_conforming_strings` on.
+///
+/// A semicolon within parentheses (`CREATE RULE … DO (a; b)`) or within the `BEGIN ATOMIC … END` body of
+/// a function ends nothing; `psql` counts in the same way.
 pub fn split(text: &str) -> Result<Vec<Piece>, PgError> {
-    let _ = text;
-    Ok(Vec::new())
+    let mut pieces = Vec::new();
+    let mut open: Option<Open> = None;
+    for token in Lexer::new(text) {
+        let token = token?;
+        let ends = token.is_op(";") && open.as_ref().is_none_or(|open| open.parens == 0 && open.blocks == 0);
+        if !ends {
+            open.get_or_insert_with(|| Open::new(token.start)).push(&token);
+        } else if let Some(done) = open.take() {
+            pieces.push(Piece { range: done.start..done.end });
+        }
+    }
+    pieces.extend(open.map(|open| Piece { range: open.start..open.end }));
+    Ok(pieces)
+}
+
+/// The statement being read.
+struct Open {
+    start: usize,
+    end: usize,
+    parens: usize,
+    /// Open `BEGIN ATOMIC` and the `CASE`s within it, each closed by an `END`.
+    blocks: usize,
+    header: Header,
+    after_begin: bool,
+}
+
+/// Whether the statement may have a `BEGIN ATOMIC` body.
+#[derive(PartialEq, Eq)]
+enum Header {
+    Start,
+    Create,
+    Routine,
+    Other,
+}
+
+impl Open {
+    fn new(start: usize) -> Self {
+        Self { start, end: start, parens: 0, blocks: 0, header: Header::Start, after_begin: false }
+    }
+
+    fn push(&mut self, token: &Token<'_>) {
+        self.end = token.end;
+        if token.is_op("(") {
+            self.parens += 1;
+        } else if token.is_op(")") {
+            self.parens = self.parens.saturating_sub(1);
+        }
+        self.header = match self.header {
+            Header::Start if token.is_word("create") => Header::Create,
+            Header::Create if token.is_word("or") || token.is_word("replace") => Header::Create,
+            Header::Create if token.is_word("function") || token.is_word("procedure") => Header::Routine,
+            Header::Routine => Header::Routine,
+            _ => Header::Other,
+        };
+        if self.header == Header::Routine && self.parens == 0 {
+            if self.after_begin && token.is_word("atomic") {
+                self.blocks += 1;
+            } else if self.blocks > 0 && token.is_word("case") {
+                self.blocks += 1;
+            } else if self.blocks > 0 && token.is_word("end") {
+                self.blocks -= 1;
+            }
+            self.after_begin = token.is_word("begin");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pieces(text: &str) -> Vec<&str> {
+        split(text).expect("splits").into_iter().map(|p| &text[p.range]).collect()
+    }
+
+    #[test]
+    fn semicolons_end_statements() {
+        assert_eq!(pieces("select 1; select ';'"), ["select 1", "select ';'"]);
+        assert_eq!(pieces(" ; -- nothing\n ; /* ; */ "), [""; 0]);
+        assert_eq!(pieces("/* a */ select 1 -- ;\n ; select 2;"), ["select 1", "select 2"]);
+        assert_eq!(pieces("select $$;$$; select \";\""), ["select $$;$$", "select \";\""]);
+        assert_eq!(pieces("select 1); delete from t"), ["select 1)", "delete from t"]);
+    }
+
+    #[test]
+    fn rules_and_atomic_bodies_stay_whole() {
+        let rule = "create rule r as on insert to t do (select 1; select 2)";
+        assert_eq!(pieces(&format!("{rule}; select 3")), [rule, "select 3"]);
+        let function = "create or replace function f() returns int begin atomic select 1; select case when true then 1 end; end";
+        assert_eq!(pieces(&format!("{function}; select 3")), [function, "select 3"]);
+        assert_eq!(pieces("begin; select 1; end"), ["begin", "select 1", "end"]);
+        assert_eq!(pieces("create table atomic (a int); end"), ["create table atomic (a int)", "end"]);
+    }
 }

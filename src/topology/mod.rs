@@ -9,9 +9,11 @@ mod control;
 mod database;
 mod monitor;
 mod schema;
+mod snapshot;
 mod shard;
 mod view;
 
 pub use control::{Control, ControlError};
 pub use database::LiveDatabase;
+pub use snapshot::{Snapshot, Topology};
 pub use view::{PoolView, Role, ServerView, ShardView};

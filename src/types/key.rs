@@ -1,4 +1,7 @@
 //! Sharding key types and values.
+//!
+//! A value is read here exactly as PostgreSQL would read it, or not at all: what these functions refuse
+//! has no known shard.
 
 use super::Oid;
 
@@ -41,11 +44,25 @@ pub enum KeyError {
     Binary { expected: &'static str },
     #[error("a parameter of type oid {oid} cannot be compared with a sharding key of type {expected} by the proxy", oid = .oid.0)]
     Incomparable { oid: Oid, expected: &'static str },
-    #[error("the key's text is not valid UTF-8")]
+    #[error("the key's text is not valid UTF-8 or contains a zero byte")]
     Encoding,
 }
 
 impl KeyType {
+    /// The type behind one of PostgreSQL's names for it. `None` for types that cannot be sharding keys,
+    /// among them `char(n)`, whose equality ignores trailing blanks, and enums, which hash by OID.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "smallint" | "int2" => Some(Self::SmallInt),
+            "integer" | "int" | "int4" => Some(Self::Integer),
+            "bigint" | "int8" => Some(Self::BigInt),
+            "text" => Some(Self::Text),
+            "varchar" | "character varying" => Some(Self::Varchar),
+            "uuid" => Some(Self::Uuid),
+            _ => None,
+        }
+    }
+
     /// PostgreSQL's name of the type, as in the configuration.
     pub fn name(self) -> &'static str {
         match self {
@@ -57,19 +74,152 @@ impl KeyType {
             Self::Uuid => "uuid",
         }
     }
-}
 
-impl KeyType {
     /// Reads PostgreSQL's text form, as in a quoted literal or a text parameter.
     pub fn parse_text(self, text: &[u8]) -> Result<KeyValue, KeyError> {
-        let _ = text;
-        Err(KeyError::Encoding)
+        match self {
+            Self::SmallInt | Self::Integer | Self::BigInt => {
+                self.parse_int(text).map(KeyValue::Int)
+            }
+            Self::Text | Self::Varchar => parse_string(text),
+            Self::Uuid => parse_uuid(text)
+                .map(KeyValue::Uuid)
+                .ok_or(KeyError::Syntax {
+                    expected: self.name(),
+                }),
+        }
     }
 
     /// Reads a parameter. `oid` is the parameter's type where a cast or Parse gave one, else
     /// unspecified: then it has the key's own type, as PostgreSQL infers for `key = $1`.
+    ///
+    /// A parameter of another integer width is read in its own width: comparing an `integer` key with a
+    /// `bigint` beyond its range is legal and matches no row.
     pub fn parse_param(self, oid: Oid, format: Format, bytes: &[u8]) -> Result<KeyValue, KeyError> {
-        let _ = (oid, format, bytes);
-        Err(KeyError::Encoding)
+        let read_as = match (self, oid) {
+            (_, Oid::UNSPECIFIED | Oid::UNKNOWN) => None,
+            (Self::SmallInt | Self::Integer | Self::BigInt, Oid::INT2) => Some(Self::SmallInt),
+            (Self::SmallInt | Self::Integer | Self::BigInt, Oid::INT4) => Some(Self::Integer),
+            (Self::SmallInt | Self::Integer | Self::BigInt, Oid::INT8) => Some(Self::BigInt),
+            (Self::Text | Self::Varchar, Oid::TEXT | Oid::VARCHAR) => Some(Self::Text),
+            (Self::Uuid, Oid::UUID) => Some(Self::Uuid),
+            _ => {
+                return Err(KeyError::Incomparable {
+                    oid,
+                    expected: self.name(),
+                });
+            }
+        };
+        match (format, read_as) {
+            (Format::Text, declared) => declared.unwrap_or(self).parse_text(bytes),
+            (Format::Binary, Some(declared)) => declared.parse_binary(bytes),
+            (Format::Binary, None) => self.of_width(bytes.len()).parse_binary(bytes),
+        }
+    }
+
+    /// For integers the type as wide as this many bytes, where there is one: a value of another width
+    /// than the server inferred fails there, on whichever shard.
+    fn of_width(self, bytes: usize) -> Self {
+        match (self, bytes) {
+            (Self::SmallInt | Self::Integer | Self::BigInt, 2) => Self::SmallInt,
+            (Self::SmallInt | Self::Integer | Self::BigInt, 4) => Self::Integer,
+            (Self::SmallInt | Self::Integer | Self::BigInt, 8) => Self::BigInt,
+            _ => self,
+        }
+    }
+
+    fn parse_binary(self, bytes: &[u8]) -> Result<KeyValue, KeyError> {
+        let wrong_length = |_| KeyError::Binary {
+            expected: self.name(),
+        };
+        Ok(match self {
+            Self::SmallInt => {
+                KeyValue::Int(i16::from_be_bytes(bytes.try_into().map_err(wrong_length)?).into())
+            }
+            Self::Integer => {
+                KeyValue::Int(i32::from_be_bytes(bytes.try_into().map_err(wrong_length)?).into())
+            }
+            Self::BigInt => {
+                KeyValue::Int(i64::from_be_bytes(bytes.try_into().map_err(wrong_length)?))
+            }
+            Self::Text | Self::Varchar => return parse_string(bytes),
+            Self::Uuid => KeyValue::Uuid(bytes.try_into().map_err(wrong_length)?),
+        })
+    }
+
+    /// Decimal digits with an optional sign between optional blanks. Hexadecimal, octal and binary forms
+    /// and underscores mean something since PostgreSQL 16 and nothing before: they are not read.
+    /// Source: `pg_strtoint64` in `src/backend/utils/adt/numutils.c`.
+    fn parse_int(self, text: &[u8]) -> Result<i64, KeyError> {
+        let syntax = KeyError::Syntax {
+            expected: self.name(),
+        };
+        let blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | b'\x0b' | b'\x0c' | b'\r');
+        let start = text.iter().position(|b| !blank(b)).unwrap_or(text.len());
+        let end = text
+            .iter()
+            .rposition(|b| !blank(b))
+            .map_or(start, |last| last + 1);
+        let (negative, digits) = match &text[start..end] {
+            [b'-', digits @ ..] => (true, digits),
+            [b'+', digits @ ..] => (false, digits),
+            digits => (false, digits),
+        };
+        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+            return Err(syntax);
+        }
+        // Counted downwards, because the most negative value has no positive counterpart.
+        let value = digits
+            .iter()
+            .try_fold(0i64, |value, digit| {
+                value.checked_mul(10)?.checked_sub(i64::from(digit - b'0'))
+            })
+            .and_then(|value| {
+                if negative {
+                    Some(value)
+                } else {
+                    value.checked_neg()
+                }
+            });
+        let fits = |value: &i64| match self {
+            Self::SmallInt => i16::try_from(*value).is_ok(),
+            Self::Integer => i32::try_from(*value).is_ok(),
+            _ => true,
+        };
+        value.filter(fits).ok_or(KeyError::OutOfRange {
+            expected: self.name(),
+        })
     }
 }
+
+fn parse_string(bytes: &[u8]) -> Result<KeyValue, KeyError> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.contains('\0') => Ok(KeyValue::Text(text.to_owned())),
+        _ => Err(KeyError::Encoding),
+    }
+}
+
+/// Thirty-two hexadecimal digits, a hyphen allowed after each group of four, braces around the whole.
+/// Source: `string_to_uuid` in `src/backend/utils/adt/uuid.c`.
+fn parse_uuid(text: &[u8]) -> Option<[u8; 16]> {
+    let mut rest = match text {
+        [b'{', inner @ .., b'}'] => inner,
+        other => other,
+    };
+    let mut uuid = [0; 16];
+    for (index, byte) in uuid.iter_mut().enumerate() {
+        let [high, low, tail @ ..] = rest else {
+            return None;
+        };
+        let digit = |b: u8| char::from(b).to_digit(16);
+        *byte = (digit(*high)? << 4 | digit(*low)?) as u8;
+        rest = match tail {
+            [b'-', after @ ..] if index % 2 == 1 && index < 15 => after,
+            _ => tail,
+        };
+    }
+    rest.is_empty().then_some(uuid)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,17 @@
+//! The PostgreSQL protocol as bytes: frames, requests from clients, replies to them. No I/O, no
+//! statements, no upper-layer errors beyond the fields of an ErrorResponse; rows stay undecoded.
+//!
+//! What arrives from a peer is read by our own bounds-checked decoders; what we say ourselves is
+//! encoded by `pgwire`, which is imported nowhere else.
+//! Source: <https://www.postgresql.org/docs/current/protocol-message-formats.html>
+
+mod frame;
+mod reply;
+mod request;
+mod startup;
+
+pub use frame::{FrameError, HEADER_BYTES, Header, backend, frontend, header};
+pub use reply::{Column, Replies, TransactionStatus};
+pub use request::{Bind, Described, RequestError, bind, close, describe, execute, parse, query};
+pub use request::{put_bind_head, put_close, put_execute, put_flush, put_parse, put_query, put_sync};
+pub use startup::{CancelRequest, Startup, StartupError, StartupPacket, startup_packet};

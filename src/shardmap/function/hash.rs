@@ -14,6 +14,8 @@ impl HashFunction {
     pub fn logical_shard(&self, value: &KeyValue) -> Option<LogicalShardId> {
         let hash = partition_hash(value)?;
         // The modulus is unsigned: the remainder fits 32 bits because the divisor does.
-        Some(LogicalShardId((hash % u64::from(self.logical_shards)) as u32))
+        Some(LogicalShardId(
+            (hash % u64::from(self.logical_shards)) as u32,
+        ))
     }
 }

@@ -1,0 +1,384 @@
+//! The I/O of `check`: connects and reads catalogs, all servers at once, each step with a time limit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_postgres::{Client, NoTls, Row};
+
+use super::facts::{
+    Catalog, Column, DatabaseFacts, ForeignKey, LoginError, ServerFacts, ServerState, SessionState,
+    ShardFacts, Table, UniqueKey,
+};
+use crate::config::{Address, Config, Database, Password, ServerTlsMode};
+use crate::shardmap::TableName;
+
+/// For all catalog queries on one server.
+const CATALOG_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(super) async fn database(config: &Config, database: &Arc<Database>) -> DatabaseFacts {
+    let mut tasks = JoinSet::new();
+    for (shard_index, shard) in database.shards.iter().enumerate() {
+        for (server_index, address) in shard.servers.iter().enumerate() {
+            let target = Target {
+                database: Arc::clone(database),
+                address: address.clone(),
+                dbname: shard.dbname.clone(),
+                users: users_of(config, &database.name),
+                connections_max: connections_max(config, address),
+            };
+            tasks.spawn(async move { ((shard_index, server_index), server(&target).await) });
+        }
+    }
+    let mut servers = BTreeMap::new();
+    while let Some(task) = tasks.join_next().await {
+        // A task ends early only by a panic, which has been reported where it happened.
+        if let Ok((place, result)) = task {
+            servers.insert(place, result);
+        }
+    }
+    let mut facts = DatabaseFacts::default();
+    for shard in &database.shards {
+        facts.shards.push(ShardFacts {
+            name: shard.name.clone(),
+            ..ShardFacts::default()
+        });
+    }
+    for ((shard, _), (server, catalog)) in servers {
+        let shard = &mut facts.shards[shard];
+        let is_primary = server
+            .service
+            .as_ref()
+            .is_ok_and(|state| !state.in_recovery);
+        if catalog.is_some() && (is_primary || shard.catalog.is_none()) {
+            shard.catalog = catalog;
+        }
+        shard.servers.push(server);
+    }
+    facts
+}
+
+/// Everything the visit to one server needs.
+struct Target {
+    database: Arc<Database>,
+    address: Address,
+    dbname: String,
+    users: Vec<(String, Option<String>)>,
+    connections_max: usize,
+}
+
+/// The users of a database and their passwords toward the servers.
+fn users_of(config: &Config, database: &str) -> Vec<(String, Option<String>)> {
+    let users = config
+        .users
+        .values()
+        .filter(|user| user.databases.iter().any(|name| name == database));
+    users
+        .map(|user| (user.name.clone(), server_password(&user.password)))
+        .collect()
+}
+
+fn server_password(password: &Password) -> Option<String> {
+    match password {
+        Password::Plain(password) => Some(password.clone()),
+        Password::Scram {
+            server_password, ..
+        } => server_password.clone(),
+    }
+}
+
+/// Each user's pool, and one connection of the monitor for each database and shard on the server.
+fn connections_max(config: &Config, address: &Address) -> usize {
+    let pools_of = |database: &Database| {
+        let times = database
+            .shards
+            .iter()
+            .filter(|shard| shard.servers.contains(address))
+            .count();
+        times * (users_of(config, &database.name).len() * database.pool.size + 1)
+    };
+    config
+        .databases
+        .values()
+        .map(|database| pools_of(database))
+        .sum()
+}
+
+async fn server(target: &Target) -> (ServerFacts, Option<Result<Catalog, String>>) {
+    let service = &target.database.service;
+    let mut catalog = None;
+    let state = match connect(target, &service.user, server_password(&service.password)).await {
+        Ok(client) => {
+            let state = limited(server_state(&client)).await;
+            if state.is_ok() {
+                catalog = Some(limited(read_catalog(&client, &target.database)).await);
+            }
+            state.map_err(LoginError::Refused)
+        }
+        Err(error) => Err(error),
+    };
+    let mut users = Vec::new();
+    // Where one login got no answer in time, the others would only wait as long again.
+    let reached = !matches!(state, Err(LoginError::Unreachable(_)));
+    for (user, password) in target.users.iter().filter(|_| reached) {
+        let session = match connect(target, user, password.clone()).await {
+            Ok(client) => limited(session_state(&client))
+                .await
+                .map_err(LoginError::Refused),
+            Err(error) => Err(error),
+        };
+        users.push((user.clone(), session));
+    }
+    let address = target.address.to_string();
+    (
+        ServerFacts {
+            address,
+            service: state,
+            users,
+            connections_max: target.connections_max,
+        },
+        catalog,
+    )
+}
+
+/// The one place where `check` opens a connection, within the pool's `connect` limit.
+///
+/// TODO: TLS. Meanwhile a server that must be spoken to with TLS counts as unreachable, and `prefer`
+/// means without.
+async fn connect(
+    target: &Target,
+    user: &str,
+    password: Option<String>,
+) -> Result<Client, LoginError> {
+    let Target {
+        database,
+        address,
+        dbname,
+        ..
+    } = target;
+    if !matches!(
+        database.server_tls.mode,
+        ServerTlsMode::Disable | ServerTlsMode::Prefer
+    ) {
+        let reason = "`server_tls` asks for TLS, which `check` does not speak yet";
+        return Err(LoginError::Unreachable(reason.to_owned()));
+    }
+    let mut config = tokio_postgres::Config::new();
+    config
+        .user(user)
+        .dbname(dbname.as_str())
+        .application_name("trunkline check");
+    config.ssl_mode(tokio_postgres::config::SslMode::Disable);
+    if let Some(password) = password {
+        config.password(password);
+    }
+    match address {
+        Address::Tcp { host, port } => {
+            config.host(host.as_str()).port(*port);
+        }
+        Address::Unix(path) => {
+            let name = path.extension().and_then(|port| port.to_str());
+            let port = name.and_then(|port| port.parse().ok()).unwrap_or(5432);
+            config.host_path(path.parent().unwrap_or(path)).port(port);
+        }
+    }
+    let limit = database.pool.connect;
+    let (client, connection) = tokio::time::timeout(limit, config.connect(NoTls))
+        .await
+        .map_err(|_| LoginError::Unreachable(format!("no answer within {limit:?}")))?
+        .map_err(|error| login_error(&error))?;
+    // Ends when the client is dropped; errors show at the client's next query.
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+fn login_error(error: &tokio_postgres::Error) -> LoginError {
+    if let Some(answer) = error.as_db_error() {
+        return LoginError::Refused(answer.message().to_owned());
+    }
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+            return LoginError::Unreachable(io.to_string());
+        }
+        source = cause.source();
+    }
+    LoginError::Refused(error.to_string())
+}
+
+/// Runs queries within the limit; their error as text.
+async fn limited<T>(
+    queries: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, String> {
+    match tokio::time::timeout(CATALOG_TIMEOUT, queries).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(error
+            .as_db_error()
+            .map_or_else(|| error.to_string(), |answer| answer.message().to_owned())),
+        Err(_) => Err(format!("no answer within {CATALOG_TIMEOUT:?}")),
+    }
+}
+
+async fn server_state(client: &Client) -> Result<ServerState, tokio_postgres::Error> {
+    const QUERY: &str = "SELECT current_setting('server_version_num')::int, pg_is_in_recovery(),
+        current_setting('max_connections')::int,
+        current_setting('superuser_reserved_connections')::int
+            + coalesce(current_setting('reserved_connections', true)::int, 0),
+        current_setting('server_encoding')";
+    let row = client.query_one(QUERY, &[]).await?;
+    Ok(ServerState {
+        version: row.try_get(0)?,
+        in_recovery: row.try_get(1)?,
+        max_connections: row.try_get(2)?,
+        reserved_connections: row.try_get(3)?,
+        encoding: row.try_get(4)?,
+    })
+}
+
+async fn session_state(client: &Client) -> Result<SessionState, tokio_postgres::Error> {
+    const QUERY: &str = "SELECT current_setting('standard_conforming_strings')::bool, current_schemas(false)::text[]";
+    let row = client.query_one(QUERY, &[]).await?;
+    Ok(SessionState {
+        standard_conforming_strings: row.try_get(0)?,
+        schemas: row.try_get(1)?,
+    })
+}
+
+/// The listed tables as `listed(schema, name)`, from the parameters.
+const LISTED: &str = "WITH listed AS (
+    SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS kind
+    FROM unnest($1::text[], $2::text[]) AS l(schema, name)
+    JOIN pg_namespace n ON n.nspname = l.schema
+    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = l.name
+) ";
+
+async fn read_catalog(
+    client: &Client,
+    database: &Database,
+) -> Result<Catalog, tokio_postgres::Error> {
+    let (schemas, names): (Vec<&str>, Vec<&str>) = database
+        .map
+        .tables
+        .keys()
+        .map(|table| (table.schema.as_str(), table.name.as_str()))
+        .unzip();
+    let query = async |rest: &str| {
+        client
+            .query(&format!("{LISTED}{rest}"), &[&schemas, &names])
+            .await
+    };
+    let mut catalog = Catalog::default();
+    for row in query("SELECT schema, name, kind FROM listed WHERE kind NOT IN ('i', 'I')").await? {
+        let kind: String = row.try_get(2)?;
+        let table = Table {
+            kind: kind.chars().next().unwrap_or(' '),
+            ..Table::default()
+        };
+        catalog.tables.insert(table_name(&row, 0)?, table);
+    }
+    for row in query(COLUMNS).await? {
+        let column = Column {
+            name: row.try_get(2)?,
+            base_type: row.try_get(3)?,
+            full_type: row.try_get(4)?,
+            not_null: row.try_get(5)?,
+            default: row.try_get(6)?,
+            identity: row.try_get(7)?,
+            generated: row.try_get(8)?,
+            nondeterministic: row.try_get(9)?,
+        };
+        with_table(&mut catalog, &row, |table| table.columns.push(column))?;
+    }
+    for row in query(UNIQUE_KEYS).await? {
+        let key = UniqueKey {
+            name: row.try_get(2)?,
+            primary: row.try_get(3)?,
+            columns: row.try_get(4)?,
+            predicate: row.try_get(5)?,
+        };
+        with_table(&mut catalog, &row, |table| table.unique.push(key))?;
+    }
+    for row in query(TRIGGERS).await? {
+        let trigger = row.try_get(2)?;
+        with_table(&mut catalog, &row, |table| table.triggers.push(trigger))?;
+    }
+    for row in query(CHILDREN).await? {
+        let child = table_name(&row, 2)?;
+        with_table(&mut catalog, &row, |table| table.children.push(child))?;
+    }
+    for row in query(FOREIGN_KEYS).await? {
+        catalog.foreign_keys.push(ForeignKey {
+            name: row.try_get(0)?,
+            from: table_name(&row, 1)?,
+            from_columns: row.try_get(3)?,
+            to: table_name(&row, 4)?,
+            to_columns: row.try_get(6)?,
+        });
+    }
+    Ok(catalog)
+}
+
+/// Schema and name in two columns, from `at` on.
+fn table_name(row: &Row, at: usize) -> Result<TableName, tokio_postgres::Error> {
+    Ok(TableName {
+        schema: row.try_get(at)?,
+        name: row.try_get(at + 1)?,
+    })
+}
+
+/// Applies a row that begins with schema and name to its table.
+fn with_table(
+    catalog: &mut Catalog,
+    row: &Row,
+    apply: impl FnOnce(&mut Table),
+) -> Result<(), tokio_postgres::Error> {
+    if let Some(table) = catalog.tables.get_mut(&table_name(row, 0)?) {
+        apply(table);
+    }
+    Ok(())
+}
+
+const COLUMNS: &str = "SELECT l.schema, l.name, a.attname::text, format_type(a.atttypid, NULL),
+        format_type(a.atttypid, a.atttypmod), a.attnotnull, pg_get_expr(d.adbin, d.adrelid),
+        a.attidentity <> '', a.attgenerated <> '',
+        CASE WHEN NOT o.collisdeterministic THEN o.collname::text END
+    FROM listed l
+    JOIN pg_attribute a ON a.attrelid = l.oid AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    LEFT JOIN pg_collation o ON o.oid = a.attcollation
+    ORDER BY a.attrelid, a.attnum";
+
+const UNIQUE_KEYS: &str = "SELECT l.schema, l.name, c.relname::text, i.indisprimary,
+        ARRAY(SELECT coalesce(a.attname::text, '(' || pg_get_indexdef(i.indexrelid, k.place::int, false) || ')')
+              FROM unnest(i.indkey) WITH ORDINALITY AS k(number, place)
+              LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number AND k.number <> 0
+              WHERE k.place <= i.indnkeyatts ORDER BY 1),
+        pg_get_expr(i.indpred, i.indrelid)
+    FROM listed l JOIN pg_index i ON i.indrelid = l.oid AND i.indisunique JOIN pg_class c ON c.oid = i.indexrelid
+    ORDER BY 3";
+
+const TRIGGERS: &str = "SELECT l.schema, l.name, 'trigger ' || t.tgname
+    FROM listed l JOIN pg_trigger t ON t.tgrelid = l.oid AND NOT t.tgisinternal
+    UNION ALL SELECT l.schema, l.name, 'rule ' || r.rulename
+    FROM listed l JOIN pg_rewrite r ON r.ev_class = l.oid AND l.kind IN ('r', 'p')
+    ORDER BY 3";
+
+const CHILDREN: &str = "SELECT l.schema, l.name, n.nspname::text, c.relname::text
+    FROM listed l JOIN pg_inherits i ON i.inhparent = l.oid
+    JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    ORDER BY 3, 4";
+
+/// `conparentid` leaves out what partitions inherit from their parents.
+const FOREIGN_KEYS: &str = "SELECT k.conname::text, fn.nspname::text, fc.relname::text,
+        ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u(number, place)
+              JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number ORDER BY u.place),
+        tn.nspname::text, tc.relname::text,
+        ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS u(number, place)
+              JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.number ORDER BY u.place)
+    FROM pg_constraint k
+    JOIN pg_class fc ON fc.oid = k.conrelid JOIN pg_namespace fn ON fn.oid = fc.relnamespace
+    JOIN pg_class tc ON tc.oid = k.confrelid JOIN pg_namespace tn ON tn.oid = tc.relnamespace
+    WHERE k.contype = 'f' AND k.conparentid = 0
+      AND (k.conrelid IN (SELECT oid FROM listed) OR k.confrelid IN (SELECT oid FROM listed))
+    ORDER BY 2, 3, 1";

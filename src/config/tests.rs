@@ -1,0 +1,221 @@
+//! Cases are data: `testdata/*.txt` holds YAML and what becomes of it, errors or a summary.
+//! `UPDATE_EXPECT=1` rewrites the expectations in place.
+
+use std::fmt::Write;
+
+use super::*;
+use crate::shardmap::{ShardId, TableKind, format_ranges};
+
+const CASE: &str = "==== ";
+const EXPECTED: &str = "---- expected";
+
+#[test]
+fn cases() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/testdata");
+    let files = std::fs::read_dir(directory).expect("the directory of cases exists");
+    let mut paths: Vec<PathBuf> = files
+        .map(|file| file.expect("a readable entry").path())
+        .collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
+    assert!(!paths.is_empty());
+    let mut failures = String::new();
+    for path in paths {
+        let text = std::fs::read_to_string(&path).expect("a readable case file");
+        let actual: String = text.split(CASE).skip(1).map(run).collect();
+        if actual != text {
+            if std::env::var_os("UPDATE_EXPECT").is_some() {
+                std::fs::write(&path, &actual).expect("a writable case file");
+            } else {
+                let (line, (expected, found)) = text
+                    .lines()
+                    .zip(actual.lines())
+                    .enumerate()
+                    .find(|(_, (expected, found))| expected != found)
+                    .unwrap_or((0, ("(length)", "(length)")));
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let _ = writeln!(
+                    failures,
+                    "{name}:{}:\n  expected {expected}\n  found    {found}",
+                    line + 1
+                );
+            }
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{failures}(UPDATE_EXPECT=1 rewrites the cases)"
+    );
+}
+
+/// One case without its leading mark, run and printed again.
+fn run(case: &str) -> String {
+    let (title, rest) = case.split_once('\n').expect("a title line");
+    let (yaml, _) = rest.split_once(EXPECTED).expect("an expectation");
+    let result = match parse(yaml, Path::new("src/config/testdata/trunkline.yaml"), &env) {
+        Ok(config) => summary(&config),
+        Err(errors) => errors.0.iter().fold(String::new(), |mut out, error| {
+            let at = error
+                .position
+                .map_or(String::new(), |at| format!("{}:{}: ", at.line, at.column));
+            let _ = writeln!(out, "{at}{}", error.message);
+            out
+        }),
+    };
+    format!("{CASE}{title}\n{yaml}{EXPECTED}\n{result}\n")
+}
+
+fn env(name: &str) -> Option<String> {
+    match name {
+        "APP_PASSWORD" => Some("app secret".into()),
+        "TRUNKLINE_PASSWORD" => Some("service secret".into()),
+        "EMPTY" => Some(String::new()),
+        _ => None,
+    }
+}
+
+fn summary(config: &Config) -> String {
+    let mut out = String::new();
+    let listen: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
+    let _ = writeln!(
+        out,
+        "listen {} http {:?} drain {:?}",
+        listen.join(" "),
+        config.http,
+        config.drain_timeout
+    );
+    for user in config.users.values() {
+        let password = match &user.password {
+            Password::Plain(password) => format!("plain {password:?}"),
+            Password::Scram {
+                server_password, ..
+            } => format!("scram, to servers {server_password:?}"),
+        };
+        let _ = writeln!(
+            out,
+            "user {}: {password} databases {:?} admin {}",
+            user.name, user.databases, user.admin
+        );
+    }
+    for database in config.databases.values() {
+        database_summary(&mut out, database);
+    }
+    out
+}
+
+fn database_summary(out: &mut String, database: &Database) {
+    let Database {
+        name,
+        service,
+        shards,
+        map,
+        pool,
+        server_tls,
+    } = database;
+    let Password::Plain(password) = &service.password else {
+        panic!("a service without a plain password")
+    };
+    let _ = writeln!(
+        out,
+        "database {name}: service {} {password:?}",
+        service.user
+    );
+    for shard in shards {
+        let servers: Vec<String> = shard.servers.iter().map(ToString::to_string).collect();
+        let _ = writeln!(
+            out,
+            "  shard {}: {} dbname {}",
+            shard.name,
+            servers.join(" "),
+            shard.dbname
+        );
+    }
+    let _ = writeln!(out, "  default shard {}", map.shard_name(map.default_shard));
+    for keyspace in &map.keyspaces {
+        let key = &keyspace.key;
+        let _ = writeln!(
+            out,
+            "  keyspace {}: {} {}",
+            keyspace.name,
+            key.column,
+            key.key_type.name()
+        );
+        for (index, shard) in (0..).zip(&map.shards) {
+            let _ = writeln!(
+                out,
+                "    {shard}: {}",
+                format_ranges(&keyspace.placement.ranges(ShardId(index)))
+            );
+        }
+    }
+    for (table, kind) in map.tables_sorted() {
+        let _ = match kind {
+            TableKind::Reference => writeln!(out, "  table {table}: reference"),
+            TableKind::Sharded { keyspace, column } => {
+                writeln!(
+                    out,
+                    "  table {table}: {} by {column}",
+                    map.keyspace(*keyspace).name
+                )
+            }
+        };
+    }
+    let _ = writeln!(out, "  {pool:?}\n  {server_tls:?}");
+}
+
+#[test]
+fn the_shipped_example_is_complete_and_valid() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/trunkline.yaml");
+    let config = load(&path, &env).unwrap_or_else(|errors| panic!("{errors}"));
+    let database = &config.databases["app"];
+    assert_eq!(database.shards.len(), 2);
+    assert_eq!(
+        format_ranges(&database.map.keyspaces[0].placement.ranges(ShardId(1))),
+        "128-255"
+    );
+    assert_eq!(
+        database.pool,
+        PoolSettings::default(),
+        "the example shows the defaults"
+    );
+}
+
+#[test]
+fn errors_name_file_line_and_column() {
+    let errors = parse("users: 5\nnope: 1\n", Path::new("dir/trunkline.yaml"), &env)
+        .expect_err("it is wrong");
+    let printed = errors.to_string();
+    assert!(
+        printed.starts_with("dir/trunkline.yaml:1:1: the key `databases` is missing\n"),
+        "{printed}"
+    );
+    assert!(
+        printed.contains("\ndir/trunkline.yaml:1:8: expected a list of users"),
+        "{printed}"
+    );
+    let missing = load(Path::new("no/such/file.yaml"), &env)
+        .expect_err("there is no such file")
+        .to_string();
+    assert!(
+        missing.starts_with("no/such/file.yaml: cannot read the file: "),
+        "{missing}"
+    );
+}
+
+#[test]
+fn secrets_stay_out_of_messages_and_debug_output() {
+    let yaml = "users:
+  - { name: app, password: [hunter2], databases: [a] }
+  - { name: b, password: 'SCRAM-SHA-256$hunter2', databases: [a] }
+  - { name: c, password: { scram: hunter2 }, databases: [a] }
+  - { name: d, password: { env: APP_PASSWORD, file: x }, databases: [a] }
+databases: { a: { shards: { s: { servers: ['h:1'] } }, service: { user: x, password: { hunter: hunter2 } } } }
+";
+    let errors = parse(yaml, Path::new("t.yaml"), &env).expect_err("it is wrong");
+    assert_eq!(errors.0.len(), 6, "{errors}");
+    assert!(!errors.to_string().contains("hunter2"), "{errors}");
+    let password = Password::Scram {
+        verifier: "hunter2".into(),
+        server_password: Some("hunter2".into()),
+    };
+    assert!(!format!("{password:?} {:?}", Password::Plain("hunter2".into())).contains("hunter2"));
+}

@@ -1,0 +1,65 @@
+//! What the server still owes us, in order.
+
+use bytes::Bytes;
+
+use crate::backend::StatementId;
+
+/// Whether the client sees an answer, or it was asked for by the proxy itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forward {
+    ToClient,
+    Swallow,
+}
+
+/// One answer that is due, or something of our own that goes out when its turn comes.
+#[derive(Debug)]
+pub enum Expect {
+    /// ParseComplete. The connection forgets the statement if Parse fails.
+    Parse { forward: Forward, id: StatementId },
+    /// BindComplete.
+    Bind(Forward),
+    /// ParameterDescription, then RowDescription or NoData.
+    DescribeStatement,
+    /// RowDescription or NoData.
+    DescribePortal,
+    /// Rows, then CommandComplete, EmptyQueryResponse or PortalSuspended; or a COPY. `before` goes
+    /// ahead of the first row.
+    Execute {
+        forward: Forward,
+        before: Option<Bytes>,
+    },
+    /// CloseComplete.
+    Close(Forward),
+    /// ReadyForQuery after Sync.
+    Sync,
+    /// Everything a simple query brings, its ReadyForQuery too. `before` follows a RowDescription.
+    Query {
+        forward: Forward,
+        before: Option<Bytes>,
+    },
+    /// An error we provoked so that the server's transaction fails as the client's did.
+    Poison,
+    /// Our own bytes, in their turn.
+    Local(Bytes),
+}
+
+impl Expect {
+    /// Ends at ReadyForQuery, so an error before it does not take it away.
+    pub fn is_ready(&self) -> bool {
+        matches!(self, Self::Sync | Self::Query { .. })
+    }
+
+    pub fn forward(&self) -> Forward {
+        match self {
+            Self::Parse { forward, .. }
+            | Self::Bind(forward)
+            | Self::Execute { forward, .. }
+            | Self::Close(forward)
+            | Self::Query { forward, .. } => *forward,
+            Self::Poison => Forward::Swallow,
+            Self::DescribeStatement | Self::DescribePortal | Self::Sync | Self::Local(_) => {
+                Forward::ToClient
+            }
+        }
+    }
+}

@@ -1,0 +1,638 @@
+//! From the server's socket to the client's, frame headers read, frames not.
+//!
+//! ```text
+//!   server ──> input ──step──> runs of frames ──> client        (no channel, no second task)
+//!                       │
+//!                       └─ expects: what each frame answers; state-carrying frames are looked into
+//! ```
+//!
+//! Memory is bounded: one read's worth of input, one output buffer; a frame larger than both streams
+//! through. A slow client stops the reading, and so the server.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use tokio::io::AsyncWriteExt;
+
+use super::copy::CopyIn;
+use super::expect::{Expect, Forward};
+use crate::backend::Connection;
+use crate::error::{PgError, SqlState};
+use crate::net::{Buffered, OUTPUT_BYTES_MAX, poll_read, poll_write};
+use crate::wire::{HEADER_BYTES, Header, TransactionStatus, backend, header};
+
+/// A state-carrying frame must fit; larger ones are a server out of its mind.
+const STATE_FRAME_BYTES_MAX: usize = 64 * 1024;
+
+/// Runs at least this long are written from the input buffer, shorter ones are copied to the output.
+const DIRECT_BYTES: usize = 8 * 1024;
+
+/// What a client may send ahead while we wait for a server; beyond it, its socket fills.
+const AHEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// Why the relay stopped without error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paused {
+    /// The server owes nothing.
+    Done,
+    /// The server waits for CopyData.
+    CopyIn,
+}
+
+/// Why the relay cannot go on.
+#[derive(Debug)]
+pub enum RelayError {
+    /// The client has closed its connection, or broken it.
+    Client(io::Error),
+    /// The server connection is of no more use. The client can still be told.
+    Server(PgError),
+    /// The same in the middle of a frame: nothing more can be said to the client.
+    Torn(PgError),
+}
+
+/// The rest of a frame whose header has been dealt with.
+#[derive(Clone, Copy, Debug)]
+struct Partial {
+    remaining: usize,
+    forward: Forward,
+}
+
+/// What one look at the input buffer decided.
+struct Step {
+    /// Bytes at the head of the input for the client.
+    forward: usize,
+    /// Bytes behind them that nobody needs.
+    skip: usize,
+    then: Then,
+}
+
+enum Then {
+    /// All that has arrived is dealt with.
+    Read,
+    Again,
+    Local(Bytes),
+    Paused(Paused),
+    Failed(PgError),
+}
+
+/// The answers due from one server connection.
+#[derive(Debug)]
+pub struct Relay {
+    expects: VecDeque<Expect>,
+    partial: Option<Partial>,
+    copying_in: bool,
+    /// From the last ReadyForQuery.
+    pub status: TransactionStatus,
+    /// SQLSTATE of an ErrorResponse the client was sent, until somebody takes it.
+    pub error: Option<SqlState>,
+    /// CommandCompletes of the statements in the last simple query.
+    pub completed: usize,
+    /// The server has reported a parameter, and the client been told, since this was last cleared.
+    pub parameters_changed: bool,
+}
+
+impl Default for Relay {
+    fn default() -> Self {
+        Self {
+            expects: VecDeque::new(),
+            partial: None,
+            copying_in: false,
+            status: TransactionStatus::Idle,
+            error: None,
+            completed: 0,
+            parameters_changed: false,
+        }
+    }
+}
+
+impl Relay {
+    pub fn push(&mut self, expect: Expect) {
+        self.expects.push_back(expect);
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.expects.is_empty()
+    }
+
+    /// Forgets what a lost connection owed.
+    pub fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Sends what is queued for the server and relays its answers until it owes nothing or waits for
+    /// CopyData. Small answers are left in the client's output buffer.
+    ///
+    /// Not cancel safe: a run written halfway would be written again.
+    pub async fn run(
+        &mut self,
+        server: &mut Connection,
+        client: &mut Buffered,
+    ) -> Result<Paused, RelayError> {
+        loop {
+            if let Some(paused) = self.drain(server, client).await? {
+                // A pipeline of our own (no answers due) still has to leave.
+                if !server.output.is_empty() {
+                    poll_fn(|cx| poll_write(&mut server.stream, &mut server.output, cx))
+                        .await
+                        .map_err(|e| self.broken(lost(server, &e)))?;
+                }
+                return Ok(paused);
+            }
+            self.transfer(server, client, false).await?;
+        }
+    }
+
+    /// Passes the client's CopyData on until it ends the copy, or the server does.
+    ///
+    /// Not cancel safe, as `run`.
+    pub async fn copy_in(
+        &mut self,
+        server: &mut Connection,
+        client: &mut Buffered,
+    ) -> Result<Paused, RelayError> {
+        let mut copy = CopyIn::default();
+        loop {
+            if self.drain(server, client).await? == Some(Paused::Done) {
+                copy.finish(server, client)
+                    .await
+                    .map_err(RelayError::Client)?;
+                return Ok(Paused::Done);
+            }
+            if !self.copying_in {
+                copy.finish(server, client)
+                    .await
+                    .map_err(RelayError::Client)?;
+                return self.run(server, client).await;
+            }
+            match copy.pass(&mut client.input, &mut server.output) {
+                Ok(false) => self.transfer(server, client, true).await?,
+                Ok(true) => {
+                    self.copying_in = false;
+                    return self.run(server, client).await;
+                }
+                Err(e) => return Err(RelayError::Client(e)),
+            }
+        }
+    }
+
+    /// Deals with all that has arrived; `None` where more has to.
+    async fn drain(
+        &mut self,
+        server: &mut Connection,
+        client: &mut Buffered,
+    ) -> Result<Option<Paused>, RelayError> {
+        loop {
+            let step = self.step(server);
+            if step.forward > 0 {
+                if step.forward >= DIRECT_BYTES {
+                    client.flush().await.map_err(RelayError::Client)?;
+                    client
+                        .stream
+                        .write_all(&server.input[..step.forward])
+                        .await
+                        .map_err(RelayError::Client)?;
+                } else {
+                    client
+                        .output
+                        .extend_from_slice(&server.input[..step.forward]);
+                }
+            }
+            server.input.advance(step.forward + step.skip);
+            match step.then {
+                Then::Again => {}
+                Then::Read => {
+                    if client.output.len() >= OUTPUT_BYTES_MAX {
+                        client.flush().await.map_err(RelayError::Client)?;
+                    }
+                    return Ok(None);
+                }
+                Then::Local(bytes) => client.output.extend_from_slice(&bytes),
+                Then::Paused(paused) => return Ok(Some(paused)),
+                Then::Failed(error) => return Err(self.broken(error)),
+            }
+        }
+    }
+
+    fn broken(&self, error: PgError) -> RelayError {
+        match self.partial {
+            Some(Partial {
+                forward: Forward::ToClient,
+                ..
+            }) => RelayError::Torn(error),
+            _ => RelayError::Server(error),
+        }
+    }
+
+    /// Moves bytes on all sides until something has arrived from the server. The client is watched so
+    /// that one that leaves is noticed while its statement runs.
+    async fn transfer(
+        &mut self,
+        server: &mut Connection,
+        client: &mut Buffered,
+        or_client: bool,
+    ) -> Result<(), RelayError> {
+        let moved = poll_fn(|cx| poll_transfer(server, client, or_client, cx)).await;
+        match moved {
+            Ok(()) => Ok(()),
+            Err(Side::Client(e)) => Err(RelayError::Client(e)),
+            Err(Side::Server(e)) => Err(self.broken(lost(server, &e))),
+        }
+    }
+
+    /// Looks at the frames in the input buffer up to the first that is not simply passed on.
+    fn step(&mut self, server: &mut Connection) -> Step {
+        let mut at = 0;
+        if let Some(partial) = self.partial.take() {
+            let here = partial.remaining.min(server.input.len());
+            if here < partial.remaining {
+                self.partial = Some(Partial {
+                    remaining: partial.remaining - here,
+                    ..partial
+                });
+            }
+            if partial.forward == Forward::Swallow {
+                let then = if self.partial.is_some() {
+                    Then::Read
+                } else {
+                    Then::Again
+                };
+                return Step {
+                    forward: 0,
+                    skip: here,
+                    then,
+                };
+            }
+            at = here;
+            if self.partial.is_some() {
+                return Step {
+                    forward: at,
+                    skip: 0,
+                    then: Then::Read,
+                };
+            }
+        }
+        loop {
+            if let Some(Expect::Local(_)) = self.expects.front()
+                && let Some(Expect::Local(bytes)) = self.expects.pop_front()
+            {
+                return Step {
+                    forward: at,
+                    skip: 0,
+                    then: Then::Local(bytes),
+                };
+            }
+            if self.expects.is_empty() {
+                return Step {
+                    forward: at,
+                    skip: 0,
+                    then: Then::Paused(Paused::Done),
+                };
+            }
+            let rest = &server.input[at..];
+            let head = match header(rest) {
+                Ok(Some(head)) => head,
+                Ok(None) if self.copying_in && rest.is_empty() => {
+                    return Step {
+                        forward: at,
+                        skip: 0,
+                        then: Then::Paused(Paused::CopyIn),
+                    };
+                }
+                Ok(None) => {
+                    return Step {
+                        forward: at,
+                        skip: 0,
+                        then: Then::Read,
+                    };
+                }
+                Err(e) => return fail(at, violation(server, &e.to_string())),
+            };
+            let here = head.len.min(rest.len());
+            if here < head.len && carries_state(head.tag) {
+                // A long error text streams through like a row; its code is at its start.
+                if head.len <= STATE_FRAME_BYTES_MAX {
+                    return Step {
+                        forward: at,
+                        skip: 0,
+                        then: Then::Read,
+                    };
+                } else if head.tag != backend::ERROR {
+                    return fail(at, violation(server, "oversized message"));
+                }
+            }
+            match self.frame(head, at, server) {
+                Seen::Pass(forward) => {
+                    if here < head.len {
+                        self.partial = Some(Partial {
+                            remaining: head.len - here,
+                            forward,
+                        });
+                    }
+                    if forward == Forward::Swallow {
+                        return Step {
+                            forward: at,
+                            skip: here,
+                            then: Then::Again,
+                        };
+                    }
+                    at += here;
+                }
+                Seen::Before(bytes) => {
+                    return Step {
+                        forward: at,
+                        skip: 0,
+                        then: Then::Local(bytes),
+                    };
+                }
+                Seen::After(bytes) => {
+                    return Step {
+                        forward: at + here,
+                        skip: 0,
+                        then: Then::Local(bytes),
+                    };
+                }
+                Seen::Failed(error) => return fail(at, error),
+            }
+        }
+    }
+
+    /// What one frame means; pops what it answers.
+    fn frame(&mut self, head: Header, at: usize, server: &mut Connection) -> Seen {
+        let Some(front) = self.expects.front_mut() else {
+            return Seen::Failed(violation(server, "message nobody asked for"));
+        };
+        let forward = front.forward();
+        match head.tag {
+            backend::DATA_ROW => match front {
+                Expect::Execute { before, .. } => match before.take() {
+                    Some(bytes) => Seen::Before(bytes),
+                    None => Seen::Pass(forward),
+                },
+                Expect::Query { .. } => Seen::Pass(forward),
+                _ => unexpected(server, head.tag),
+            },
+            backend::COPY_DATA | backend::COPY_DONE | backend::COPY_OUT_RESPONSE => match front {
+                Expect::Execute { .. } | Expect::Query { .. } => Seen::Pass(forward),
+                _ => unexpected(server, head.tag),
+            },
+            backend::NOTICE => Seen::Pass(forward),
+            // LISTEN is refused, so no notification can be meant for this client.
+            backend::NOTIFICATION => Seen::Pass(Forward::Swallow),
+            backend::PARAMETER_STATUS => {
+                let body = &server.input[at + HEADER_BYTES..at + head.len];
+                server.parameters.update(body);
+                self.parameters_changed = true;
+                Seen::Pass(Forward::ToClient)
+            }
+            backend::ERROR => self.error_response(head, at, server),
+            backend::READY_FOR_QUERY => self.ready(head, at, server),
+            backend::COPY_IN_RESPONSE => match front {
+                Expect::Execute { .. } | Expect::Query { .. } => {
+                    self.copying_in = true;
+                    // A Sync sent ahead of the data is ignored by the server.
+                    if let Some(sync) = self.expects.iter().position(|e| matches!(e, Expect::Sync))
+                    {
+                        self.expects.remove(sync);
+                    }
+                    Seen::Pass(forward)
+                }
+                _ => unexpected(server, head.tag),
+            },
+            _ => self.answer(head, server, forward),
+        }
+    }
+
+    /// Frames that end what they answer, except ReadyForQuery.
+    fn answer(&mut self, head: Header, server: &Connection, forward: Forward) -> Seen {
+        let Some(front) = self.expects.front_mut() else {
+            return unexpected(server, head.tag);
+        };
+        match (head.tag, front) {
+            (backend::PARSE_COMPLETE, Expect::Parse { .. })
+            | (backend::BIND_COMPLETE, Expect::Bind(_))
+            | (backend::CLOSE_COMPLETE, Expect::Close(_))
+            | (
+                backend::ROW_DESCRIPTION | backend::NO_DATA,
+                Expect::DescribeStatement | Expect::DescribePortal,
+            )
+            | (backend::EMPTY_QUERY | backend::PORTAL_SUSPENDED, Expect::Execute { .. }) => {
+                self.expects.pop_front();
+                Seen::Pass(forward)
+            }
+            (backend::COMMAND_COMPLETE, Expect::Execute { before, .. }) => {
+                if let Some(bytes) = before.take() {
+                    return Seen::Before(bytes);
+                }
+                self.expects.pop_front();
+                Seen::Pass(forward)
+            }
+            (backend::COMMAND_COMPLETE, Expect::Query { .. }) => {
+                self.completed += 1;
+                Seen::Pass(forward)
+            }
+            (backend::ROW_DESCRIPTION, Expect::Query { before, .. }) => match before.take() {
+                Some(bytes) => Seen::After(bytes),
+                None => Seen::Pass(forward),
+            },
+            (backend::PARAMETER_DESCRIPTION, Expect::DescribeStatement)
+            | (backend::EMPTY_QUERY, Expect::Query { .. }) => Seen::Pass(forward),
+            (tag, _) => unexpected(server, tag),
+        }
+    }
+
+    fn error_response(&mut self, head: Header, at: usize, server: &mut Connection) -> Seen {
+        let end = (at + head.len).min(server.input.len());
+        let fields = Fields::read(&server.input[at + HEADER_BYTES..end]);
+        // A FATAL error ends the server's connection, not the client's. And what the proxy asks for
+        // on its own account must not fail: the client's statements rest on it.
+        if fields.fatal
+            || matches!(
+                self.expects.front(),
+                Some(Expect::Query {
+                    forward: Forward::Swallow,
+                    ..
+                })
+            )
+        {
+            return Seen::Failed(fields.into_error(server));
+        }
+        self.copying_in = false;
+        let forward = match self.expects.front() {
+            Some(Expect::Poison) => Forward::Swallow,
+            _ => {
+                self.error = Some(fields.code);
+                Forward::ToClient
+            }
+        };
+        while let Some(expect) = self.expects.pop_front_if(|expect| !expect.is_ready()) {
+            if let Expect::Parse { id, .. } = expect {
+                server.prepared.remove(id);
+            }
+        }
+        Seen::Pass(forward)
+    }
+
+    fn ready(&mut self, head: Header, at: usize, server: &Connection) -> Seen {
+        let byte = server
+            .input
+            .get(at + HEADER_BYTES)
+            .filter(|_| head.len == HEADER_BYTES + 1);
+        let Some(status) = byte.and_then(|b| TransactionStatus::from_byte(*b)) else {
+            return Seen::Failed(violation(server, "malformed ReadyForQuery"));
+        };
+        if self
+            .expects
+            .pop_front_if(|expect| expect.is_ready())
+            .is_none()
+        {
+            return unexpected(server, head.tag);
+        }
+        self.status = status;
+        self.copying_in = false;
+        // The session makes the client's own ReadyForQuery: it knows of transactions no server has
+        // heard of yet.
+        Seen::Pass(Forward::Swallow)
+    }
+}
+
+/// What a frame asks of the step it was found in.
+enum Seen {
+    Pass(Forward),
+    /// Our own bytes go first; the frame is looked at again.
+    Before(Bytes),
+    /// The frame, then our own bytes.
+    After(Bytes),
+    Failed(PgError),
+}
+
+enum Side {
+    Client(io::Error),
+    Server(io::Error),
+}
+
+/// Ready once bytes have arrived from the server, or (`or_client`) from the client.
+fn poll_transfer(
+    server: &mut Connection,
+    client: &mut Buffered,
+    or_client: bool,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), Side>> {
+    if !server.output.is_empty()
+        && let Poll::Ready(Err(e)) = poll_write(&mut server.stream, &mut server.output, cx)
+    {
+        return Poll::Ready(Err(Side::Server(e)));
+    }
+    match poll_read(&mut server.stream, &mut server.input, cx) {
+        Poll::Ready(Ok(0)) => {
+            return Poll::Ready(Err(Side::Server(io::ErrorKind::UnexpectedEof.into())));
+        }
+        Poll::Ready(Ok(_)) => return Poll::Ready(Ok(())),
+        Poll::Ready(Err(e)) => return Poll::Ready(Err(Side::Server(e))),
+        Poll::Pending => {}
+    }
+    if !client.output.is_empty()
+        && let Poll::Ready(Err(e)) = poll_write(&mut client.stream, &mut client.output, cx)
+    {
+        return Poll::Ready(Err(Side::Client(e)));
+    }
+    while client.input.len() < AHEAD_BYTES_MAX && server.output.len() < OUTPUT_BYTES_MAX {
+        match poll_read(&mut client.stream, &mut client.input, cx) {
+            Poll::Ready(Ok(0)) => {
+                return Poll::Ready(Err(Side::Client(io::ErrorKind::UnexpectedEof.into())));
+            }
+            Poll::Ready(Ok(_)) if or_client => return Poll::Ready(Ok(())),
+            Poll::Ready(Ok(_)) => {}
+            Poll::Ready(Err(e)) => return Poll::Ready(Err(Side::Client(e))),
+            Poll::Pending => break,
+        }
+    }
+    Poll::Pending
+}
+
+/// Types whose body is looked into, so that all of it must have arrived.
+fn carries_state(tag: u8) -> bool {
+    matches!(
+        tag,
+        backend::READY_FOR_QUERY | backend::PARAMETER_STATUS | backend::ERROR
+    )
+}
+
+fn fail(forward: usize, error: PgError) -> Step {
+    Step {
+        forward,
+        skip: 0,
+        then: Then::Failed(error),
+    }
+}
+
+fn unexpected(server: &Connection, tag: u8) -> Seen {
+    Seen::Failed(violation(
+        server,
+        &format!("unexpected message of type 0x{tag:02x}"),
+    ))
+}
+
+fn violation(server: &Connection, what: &str) -> PgError {
+    PgError::shard(
+        SqlState::CONNECTION_FAILURE,
+        format!(
+            "shard \"{}\" ({}) broke the protocol: {what}",
+            server.shard, server.server
+        ),
+    )
+}
+
+fn lost(server: &Connection, error: &io::Error) -> PgError {
+    let reason = match error.kind() {
+        io::ErrorKind::UnexpectedEof => "the server closed it".to_owned(),
+        _ => error.to_string(),
+    };
+    PgError::shard(
+        SqlState::CONNECTION_FAILURE,
+        format!("connection to shard \"{}\" ({}) was lost: {reason}", server.shard, server.server),
+    )
+    .with_hint("The outcome of the statement is not known; its transaction, if not committed, was rolled back.")
+}
+
+/// The few fields of an ErrorResponse the proxy acts on.
+struct Fields {
+    fatal: bool,
+    code: SqlState,
+    message: String,
+}
+
+impl Fields {
+    /// Reads what is there; missing fields are a lying server's and get harmless values.
+    fn read(mut body: &[u8]) -> Self {
+        let mut fields = Self {
+            fatal: false,
+            code: SqlState::INTERNAL_ERROR,
+            message: String::new(),
+        };
+        while let Some((kind, rest)) = body.split_first().filter(|(kind, _)| **kind != 0) {
+            let end = rest.iter().position(|b| *b == 0).unwrap_or(rest.len());
+            let value = &rest[..end];
+            match kind {
+                b'V' => fields.fatal = matches!(value, b"FATAL" | b"PANIC"),
+                b'C' => {
+                    fields.code = SqlState::from_bytes(value).unwrap_or(SqlState::INTERNAL_ERROR)
+                }
+                b'M' => fields.message = String::from_utf8_lossy(value).into_owned(),
+                _ => {}
+            }
+            body = rest.get(end + 1..).unwrap_or_default();
+        }
+        fields
+    }
+
+    fn into_error(self, server: &Connection) -> PgError {
+        let message = format!(
+            "shard \"{}\" ({}) ended the connection: {} ({})",
+            server.shard, server.server, self.message, self.code
+        );
+        PgError::shard(SqlState::CONNECTION_FAILURE, message)
+    }
+}

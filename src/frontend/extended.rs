@@ -1,0 +1,503 @@
+//! The extended protocol: Parse, Bind, Describe, Execute, Close, Flush, Sync.
+//!
+//! Messages are queued for the shard's connection and leave together at Sync or Flush. Parse waits
+//! for the next message: if that is a Bind, its parameters tell where the statement goes; if not, the
+//! statement is prepared on a shard that can tell what is wrong with it.
+//!
+//! ```text
+//!   Ready ──Parse, Bind, Describe, Execute, Close──> Open ──Sync──> Ready
+//!                                                     │ error
+//!                                                     v
+//!                                                 SkipToSync ──Sync──> Ready
+//! ```
+//! Source: <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY>
+
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+
+use super::Client;
+use super::service::{MESSAGE_BYTES_MAX, malformed, too_long};
+use super::simple::{not_utf8, rows};
+use crate::error::{PgError, SqlState};
+use crate::executor::{Expect, Forward};
+use crate::plan::{ExplainFormat, ParamValues, Plan, Route};
+use crate::session::{Failure, Prepared, Purpose};
+use crate::types::{Format, Oid};
+use crate::wire::{self, Bind, Described, HEADER_BYTES, Header, Replies, frontend};
+
+/// A Bind up to this size is waited for; of a larger one only what decides its shard.
+const BIND_WHOLE_BYTES: usize = 64 * 1024;
+
+/// Queued for the server beyond this, a pipeline begins to leave before its Sync.
+const AHEAD_BYTES: usize = 64 * 1024;
+
+/// Portals the proxy knows by name; more are a client that leaks them.
+const PORTALS_MAX: usize = 1_000;
+
+/// Where a client is in its pipeline.
+#[derive(Debug, Default)]
+pub(super) struct Pipeline {
+    state: State,
+    /// A Parse that no server has seen and the client has no answer to.
+    parsed: Option<Parsed>,
+    /// Portals that are more to the proxy than to the server.
+    portals: Vec<(Box<[u8]>, Portal)>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Ready,
+    Open,
+    SkipToSync,
+}
+
+#[derive(Debug)]
+struct Parsed {
+    prepared: Arc<Prepared>,
+    unnamed: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Portal {
+    /// A statement about the session: runs here.
+    Control(Arc<Prepared>),
+    /// EXPLAIN: its rows go ahead of the server's. Taken by the first Execute.
+    Explain(Bytes),
+}
+
+impl Pipeline {
+    pub(super) fn is_open(&self) -> bool {
+        self.state != State::Ready
+    }
+
+    fn portal(&self, name: &[u8]) -> Option<&Portal> {
+        self.portals.iter().find(|(known, _)| **known == *name).map(|(_, portal)| portal)
+    }
+
+    fn forget_portal(&mut self, name: &[u8]) -> Option<Portal> {
+        let at = self.portals.iter().position(|(known, _)| **known == *name)?;
+        Some(self.portals.swap_remove(at).1)
+    }
+}
+
+/// The parameters of a Bind, read where they lie.
+struct BindParams<'a>(Bind<'a>);
+
+impl ParamValues for BindParams<'_> {
+    fn param(&self, index: u16) -> Option<(Format, Option<&[u8]>)> {
+        let (format, value) = self.0.param(index)?;
+        let format = if format == 0 { Format::Text } else { Format::Binary };
+        Some((format, value))
+    }
+}
+
+/// What a Bind turned out to be, found before anything is queued.
+struct Bound {
+    prepared: Arc<Prepared>,
+    unnamed: bool,
+    portal_len: usize,
+    statement_len: usize,
+    explain: Option<Bytes>,
+}
+
+impl Client {
+    /// Parse, Describe, Close, FunctionCall.
+    pub(super) async fn extended(&mut self, tag: u8, body: &[u8]) -> Result<(), Failure> {
+        if self.pipeline.state == State::SkipToSync {
+            return Ok(());
+        }
+        self.pipeline.state = State::Open;
+        let outcome = match tag {
+            frontend::PARSE => self.parse(body).await,
+            frontend::DESCRIBE => self.describe(body).await,
+            frontend::CLOSE => self.close(body).await,
+            _ => Err(Failure::Statement(PgError::refusal(
+                "the function call protocol",
+                "Call the function in a SELECT.",
+            ))),
+        };
+        self.outcome(outcome).await?;
+        if tag == frontend::FUNCTION_CALL {
+            // A function call is its own Sync.
+            self.sync().await?;
+        }
+        Ok(())
+    }
+
+    /// An error voids the pipeline up to its Sync.
+    async fn outcome(&mut self, outcome: Result<(), Failure>) -> Result<(), Failure> {
+        match outcome {
+            Ok(()) => {}
+            Err(Failure::Told) => self.pipeline.state = State::SkipToSync,
+            Err(Failure::Statement(error)) => {
+                self.pipeline.parsed = None;
+                self.pipeline.state = State::SkipToSync;
+                self.refuse(&error).await?;
+            }
+            Err(other) => return Err(other),
+        }
+        Ok(())
+    }
+
+    async fn parse(&mut self, body: &[u8]) -> Result<(), Failure> {
+        self.answer_parse().await?;
+        let (name, text, types) = wire::parse(body).map_err(|e| malformed(&e))?;
+        let text = std::str::from_utf8(text).map_err(|_| not_utf8())?;
+        let types: Vec<Oid> = types.into_iter().map(Oid).collect();
+        let statement = self.one_statement(text)?;
+        let plan = self.session.plan(statement, &types).await?;
+        let prepared = self.session.prepare(text, types, plan);
+        self.session.statements.insert(name, prepared.clone())?;
+        self.pipeline.parsed = Some(Parsed { prepared, unnamed: name.is_empty() });
+        Ok(())
+    }
+
+    fn one_statement<'a>(&self, text: &'a str) -> Result<&'a str, PgError> {
+        match crate::sql::split(text)?.as_slice() {
+            [] => Ok(""),
+            [piece] => Ok(&text[piece.range.clone()]),
+            _ => Err(PgError::client(
+                SqlState::SYNTAX_ERROR,
+                "cannot insert multiple commands into a prepared statement",
+            )),
+        }
+    }
+
+    /// Answers a Parse that no Bind has followed: a server says whether the statement is right.
+    async fn answer_parse(&mut self) -> Result<(), Failure> {
+        let Some(parsed) = self.pipeline.parsed.take() else {
+            return Ok(());
+        };
+        match &*parsed.prepared.plan {
+            Plan::Control(_) => {
+                self.in_turn().await?;
+                self.io.output.parse_complete();
+                Ok(())
+            }
+            Plan::Route(route) => {
+                let shard = self.session.describing_shard(route);
+                self.session.enter(&mut self.io, shard, Purpose::Describe).await?;
+                self.session.queue_parse(&parsed.prepared, parsed.unnamed, Forward::ToClient);
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits for answers that are due, so that ours comes in its turn.
+    async fn in_turn(&mut self) -> Result<(), Failure> {
+        if self.session.relay.is_idle() {
+            return Ok(());
+        }
+        self.session.flush(&mut self.io).await
+    }
+
+    /// Deals with a Bind; false where more of it has to arrive first.
+    pub(super) async fn bind(&mut self, head: Header) -> Result<bool, Failure> {
+        if self.pipeline.state == State::SkipToSync {
+            return self.drop_message(head).await;
+        }
+        let complete = self.io.input.len() >= head.len;
+        if !complete && self.io.input.len() < head.len.min(BIND_WHOLE_BYTES) {
+            return Ok(false);
+        }
+        self.pipeline.state = State::Open;
+        let bound = match self.read_bind(head, complete) {
+            Ok(Some(bound)) => bound,
+            Ok(None) if self.io.input.len() >= MESSAGE_BYTES_MAX => {
+                return Err(Failure::Fatal(too_long(head)));
+            }
+            Ok(None) => return Ok(false),
+            Err(failure) => {
+                self.outcome(Err(failure)).await?;
+                return self.drop_message(head).await;
+            }
+        };
+        match self.queue_bind(head, bound).await {
+            Err(failure @ (Failure::Statement(_) | Failure::Told)) => {
+                self.outcome(Err(failure)).await?;
+                self.drop_message(head).await
+            }
+            Err(failure) => Err(failure),
+            Ok(()) => {
+                self.leave_early().await?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Looks a Bind through as far as it has arrived; `None` where that does not decide its shard.
+    fn read_bind(&self, head: Header, complete: bool) -> Result<Option<(Bound, Option<crate::shardmap::ShardId>)>, Failure> {
+        let body = &self.io.input[HEADER_BYTES..head.len.min(self.io.input.len())];
+        let Some(bind) = wire::bind(body, complete).map_err(|e| malformed(&e))? else {
+            return Ok(None);
+        };
+        let prepared = Arc::clone(self.session.statements.find(bind.statement)?);
+        self.session.heard(&prepared.plan)?;
+        let mut bound = Bound {
+            unnamed: bind.statement.is_empty(),
+            portal_len: bind.portal.len(),
+            statement_len: bind.statement.len(),
+            explain: None,
+            prepared,
+        };
+        let Plan::Route(route) = &*bound.prepared.plan else {
+            return Ok(complete.then_some((bound, None)));
+        };
+        let params = BindParams(bind);
+        if !complete && route.params().any(|index| index < bind.params() && bind.param(index).is_none()) {
+            return Ok(None);
+        }
+        let declared = &bound.prepared.global.param_types;
+        let shard = self.session.resolve(route, declared, &params)?;
+        if route.explain == Some(ExplainFormat::Text) {
+            bound.explain = Some(rows(&self.session.explain_lines(route, declared, &params)));
+        }
+        Ok(Some((bound, Some(shard))))
+    }
+
+    async fn queue_bind(
+        &mut self,
+        head: Header,
+        (bound, shard): (Bound, Option<crate::shardmap::ShardId>),
+    ) -> Result<(), Failure> {
+        // The Parse this Bind belongs to is answered by the shard the Bind goes to.
+        let parsed = match self.pipeline.parsed.take() {
+            Some(parsed) if Arc::ptr_eq(&parsed.prepared, &bound.prepared) => true,
+            other => {
+                self.pipeline.parsed = other;
+                self.answer_parse().await?;
+                false
+            }
+        };
+        let portal_at = HEADER_BYTES..HEADER_BYTES + bound.portal_len;
+        let portal: &[u8] = &self.io.input[portal_at.clone()];
+        self.pipeline.forget_portal(portal);
+        let Some(shard) = shard else {
+            let portal = portal.into();
+            self.in_turn().await?;
+            if parsed {
+                self.io.output.parse_complete();
+            }
+            self.io.output.bind_complete();
+            self.io.input.advance(head.len);
+            return self.keep_portal(portal, Portal::Control(bound.prepared));
+        };
+        if let Some(lines) = bound.explain {
+            let portal = portal.into();
+            self.keep_portal(portal, Portal::Explain(lines))?;
+        }
+        self.session.enter(&mut self.io, shard, Purpose::Run).await?;
+        let forward = if parsed { Forward::ToClient } else { Forward::Swallow };
+        self.session.queue_parse(&bound.prepared, bound.unnamed, forward);
+        let input = &self.io.input[..head.len.min(self.io.input.len())];
+        let rest_at = portal_at.end + 1 + bound.statement_len + 1;
+        let name: &[u8] = if bound.unnamed { b"" } else { &bound.prepared.global.name };
+        self.session.queue(Expect::Bind(Forward::ToClient), true, |out| {
+            wire::put_bind_head(out, &input[portal_at.clone()], name, head.len - rest_at);
+            out.extend_from_slice(&input[rest_at..]);
+        });
+        let here = input.len();
+        self.io.input.advance(here);
+        self.pass_rest(head.len - here).await
+    }
+
+    /// Passes on the rest of a Bind too large to be held.
+    async fn pass_rest(&mut self, mut remaining: usize) -> Result<(), Failure> {
+        while remaining > 0 {
+            // The server cannot answer half a message, so there is nothing to read from it.
+            self.session.push_out().await?;
+            if self.io.input.is_empty() && self.io.fill().await? == 0 {
+                return Err(Failure::Gone(std::io::ErrorKind::UnexpectedEof.into()));
+            }
+            let here = remaining.min(self.io.input.len());
+            let input = &self.io.input[..here];
+            self.session.queue_bytes(|out| out.extend_from_slice(input));
+            self.io.input.advance(here);
+            remaining -= here;
+        }
+        Ok(())
+    }
+
+    /// A long pipeline begins to run before its Sync, so that neither side's buffers grow with it.
+    async fn leave_early(&mut self) -> Result<(), Failure> {
+        if self.session.queued_bytes() < AHEAD_BYTES {
+            return Ok(());
+        }
+        let outcome = self.session.flush(&mut self.io).await;
+        self.outcome(outcome).await
+    }
+
+    fn keep_portal(&mut self, name: Box<[u8]>, portal: Portal) -> Result<(), Failure> {
+        if self.pipeline.portals.len() >= PORTALS_MAX {
+            return Err(Failure::Statement(PgError::proxy(
+                SqlState::PROGRAM_LIMIT_EXCEEDED,
+                format!("a session may hold {PORTALS_MAX} portals of this kind"),
+            )));
+        }
+        self.pipeline.portals.push((name, portal));
+        Ok(())
+    }
+
+    async fn describe(&mut self, body: &[u8]) -> Result<(), Failure> {
+        let target = wire::describe(body).map_err(|e| malformed(&e))?;
+        match target {
+            Described::Statement(name) => {
+                let prepared = Arc::clone(self.session.statements.find(name)?);
+                self.answer_parse().await?;
+                let Plan::Route(route) = &*prepared.plan else {
+                    self.in_turn().await?;
+                    self.io.output.parameter_description(&[]);
+                    self.io.output.no_data();
+                    return Ok(());
+                };
+                let shard = self.session.describing_shard(route);
+                self.session.enter(&mut self.io, shard, Purpose::Describe).await?;
+                self.session.queue_parse(&prepared, name.is_empty(), Forward::Swallow);
+                let server_name: &[u8] = if name.is_empty() { b"" } else { &prepared.global.name };
+                self.session.queue(Expect::DescribeStatement, false, |out| {
+                    wire::put_close(out, frontend::DESCRIBE, Described::Statement(server_name));
+                });
+            }
+            Described::Portal(name) => {
+                self.answer_parse().await?;
+                if let Some(Portal::Control(_)) = self.pipeline.portal(name) {
+                    self.in_turn().await?;
+                    self.io.output.no_data();
+                    return Ok(());
+                }
+                self.portal_exists(name)?;
+                self.session.queue(Expect::DescribePortal, false, |out| {
+                    wire::put_close(out, frontend::DESCRIBE, target);
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Portals live on the connection in use; without one there are none.
+    fn portal_exists(&self, name: &[u8]) -> Result<(), PgError> {
+        if self.session.in_use() {
+            return Ok(());
+        }
+        let name = String::from_utf8_lossy(name);
+        Err(PgError::client(SqlState::INVALID_CURSOR_NAME, format!("portal \"{name}\" does not exist")))
+    }
+
+    pub(super) async fn execute(&mut self, head: Header) -> Result<(), Failure> {
+        if self.pipeline.state == State::SkipToSync {
+            self.io.input.advance(head.len);
+            return Ok(());
+        }
+        self.pipeline.state = State::Open;
+        let outcome = self.queue_execute(head).await;
+        self.outcome(outcome).await?;
+        self.leave_early().await
+    }
+
+    async fn queue_execute(&mut self, head: Header) -> Result<(), Failure> {
+        if self.pipeline.parsed.is_some() {
+            self.answer_parse().await?;
+        }
+        let (name, max_rows) = wire::execute(&self.io.input[HEADER_BYTES..head.len]).map_err(|e| malformed(&e))?;
+        self.session.admit();
+        let mut before = None;
+        if !self.pipeline.portals.is_empty() {
+            match self.pipeline.portal(name).cloned() {
+                Some(Portal::Control(prepared)) => {
+                    self.io.input.advance(head.len);
+                    return self.run_control(&prepared).await;
+                }
+                Some(Portal::Explain(lines)) => {
+                    self.pipeline.forget_portal(name);
+                    before = Some(lines);
+                }
+                None => {}
+            }
+        }
+        let missing = self.portal_exists(name);
+        if missing.is_ok() {
+            let expect = Expect::Execute { forward: Forward::ToClient, before };
+            self.session.queue(expect, true, |out| wire::put_execute(out, name, max_rows));
+        }
+        self.io.input.advance(head.len);
+        Ok(missing?)
+    }
+
+    async fn run_control(&mut self, prepared: &Prepared) -> Result<(), Failure> {
+        if let Plan::Control(control) = &*prepared.plan {
+            self.session.heard(&prepared.plan)?;
+            let text = self.one_statement(&prepared.global.text)?;
+            self.session.control(&mut self.io, control, text).await?;
+        }
+        Ok(())
+    }
+
+    async fn close(&mut self, body: &[u8]) -> Result<(), Failure> {
+        self.answer_parse().await?;
+        let target = wire::close(body).map_err(|e| malformed(&e))?;
+        match target {
+            Described::Statement(name) => self.session.statements.close(name),
+            Described::Portal(name) => {
+                let here = matches!(self.pipeline.forget_portal(name), Some(Portal::Control(_)));
+                if !here && self.session.in_use() {
+                    self.session.queue(Expect::Close(Forward::ToClient), false, |out| {
+                        wire::put_close(out, frontend::CLOSE, target);
+                    });
+                    return Ok(());
+                }
+            }
+        }
+        self.in_turn().await?;
+        self.io.output.close_complete();
+        Ok(())
+    }
+
+    /// Brings the answers to everything so far.
+    pub(super) async fn flush(&mut self) -> Result<(), Failure> {
+        if self.pipeline.state == State::Open {
+            let mut outcome = self.answer_parse().await;
+            if outcome.is_ok() {
+                outcome = self.session.flush(&mut self.io).await;
+            }
+            self.outcome(outcome).await?;
+        }
+        Ok(self.io.flush().await?)
+    }
+
+    /// Ends the pipeline: its answers, then ReadyForQuery.
+    pub(super) async fn sync(&mut self) -> Result<(), Failure> {
+        if self.pipeline.state == State::Open {
+            let outcome = self.answer_parse().await;
+            self.outcome(outcome).await?;
+        }
+        if self.session.is_pipelined() {
+            self.session.queue_sync();
+            let outcome = self.session.run(&mut self.io).await;
+            self.outcome(outcome).await?;
+        }
+        self.session.finish().await;
+        if self.session.is_between_transactions() {
+            self.pipeline.portals.clear();
+        }
+        self.pipeline.state = State::Ready;
+        self.io.output.ready_for_query(self.session.txn.status());
+        Ok(())
+    }
+}
+
+impl Route {
+    /// The parameters that decide the shard.
+    fn params(&self) -> impl Iterator<Item = u16> + '_ {
+        use crate::plan::{KeySource, Targets};
+        let sources = match &self.targets {
+            Targets::Key(key) => key.sources.as_slice(),
+            Targets::Any | Targets::Default => &[],
+        };
+        sources.iter().filter_map(|source| match source {
+            KeySource::Param { index, .. } => Some(*index),
+            KeySource::Literal(_) => None,
+        })
+    }
+}

@@ -1,0 +1,197 @@
+//! The loop over a client's messages: a session's, or the admin console's.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Buf;
+
+use super::Client;
+use crate::admin::Console;
+use crate::error::{PgError, SqlState};
+use crate::net::Buffered;
+use crate::session::{Entry, Failure};
+use crate::wire::{self, HEADER_BYTES, Header, Replies, TransactionStatus, frontend};
+
+/// A statement's text, or a Bind up to its key, is held as a whole; nothing larger is.
+/// PostgreSQL's own limit is 1 GiB.
+pub(super) const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// What a client's scratch buffer keeps between messages.
+const SCRATCH_BYTES_MAX: usize = 16 * 1024;
+
+/// Serves a session until its client leaves. `Ok` is an orderly end.
+pub(super) async fn session(client: &mut Client) -> Result<(), Failure> {
+    let entry = client.session.entry().clone();
+    // One waiter for the connection's whole life, so that waiting for a message costs nothing more.
+    let mut stop = pin!(entry.stop.notified());
+    loop {
+        while let Some(head) = next(&client.io)? {
+            if head.tag == frontend::TERMINATE {
+                return Ok(());
+            }
+            if !client.message(head).await? {
+                break;
+            }
+        }
+        client.io.flush().await?;
+        let may_stop = client.session.is_between_transactions() && !client.pipeline.is_open();
+        if may_stop {
+            if entry.is_stopping() {
+                return Err(Failure::Fatal(shutting_down()));
+            }
+            client.session.refresh()?;
+        }
+        tokio::select! {
+            biased;
+            read = client.io.fill() => {
+                if read? == 0 {
+                    return Ok(());
+                }
+            }
+            () = &mut stop, if may_stop => return Err(Failure::Fatal(shutting_down())),
+        }
+    }
+}
+
+/// Serves the admin console: simple queries only.
+pub(super) async fn console(
+    io: &mut Buffered,
+    console: &Console,
+    entry: &Arc<Entry>,
+) -> Result<(), Failure> {
+    let mut stop = pin!(entry.stop.notified());
+    loop {
+        while let Some(head) = next(io)?.filter(|head| io.input.len() >= head.len) {
+            let frame = io.input.split_to(head.len);
+            match head.tag {
+                frontend::TERMINATE => return Ok(()),
+                frontend::QUERY => {
+                    let text = wire::query(&frame[HEADER_BYTES..]).map_err(|e| malformed(&e))?;
+                    match console.run(&String::from_utf8_lossy(text)).await {
+                        Ok(view) => {
+                            if let Some(columns) = &view.columns {
+                                io.output.row_description(columns);
+                                view.rows.iter().for_each(|row| io.output.data_row(row));
+                            }
+                            io.output.command_complete(&view.tag);
+                        }
+                        Err(error) => io.output.error(&error),
+                    }
+                    io.output.ready_for_query(TransactionStatus::Idle);
+                }
+                frontend::SYNC => io.output.ready_for_query(TransactionStatus::Idle),
+                _ => io.output.error(&PgError::refusal(
+                    "the admin console speaks the simple protocol only",
+                    "Use psql, or the driver's simple query mode.",
+                )),
+            }
+        }
+        io.flush().await?;
+        tokio::select! {
+            biased;
+            read = io.fill() => {
+                if read? == 0 {
+                    return Ok(());
+                }
+            }
+            () = &mut stop => return Err(Failure::Fatal(shutting_down())),
+        }
+    }
+}
+
+/// The next message's header, if its five bytes have arrived.
+fn next(io: &Buffered) -> Result<Option<Header>, Failure> {
+    let head = wire::header(&io.input)
+        .map_err(|e| Failure::Fatal(PgError::client(SqlState::PROTOCOL_VIOLATION, e.to_string())))?;
+    Ok(head)
+}
+
+pub(super) fn malformed(error: &wire::RequestError) -> Failure {
+    Failure::Fatal(PgError::client(SqlState::PROTOCOL_VIOLATION, error.to_string()))
+}
+
+fn shutting_down() -> PgError {
+    PgError::proxy(
+        SqlState::ADMIN_SHUTDOWN,
+        "terminating connection due to administrator command",
+    )
+}
+
+impl Client {
+    /// Deals with one message; false where more of it has to arrive first.
+    async fn message(&mut self, head: Header) -> Result<bool, Failure> {
+        let here = self.io.input.len() >= head.len;
+        match head.tag {
+            // Left over from a COPY the server has given up.
+            frontend::COPY_DATA | frontend::COPY_DONE | frontend::COPY_FAIL => {
+                return self.drop_message(head).await;
+            }
+            frontend::BIND => {}
+            _ if head.len > MESSAGE_BYTES_MAX => return Err(Failure::Fatal(too_long(head))),
+            _ if !here => return Ok(false),
+            _ => {}
+        }
+        match head.tag {
+            frontend::BIND => return self.bind(head).await,
+            frontend::EXECUTE => self.execute(head).await?,
+            frontend::SYNC => {
+                self.io.input.advance(head.len);
+                self.sync().await?;
+            }
+            frontend::FLUSH => {
+                self.io.input.advance(head.len);
+                self.flush().await?;
+            }
+            frontend::QUERY | frontend::PARSE | frontend::DESCRIBE | frontend::CLOSE | frontend::FUNCTION_CALL => {
+                // Copied out, because the input buffer goes on filling while the message is dealt with.
+                let mut body = std::mem::take(&mut self.scratch);
+                body.clear();
+                body.extend_from_slice(&self.io.input[HEADER_BYTES..head.len]);
+                self.io.input.advance(head.len);
+                let outcome = self.body(head.tag, &body).await;
+                body.shrink_to(SCRATCH_BYTES_MAX);
+                self.scratch = body;
+                outcome?;
+            }
+            tag => {
+                return Err(Failure::Fatal(PgError::client(
+                    SqlState::PROTOCOL_VIOLATION,
+                    format!("invalid frontend message type {tag}"),
+                )));
+            }
+        }
+        Ok(true)
+    }
+
+    async fn body(&mut self, tag: u8, body: &[u8]) -> Result<(), Failure> {
+        if tag == frontend::QUERY {
+            let text = wire::query(body).map_err(|e| malformed(&e))?;
+            return self.simple(text).await;
+        }
+        self.extended(tag, body).await
+    }
+
+    /// Reads a message and forgets it, whatever its size.
+    pub(super) async fn drop_message(&mut self, head: Header) -> Result<bool, Failure> {
+        let mut remaining = head.len;
+        loop {
+            let here = remaining.min(self.io.input.len());
+            self.io.input.advance(here);
+            remaining -= here;
+            if remaining == 0 {
+                return Ok(true);
+            }
+            if self.io.fill().await? == 0 {
+                return Err(Failure::Gone(std::io::ErrorKind::UnexpectedEof.into()));
+            }
+        }
+    }
+}
+
+pub(super) fn too_long(head: Header) -> PgError {
+    PgError::proxy(
+        SqlState::PROGRAM_LIMIT_EXCEEDED,
+        format!("a message of {} bytes is longer than the {MESSAGE_BYTES_MAX} allowed", head.len),
+    )
+    .with_hint("Send large values as parameters behind the sharding key's, or by COPY.")
+}

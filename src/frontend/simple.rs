@@ -1,0 +1,204 @@
+//! The simple protocol: one string, one or more statements, one ReadyForQuery.
+//!
+//! PostgreSQL runs a string of several statements as one transaction, so such a string goes to one
+//! shard as it is, or is refused.
+//! Source: <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT>
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use super::Client;
+use crate::error::{PgError, SqlState};
+use crate::executor::Forward;
+use crate::plan::{Control, ExplainFormat, NoParams, Plan, Route};
+use crate::session::{Failure, Purpose};
+use crate::shardmap::ShardId;
+use crate::sql;
+use crate::wire::Replies;
+
+impl Client {
+    /// Runs a Query message to its ReadyForQuery.
+    pub(super) async fn simple(&mut self, text: &[u8]) -> Result<(), Failure> {
+        // A simple query in the middle of a pipeline ends it, as Sync would.
+        if self.pipeline.is_open() {
+            self.sync().await?;
+        }
+        self.session.statements.forget_unnamed();
+        let outcome = match std::str::from_utf8(text) {
+            Ok(text) => self.query(text).await,
+            Err(_) => Err(Failure::Statement(not_utf8())),
+        };
+        match outcome {
+            Ok(()) | Err(Failure::Told) => {}
+            Err(Failure::Statement(error)) => self.refuse(&error).await?,
+            Err(other) => return Err(other),
+        }
+        self.session.finish().await;
+        self.io.output.ready_for_query(self.session.txn.status());
+        Ok(())
+    }
+
+    async fn query(&mut self, text: &str) -> Result<(), Failure> {
+        let pieces = sql::split(text)?;
+        match pieces.as_slice() {
+            [] => {
+                self.io.output.empty_query();
+                Ok(())
+            }
+            [piece] => {
+                self.session.admit();
+                let statement = &text[piece.range.clone()];
+                let plan = self.session.plan(statement, &[]).await?;
+                match &*plan {
+                    Plan::Control(control) => {
+                        self.session.control(&mut self.io, control, statement).await
+                    }
+                    Plan::Route(route) => {
+                        let shard = self.session.resolve(route, &[], &NoParams)?;
+                        let lines = self.explained(route);
+                        self.send(text, shard, lines).await
+                    }
+                }
+            }
+            pieces => {
+                let mut statements = Vec::with_capacity(pieces.len());
+                for piece in pieces {
+                    let statement = &text[piece.range.clone()];
+                    statements.push((statement, self.session.plan(statement, &[]).await?));
+                }
+                self.several(text, &statements).await
+            }
+        }
+    }
+
+    /// Sends a whole query string to one shard and relays its answers.
+    async fn send(&mut self, text: &str, shard: ShardId, before: Option<Bytes>) -> Result<(), Failure> {
+        self.session.enter(&mut self.io, shard, Purpose::Run).await?;
+        self.session.queue_query(text, Forward::ToClient, before);
+        self.session.run(&mut self.io).await
+    }
+
+    async fn several(&mut self, text: &str, statements: &[(&str, Arc<Plan>)]) -> Result<(), Failure> {
+        let routes = || statements.iter().filter_map(|(_, plan)| route(plan));
+        if routes().any(|route| route.explain == Some(ExplainFormat::Text)) {
+            return Err(Failure::Statement(PgError::refusal(
+                "EXPLAIN in a string of several statements",
+                "Send it alone.",
+            )));
+        }
+        if routes().next().is_none() && statements.iter().all(|(_, plan)| is_deferrable(plan)) {
+            for (statement, plan) in statements {
+                self.session.admit();
+                if let Plan::Control(control) = &**plan {
+                    self.session.control(&mut self.io, control, statement).await?;
+                }
+            }
+            return Ok(());
+        }
+        for (_, plan) in statements {
+            if let Plan::Control(Control::DiscardAll | Control::Deallocate { .. }) = &**plan {
+                return Err(Failure::Statement(PgError::refusal(
+                    "DISCARD or DEALLOCATE in a string of several statements",
+                    "Send it alone.",
+                )));
+            }
+        }
+        let mut shard = None;
+        for route in routes() {
+            let here = self.session.route_target(route)?;
+            match (shard, here) {
+                (Some(known), Some(here)) if known != here => {
+                    return Err(Failure::Statement(PgError::refusal(
+                        "statements of one query string belong to different shards",
+                        "PostgreSQL runs the string as one transaction: send the statements one at a time.",
+                    )));
+                }
+                (known, here) => shard = known.or(here),
+            }
+        }
+        let shard = shard.unwrap_or_else(|| self.session.any_shard());
+        statements.iter().for_each(|_| self.session.admit());
+        self.send(text, shard, None).await?;
+        self.take_effects(statements);
+        Ok(())
+    }
+
+    /// What the completed statements of a string mean for the session.
+    fn take_effects(&mut self, statements: &[(&str, Arc<Plan>)]) {
+        let settings = &mut self.session.settings;
+        let mut resets = false;
+        for (statement, plan) in &statements[..self.session.relay.completed.min(statements.len())] {
+            let Plan::Control(control) = &**plan else {
+                continue;
+            };
+            match control {
+                Control::Set { setting, local } => settings.set(setting, *local, statement),
+                Control::Reset { name } => {
+                    settings.reset(name.as_deref());
+                    resets = true;
+                }
+                Control::Savepoint { name } => settings.savepoint(name),
+                Control::Release { name } => settings.release(name),
+                Control::RollbackTo { name } => settings.rollback_to(name),
+                Control::Commit { .. } => settings.commit(),
+                Control::Rollback { .. } => settings.rollback(),
+                _ => {}
+            }
+        }
+        if resets {
+            self.session.forget_settings();
+        }
+    }
+
+    /// The lines EXPLAIN adds, as rows.
+    pub(super) fn explained(&self, route: &Route) -> Option<Bytes> {
+        (route.explain == Some(ExplainFormat::Text))
+            .then(|| rows(&self.session.explain_lines(route, &[], &NoParams)))
+    }
+
+    /// Tells the client of an error found here, and fails its transaction everywhere.
+    pub(super) async fn refuse(&mut self, error: &PgError) -> Result<(), Failure> {
+        match self.session.fail(&mut self.io).await {
+            Ok(()) => {}
+            // The connection was lost over it, or an earlier answer was an error: that one is told.
+            Err(Failure::Told) => return Ok(()),
+            Err(Failure::Statement(_)) => {}
+            Err(other) => return Err(other),
+        }
+        self.session.count_error(error);
+        self.io.output.error(error);
+        Ok(())
+    }
+}
+
+pub(super) fn rows(lines: &[String]) -> Bytes {
+    let mut out = BytesMut::new();
+    lines.iter().for_each(|line| out.data_row(&[Some(line.clone())]));
+    out.freeze()
+}
+
+pub(super) fn not_utf8() -> PgError {
+    PgError::client(
+        SqlState::CHARACTER_NOT_IN_REPERTOIRE,
+        "the statement is not valid UTF-8, the encoding Trunkline reads statements in",
+    )
+}
+
+fn route(plan: &Plan) -> Option<&Route> {
+    match plan {
+        Plan::Route(route) => Some(route),
+        Plan::Control(_) => None,
+    }
+}
+
+/// Statements that need no shard to be known, so that a string of them can be run one by one.
+fn is_deferrable(plan: &Plan) -> bool {
+    match plan {
+        Plan::Route(_) => false,
+        Plan::Control(control) => !matches!(
+            control,
+            Control::Set { local: false, .. } | Control::Reset { .. } | Control::DiscardAll
+        ),
+    }
+}

@@ -1,0 +1,79 @@
+//! A stream with a buffer for each direction.
+//!
+//! The poll functions here never block and may be dropped at any point: bytes are either still in a
+//! buffer or have gone.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWrite};
+
+use super::Stream;
+
+/// Room offered to one read. Bounds what is held for a peer that sends without end.
+pub const READ_BYTES: usize = 16 * 1024;
+
+/// Output beyond this is written before more is produced.
+pub const OUTPUT_BYTES_MAX: usize = 64 * 1024;
+
+/// A client's connection and the bytes on their way in and out of it.
+pub struct Buffered {
+    pub stream: Stream,
+    /// Received and not yet consumed.
+    pub input: BytesMut,
+    /// To be sent at the next flush.
+    pub output: BytesMut,
+}
+
+impl Buffered {
+    pub fn new(stream: Stream) -> Self {
+        Self { stream, input: BytesMut::new(), output: BytesMut::new() }
+    }
+
+    /// Reads once; zero bytes mean the peer has closed its side. Cancel safe.
+    pub async fn fill(&mut self) -> io::Result<usize> {
+        poll_fn(|cx| poll_read(&mut self.stream, &mut self.input, cx)).await
+    }
+
+    /// Sends all output. Cancel safe: what was not sent stays in the buffer.
+    pub async fn flush(&mut self) -> io::Result<()> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        poll_fn(|cx| poll_write(&mut self.stream, &mut self.output, cx)).await
+    }
+
+    /// Sends all output, then closes the sending side.
+    pub async fn shutdown(&mut self) -> io::Result<()> {
+        self.flush().await?;
+        poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await
+    }
+}
+
+/// Reads once into `input`.
+pub fn poll_read(
+    stream: &mut Stream,
+    input: &mut BytesMut,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    input.reserve(READ_BYTES);
+    // tokio's own future is the way to read into spare capacity without unsafe code here; it holds
+    // no bytes of its own, so making one for each poll loses nothing.
+    pin!(stream.read_buf(input)).poll(cx)
+}
+
+/// Writes until `output` is empty.
+pub fn poll_write(stream: &mut Stream, output: &mut BytesMut, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    while !output.is_empty() {
+        let written = ready!(Pin::new(&mut *stream).poll_write(cx, output))?;
+        if written == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        output.advance(written);
+    }
+    output.clear();
+    Poll::Ready(Ok(()))
+}

@@ -1,0 +1,369 @@
+//! Statements about the session and its transaction: BEGIN, COMMIT, savepoints, SET and their like.
+//!
+//! BEGIN reaches no server. What follows it before any shard is known is kept as the transaction's
+//! prelude, checked on the default shard where it could be wrong, and told to the shard that the
+//! first statement belongs to.
+
+use super::{Failure, Purpose, Session};
+use crate::error::{PgError, SqlState};
+use crate::executor::Forward;
+use crate::net::Buffered;
+use crate::plan::{Control, Setting};
+use crate::txn::{Prelude, Transaction};
+use crate::wire::Replies;
+
+impl Session {
+    /// Runs the statement and tells the client its CommandComplete or the server's error.
+    /// `text` is the client's own.
+    pub async fn control(
+        &mut self,
+        io: &mut Buffered,
+        control: &Control,
+        text: &str,
+    ) -> Result<(), Failure> {
+        if self.has_effects() && self.txn == Transaction::Idle && !matches!(control, Control::Empty)
+        {
+            return Err(Failure::Statement(PgError::refusal(
+                format!(
+                    "{} inside a pipeline that has already run statements",
+                    name(control)
+                ),
+                "Send Sync before it, so that what ran before is complete.",
+            )));
+        }
+        self.settle(io).await?;
+        match control {
+            Control::Empty => io.output.empty_query(),
+            Control::Begin { text: begin } => self.begin_block(io, begin, text).await?,
+            Control::Commit { chain } => self.end_block(io, text, *chain, true).await?,
+            Control::Rollback { chain } => self.end_block(io, text, *chain, false).await?,
+            Control::Savepoint { name } => self.savepoint(io, name, text).await?,
+            Control::Release { name } => self.release(io, name, text).await?,
+            Control::RollbackTo { name } => self.rollback_to(io, name, text).await?,
+            Control::SetTransaction => self.set_transaction(io, text).await?,
+            Control::Set { setting, local } => self.set(io, setting, *local, text).await?,
+            Control::Reset { name } => self.reset(io, name.as_deref(), text).await?,
+            Control::DiscardAll => self.discard_all(io).await?,
+            Control::Deallocate { name } => {
+                self.statements.deallocate(name.as_deref())?;
+                io.output.command_complete(if name.is_some() {
+                    "DEALLOCATE"
+                } else {
+                    "DEALLOCATE ALL"
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the client's text to the connection in use and relays the answer.
+    async fn pass(&mut self, io: &mut Buffered, text: &str) -> Result<(), Failure> {
+        self.queue_query(text, Forward::ToClient, None);
+        self.run(io).await?;
+        self.observe();
+        if self.relay.error.is_some() {
+            Err(Failure::Told)
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn begin_block(
+        &mut self,
+        io: &mut Buffered,
+        begin: &str,
+        text: &str,
+    ) -> Result<(), Failure> {
+        match self.txn {
+            Transaction::Idle => self.txn = Transaction::Deferred(Prelude::new(begin.to_owned())),
+            Transaction::Deferred(_) => io.output.warning(&PgError::client(
+                SqlState::ACTIVE_TRANSACTION,
+                "there is already a transaction in progress",
+            )),
+            _ => return self.pass(io, text).await,
+        }
+        let start = text
+            .get(..5)
+            .is_some_and(|word| word.eq_ignore_ascii_case("start"));
+        io.output
+            .command_complete(if start { "START TRANSACTION" } else { "BEGIN" });
+        Ok(())
+    }
+
+    /// COMMIT (`commit`) or ROLLBACK.
+    async fn end_block(
+        &mut self,
+        io: &mut Buffered,
+        text: &str,
+        chain: bool,
+        commit: bool,
+    ) -> Result<(), Failure> {
+        let word = if commit { "COMMIT" } else { "ROLLBACK" };
+        match std::mem::take(&mut self.txn) {
+            Transaction::Idle if chain => {
+                return Err(Failure::Statement(outside_block(&format!(
+                    "{word} AND CHAIN"
+                ))));
+            }
+            Transaction::Idle => {
+                io.output.warning(&PgError::client(
+                    SqlState::NO_ACTIVE_TRANSACTION,
+                    "there is no transaction in progress",
+                ));
+                io.output.command_complete(word);
+            }
+            Transaction::Deferred(prelude) => {
+                if commit {
+                    self.settings.commit()
+                } else {
+                    self.settings.rollback()
+                }
+                if chain {
+                    self.txn = Transaction::Deferred(prelude.chained());
+                }
+                io.output.command_complete(word);
+            }
+            Transaction::DeferredFailed(prelude) => {
+                self.settings.rollback();
+                if chain {
+                    let prelude = prelude.unwrap_or_else(|| Prelude::new("BEGIN".to_owned()));
+                    self.txn = Transaction::Deferred(prelude.chained());
+                }
+                io.output.command_complete("ROLLBACK");
+            }
+            on_server => {
+                let commits = commit && on_server == Transaction::Open;
+                self.txn = on_server;
+                self.pass(io, text).await?;
+                if commits {
+                    self.settings.commit()
+                } else {
+                    self.settings.rollback()
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn savepoint(
+        &mut self,
+        io: &mut Buffered,
+        name: &str,
+        text: &str,
+    ) -> Result<(), Failure> {
+        match &mut self.txn {
+            Transaction::Idle => return Err(Failure::Statement(outside_block("SAVEPOINT"))),
+            Transaction::Deferred(prelude) => {
+                keep(prelude, text)?;
+                io.output.command_complete("SAVEPOINT");
+            }
+            _ => self.pass(io, text).await?,
+        }
+        self.settings.savepoint(name);
+        Ok(())
+    }
+
+    async fn release(&mut self, io: &mut Buffered, name: &str, text: &str) -> Result<(), Failure> {
+        match &mut self.txn {
+            Transaction::Idle => {
+                return Err(Failure::Statement(outside_block("RELEASE SAVEPOINT")));
+            }
+            Transaction::Deferred(prelude) => {
+                if !self.settings.has_savepoint(name) {
+                    return Err(Failure::Statement(no_savepoint(name)));
+                }
+                keep(prelude, text)?;
+                io.output.command_complete("RELEASE");
+            }
+            _ => self.pass(io, text).await?,
+        }
+        self.settings.release(name);
+        Ok(())
+    }
+
+    async fn rollback_to(
+        &mut self,
+        io: &mut Buffered,
+        name: &str,
+        text: &str,
+    ) -> Result<(), Failure> {
+        match std::mem::take(&mut self.txn) {
+            Transaction::Idle => {
+                return Err(Failure::Statement(outside_block("ROLLBACK TO SAVEPOINT")));
+            }
+            Transaction::Deferred(mut prelude) | Transaction::DeferredFailed(Some(mut prelude)) => {
+                if !self.settings.has_savepoint(name) {
+                    self.txn = Transaction::DeferredFailed(Some(prelude));
+                    return Err(Failure::Statement(no_savepoint(name)));
+                }
+                let kept = keep(&mut prelude, text);
+                self.txn = Transaction::Deferred(prelude);
+                kept?;
+                io.output.command_complete("ROLLBACK");
+            }
+            Transaction::DeferredFailed(None) => {
+                self.txn = Transaction::DeferredFailed(None);
+                return Err(Failure::Statement(no_savepoint(name)));
+            }
+            on_server => {
+                self.txn = on_server;
+                self.pass(io, text).await?;
+            }
+        }
+        self.settings.rollback_to(name);
+        Ok(())
+    }
+
+    async fn set_transaction(&mut self, io: &mut Buffered, text: &str) -> Result<(), Failure> {
+        match &self.txn {
+            Transaction::Idle => {
+                io.output.warning(&outside_block("SET TRANSACTION"));
+                io.output.command_complete("SET");
+                Ok(())
+            }
+            Transaction::Deferred(_) => self.defer(io, text, "SET").await,
+            _ => self.pass(io, text).await,
+        }
+    }
+
+    async fn set(
+        &mut self,
+        io: &mut Buffered,
+        setting: &Setting,
+        local: bool,
+        text: &str,
+    ) -> Result<(), Failure> {
+        if self.settings.is_full(text) {
+            return Err(Failure::Statement(PgError::proxy(
+                SqlState::PROGRAM_LIMIT_EXCEEDED,
+                "the session's settings take too much room",
+            )));
+        }
+        match &self.txn {
+            Transaction::Idle if local => {
+                io.output.warning(&outside_block("SET LOCAL"));
+                io.output.command_complete("SET");
+                return Ok(());
+            }
+            Transaction::Idle => {
+                self.enter(io, self.default_shard(), Purpose::Run).await?;
+                self.pass(io, text).await?;
+                self.settings.set(setting, false, text);
+                self.settings.commit();
+                return Ok(());
+            }
+            Transaction::Deferred(_) => self.defer(io, text, "SET").await?,
+            _ => self.pass(io, text).await?,
+        }
+        self.settings.set(setting, local, text);
+        Ok(())
+    }
+
+    async fn reset(
+        &mut self,
+        io: &mut Buffered,
+        name: Option<&str>,
+        text: &str,
+    ) -> Result<(), Failure> {
+        let restore = self.settings.replay_startup(name);
+        match &self.txn {
+            Transaction::Idle => {
+                self.enter(io, self.default_shard(), Purpose::Run).await?;
+                self.pass(io, text).await?;
+                self.settings.reset(name);
+                self.settings.commit();
+                // RESET went back to the server connection's own start, not to this client's.
+                self.forget_settings();
+                return self.sync_settings(io).await;
+            }
+            Transaction::Deferred(_) => {
+                let both = restore
+                    .map_or_else(|| text.to_owned(), |restore| format!("{text}\n;{restore}"));
+                self.defer(io, &both, "RESET").await?;
+            }
+            _ => {
+                self.pass(io, text).await?;
+                if let Some(restore) = restore {
+                    self.queue_query(&restore, Forward::Swallow, None);
+                    self.run(io).await?;
+                }
+            }
+        }
+        self.settings.reset(name);
+        Ok(())
+    }
+
+    /// Adds a statement to the prelude after a server has found it valid.
+    async fn defer(&mut self, io: &mut Buffered, text: &str, tag: &str) -> Result<(), Failure> {
+        let Transaction::Deferred(prelude) = &self.txn else {
+            return Ok(());
+        };
+        let mut longer = prelude.clone();
+        keep(&mut longer, text)?;
+        self.probe(io, &longer).await?;
+        self.txn = Transaction::Deferred(longer);
+        io.output.command_complete(tag);
+        Ok(())
+    }
+
+    async fn discard_all(&mut self, io: &mut Buffered) -> Result<(), Failure> {
+        if self.txn != Transaction::Idle {
+            return Err(Failure::Statement(PgError::client(
+                SqlState::ACTIVE_TRANSACTION,
+                "DISCARD ALL cannot run inside a transaction block",
+            )));
+        }
+        self.settings.reset(None);
+        self.settings.commit();
+        self.statements.deallocate(None)?;
+        self.statements.forget_unnamed();
+        // In session pooling temporary tables and the like go with their connections.
+        self.leave().await;
+        self.kept.clear();
+        self.enter(io, self.default_shard(), Purpose::Describe)
+            .await?;
+        io.output.command_complete("DISCARD ALL");
+        Ok(())
+    }
+}
+
+fn keep(prelude: &mut Prelude, text: &str) -> Result<(), PgError> {
+    if prelude.push(text) {
+        return Ok(());
+    }
+    Err(PgError::proxy(
+        SqlState::PROGRAM_LIMIT_EXCEEDED,
+        "too many statements in a transaction before one that belongs to a shard",
+    ))
+}
+
+fn outside_block(what: &str) -> PgError {
+    PgError::client(
+        SqlState::NO_ACTIVE_TRANSACTION,
+        format!("{what} can only be used in transaction blocks"),
+    )
+}
+
+fn no_savepoint(name: &str) -> PgError {
+    PgError::client(
+        SqlState::INVALID_SAVEPOINT,
+        format!("savepoint \"{name}\" does not exist"),
+    )
+}
+
+fn name(control: &Control) -> &'static str {
+    match control {
+        Control::Empty => "an empty statement",
+        Control::Begin { .. } => "BEGIN",
+        Control::Commit { .. } => "COMMIT",
+        Control::Rollback { .. } => "ROLLBACK",
+        Control::Savepoint { .. } => "SAVEPOINT",
+        Control::Release { .. } => "RELEASE SAVEPOINT",
+        Control::RollbackTo { .. } => "ROLLBACK TO SAVEPOINT",
+        Control::SetTransaction => "SET TRANSACTION",
+        Control::Set { .. } => "SET",
+        Control::Reset { .. } => "RESET",
+        Control::DiscardAll => "DISCARD ALL",
+        Control::Deallocate { .. } => "DEALLOCATE",
+    }
+}

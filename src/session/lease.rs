@@ -1,0 +1,447 @@
+//! Entering a shard and leaving it: which connection the session uses, and in what state.
+
+use bytes::BytesMut;
+use tokio::time::Instant;
+
+use super::{Failure, Session};
+use crate::backend::{self, Connection, Lease, SettingsMark};
+use crate::error::{PgError, SqlState};
+use crate::executor::{Expect, Forward};
+use crate::net::Buffered;
+use crate::session::{Activity, Prepared};
+use crate::shardmap::ShardId;
+use crate::txn::{Prelude, Transaction};
+use crate::wire::{self, Described, Replies};
+
+/// Settings on a connection are not known; the next lease starts from the server's defaults.
+const UNKNOWN: SettingsMark = SettingsMark(u64::MAX);
+
+/// A portal nobody can have made: running it fails the server's transaction.
+const NO_PORTAL: &[u8] = b"trunkline: the statement was refused";
+
+/// Why a connection is entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To learn something of a statement (its parameters, its columns): a transaction no server has heard
+    /// of stays that way.
+    Describe,
+    /// To run a statement: the transaction begins there.
+    Run,
+}
+
+/// A leased connection and what this session has done on it.
+pub(super) struct Bound {
+    pub(super) shard: ShardId,
+    pub(super) lease: Lease,
+    /// Messages of the extended protocol have been queued since the last Sync.
+    pipelined: bool,
+    /// Among them some that may change data, so that leaving now would tear an implicit transaction.
+    effects: bool,
+}
+
+impl Session {
+    /// Makes a connection to `shard` the one in use, with the session's settings and transaction on it.
+    ///
+    /// Errors: a transaction that is on another shard (0A000); no connection to be had (08006, 53300).
+    pub async fn enter(
+        &mut self,
+        io: &mut Buffered,
+        shard: ShardId,
+        purpose: Purpose,
+    ) -> Result<(), Failure> {
+        if let Some(server) = &self.server {
+            if server.shard != shard {
+                self.may_leave(shard)?;
+                self.settle(io).await?;
+                self.leave().await;
+            } else if purpose == Purpose::Describe || !matches!(self.txn, Transaction::Deferred(_))
+            {
+                return Ok(());
+            } else {
+                self.settle(io).await?;
+            }
+        }
+        if self.server.is_none() {
+            self.take(shard).await?;
+            self.sync_settings(io).await?;
+        }
+        if purpose == Purpose::Run {
+            self.begin(io).await?;
+        }
+        Ok(())
+    }
+
+    fn may_leave(&self, to: ShardId) -> Result<(), PgError> {
+        let Some(server) = &self.server else {
+            return Ok(());
+        };
+        let (from, to) = (
+            self.map().shard_name(server.shard),
+            self.map().shard_name(to),
+        );
+        if self.txn.is_on_server() {
+            return Err(PgError::refusal(
+                format!(
+                    "this transaction runs on shard \"{from}\", the statement belongs to shard \"{to}\""
+                ),
+                "A transaction stays on one shard for now: end it first, or use rows of one sharding key.",
+            ));
+        }
+        if server.effects {
+            return Err(PgError::refusal(
+                format!(
+                    "this pipeline runs on shard \"{from}\", the statement belongs to shard \"{to}\""
+                ),
+                "What is sent without Sync in between is one transaction, and stays on one shard for now: send Sync between statements for different shards.",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Leases a connection; a cancel request ends the wait.
+    async fn take(&mut self, shard: ShardId) -> Result<(), PgError> {
+        if let Some(at) = self.kept.iter().position(|bound| bound.shard == shard) {
+            let bound = self.kept.swap_remove(at);
+            self.entry().runs_on(&bound.lease.cancel);
+            self.server = Some(bound);
+            return Ok(());
+        }
+        let entry = self.entry().clone();
+        let lease = tokio::select! {
+            biased;
+            lease = self.database.lease(shard, &self.user) => lease?,
+            () = entry.canceled.notified() => {
+                return Err(PgError::client(
+                    SqlState::QUERY_CANCELED,
+                    "canceling statement due to user request",
+                ));
+            }
+        };
+        entry.runs_on(&lease.cancel);
+        self.server = Some(Bound {
+            shard,
+            lease,
+            pipelined: false,
+            effects: false,
+        });
+        Ok(())
+    }
+
+    /// Brings the connection's settings to the session's, and the client's parameters to those.
+    pub(super) async fn sync_settings(&mut self, io: &mut Buffered) -> Result<(), Failure> {
+        let Some(server) = &mut self.server else {
+            return Ok(());
+        };
+        let wanted = self.settings.mark();
+        if server.lease.settings == wanted {
+            return Ok(());
+        }
+        let mut text = String::new();
+        if server.lease.settings != SettingsMark(0) {
+            text.push_str("SET SESSION AUTHORIZATION DEFAULT; RESET ALL;\n");
+        }
+        text.push_str(&self.settings.replay());
+        let deadline = Instant::now() + self.database.config.pool.connect;
+        server.lease.settings = UNKNOWN;
+        server.lease.prepared.unnamed = None;
+        if let Err(error) = server.lease.simple(&text, deadline).await {
+            self.lose_server();
+            return Err(Failure::Statement(error));
+        }
+        server.lease.settings = wanted;
+        report(&mut self.reported, &server.lease, &mut io.output);
+        Ok(())
+    }
+
+    /// Tells the server of a transaction it has not heard of. A plain BEGIN travels with the statement;
+    /// more is waited for, because the statement must not run without it.
+    async fn begin(&mut self, io: &mut Buffered) -> Result<(), Failure> {
+        let Transaction::Deferred(prelude) = &self.txn else {
+            return Ok(());
+        };
+        let (text, plain) = (prelude.text(), prelude.is_plain());
+        self.txn = Transaction::Open;
+        self.queue_query(&text, Forward::Swallow, None);
+        if !plain {
+            self.run(io).await?;
+        }
+        Ok(())
+    }
+
+    /// Checks statements on the default shard without leaving anything there: a transaction that no
+    /// server has heard of wants to know whether its SET is valid.
+    pub(super) async fn probe(
+        &mut self,
+        io: &mut Buffered,
+        prelude: &Prelude,
+    ) -> Result<(), Failure> {
+        self.settle(io).await?;
+        self.leave().await;
+        self.take(self.default_shard()).await?;
+        self.sync_settings(io).await?;
+        let Some(server) = &mut self.server else {
+            return Ok(());
+        };
+        let deadline = Instant::now() + self.database.config.pool.connect;
+        server.lease.prepared.unnamed = None;
+        let outcome = server.lease.simple(&prelude.text(), deadline).await;
+        let ended = server.lease.simple("ROLLBACK", deadline).await;
+        if ended.is_err() {
+            self.drop_server();
+        }
+        self.leave().await;
+        Ok(outcome?)
+    }
+
+    /// Queues a simple query for the connection in use.
+    pub fn queue_query(&mut self, text: &str, forward: Forward, before: Option<bytes::Bytes>) {
+        if let Some(server) = &mut self.server {
+            server.lease.prepared.unnamed = None;
+            wire::put_query(&mut server.lease.output, text);
+            self.relay.completed = 0;
+            self.relay.push(Expect::Query { forward, before });
+        }
+    }
+
+    /// Queues what makes the statement known to the connection in use, unless it is.
+    pub fn queue_parse(&mut self, prepared: &Prepared, unnamed: bool, forward: Forward) {
+        let Some(server) = &mut self.server else {
+            return;
+        };
+        let global = &prepared.global;
+        let lease = &mut server.lease;
+        server.pipelined = true;
+        let known = if unnamed {
+            lease.prepared.unnamed == Some(global.id)
+        } else {
+            lease.prepared.contains_and_touch(global.id)
+        };
+        if known {
+            if forward == Forward::ToClient {
+                let mut reply = BytesMut::with_capacity(5);
+                reply.parse_complete();
+                self.relay.push(Expect::Local(reply.freeze()));
+            }
+            return;
+        }
+        let name: &[u8] = if unnamed { b"" } else { &global.name };
+        if unnamed {
+            lease.prepared.unnamed = Some(global.id);
+        } else if let Some(evicted) = lease.prepared.insert(global.id) {
+            let evicted = super::statement::server_name(evicted);
+            wire::put_close(
+                &mut lease.output,
+                wire::frontend::CLOSE,
+                Described::Statement(&evicted),
+            );
+            self.relay.push(Expect::Close(Forward::Swallow));
+        }
+        let types: Vec<u32> = global.param_types.iter().map(|oid| oid.0).collect();
+        wire::put_parse(&mut lease.output, name, global.text.as_bytes(), &types);
+        self.relay.push(Expect::Parse {
+            forward,
+            id: global.id,
+        });
+    }
+
+    /// Queues a message of the extended protocol, made by `put`, and the answer it will bring.
+    /// `effects`: it may run a statement.
+    pub fn queue(&mut self, expect: Expect, effects: bool, put: impl FnOnce(&mut BytesMut)) {
+        if let Some(server) = &mut self.server {
+            server.pipelined = true;
+            server.effects |= effects;
+            put(&mut server.lease.output);
+            self.relay.push(expect);
+        }
+    }
+
+    /// Queues bytes that bring no answer.
+    pub fn queue_bytes(&mut self, put: impl FnOnce(&mut BytesMut)) {
+        if let Some(server) = &mut self.server {
+            put(&mut server.lease.output);
+        }
+    }
+
+    pub fn connection(&mut self) -> Option<&mut Connection> {
+        self.server.as_mut().map(|server| &mut *server.lease)
+    }
+
+    pub fn in_use(&self) -> bool {
+        self.server.is_some()
+    }
+
+    pub(super) fn has_effects(&self) -> bool {
+        self.server.as_ref().is_some_and(|server| server.effects)
+    }
+
+    /// Messages of the extended protocol wait for their Sync.
+    pub fn is_pipelined(&self) -> bool {
+        self.server.as_ref().is_some_and(|server| server.pipelined)
+    }
+
+    pub fn queue_sync(&mut self) {
+        if let Some(server) = &mut self.server {
+            server.pipelined = false;
+            server.effects = false;
+            wire::put_sync(&mut server.lease.output);
+            self.relay.push(Expect::Sync);
+        }
+    }
+
+    /// Asks the server for all answers so far, without ending the pipeline, and waits for them.
+    pub async fn flush(&mut self, io: &mut Buffered) -> Result<(), Failure> {
+        if self.relay.is_idle() {
+            return Ok(());
+        }
+        self.queue_bytes(wire::put_flush);
+        self.run(io).await?;
+        if self.relay.error.is_some() { Err(Failure::Told) } else { Ok(()) }
+    }
+
+    /// Sends what is queued, without reading answers.
+    pub async fn push_out(&mut self) -> Result<(), Failure> {
+        if let Some(server) = &mut self.server
+            && let Err(error) = server.lease.flush().await
+        {
+            let error = server.lease.lost(&error);
+            self.lose_server();
+            return Err(Failure::Statement(error));
+        }
+        Ok(())
+    }
+
+    pub fn queued_bytes(&self) -> usize {
+        self.server.as_ref().map_or(0, |server| server.lease.output.len())
+    }
+
+    /// Ends the pipeline so far with a Sync of our own and waits for its answers. An error among them
+    /// has been told to the client, and the rest of its pipeline is void.
+    pub async fn settle(&mut self, io: &mut Buffered) -> Result<(), Failure> {
+        if self.is_pipelined() {
+            self.queue_sync();
+        }
+        if self.relay.is_idle() {
+            return Ok(());
+        }
+        self.run(io).await?;
+        let was_deferred = matches!(self.txn, Transaction::Deferred(_));
+        if !was_deferred {
+            self.txn.observe(self.relay.status);
+        }
+        match self.relay.error.take() {
+            Some(_) => {
+                if was_deferred {
+                    self.txn.fail();
+                }
+                Err(Failure::Told)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the server's transaction fail, the implicit one of a pipeline too.
+    pub(super) fn poison(&mut self) {
+        self.queue(Expect::Poison, false, |out| {
+            wire::put_execute(out, NO_PORTAL, 0)
+        });
+        self.queue_sync();
+    }
+
+    /// Takes over the server's word on the transaction, and the parameters it reported.
+    pub(super) fn observe(&mut self) {
+        if let Some(server) = &self.server
+            && !matches!(
+                self.txn,
+                Transaction::Deferred(_) | Transaction::DeferredFailed(_)
+            )
+        {
+            self.txn.observe(self.relay.status);
+            if self.relay.parameters_changed {
+                self.reported = server.lease.parameters.clone();
+            }
+        }
+        self.relay.parameters_changed = false;
+    }
+
+    /// A statement, or a pipeline with its Sync, is over: settings of a transaction that ended take
+    /// effect or vanish, and the connection goes back.
+    pub async fn finish(&mut self) {
+        let failed = self.relay.error.take().is_some();
+        self.observe();
+        if self.txn == Transaction::Idle {
+            if failed {
+                self.settings.rollback()
+            } else {
+                self.settings.commit()
+            }
+            self.leave().await;
+        } else if !self.txn.is_on_server() {
+            self.leave().await;
+        }
+        self.entry().set_activity(match self.txn {
+            Transaction::Idle => Activity::Idle,
+            _ => Activity::InTransaction,
+        });
+    }
+
+    /// Gives the connection in use back: to its pool, or in session pooling to the session's own store.
+    pub(super) async fn leave(&mut self) {
+        let Some(mut server) = self.server.take() else {
+            return;
+        };
+        self.entry().runs_nowhere().await;
+        if server.lease.settings != UNKNOWN {
+            server.lease.settings = self.settings.mark();
+        }
+        server.pipelined = false;
+        server.effects = false;
+        if self.session_pooled() {
+            self.kept.push(server);
+        } else {
+            server.lease.release();
+        }
+    }
+
+    /// Settings on the connection in use can no longer be told.
+    pub fn forget_settings(&mut self) {
+        if let Some(server) = &mut self.server {
+            server.lease.settings = UNKNOWN;
+        }
+    }
+
+    /// Closes the connection in use; whatever was open on it is rolled back by its server.
+    pub(super) fn drop_server(&mut self) {
+        self.server = None;
+        self.relay.reset();
+    }
+
+    pub(super) fn lose_server(&mut self) {
+        self.drop_server();
+        self.txn.lose();
+        self.settings.rollback();
+    }
+
+    /// The client is gone: what it left running is stopped, what it left open is rolled back.
+    pub async fn end(mut self) {
+        if let Some(server) = self.server.take() {
+            if !self.relay.is_idle() {
+                let key = server.lease.cancel.clone();
+                let _ = backend::cancel(&key, self.database.config.pool.connect).await;
+            }
+            self.entry().runs_nowhere().await;
+        }
+        for bound in self.kept.drain(..) {
+            drop(bound);
+        }
+    }
+}
+
+/// Tells the client of parameters that are not as it was last told.
+fn report(reported: &mut crate::backend::Parameters, server: &Connection, out: &mut BytesMut) {
+    for (name, value) in server.parameters.iter() {
+        if reported.get(name).is_some_and(|known| known != value) {
+            out.parameter_status(name, value);
+        }
+    }
+    *reported = server.parameters.clone();
+}

@@ -1,0 +1,346 @@
+//! What the session has SET, so that it stays true on whichever server connection comes next.
+//!
+//! A setting is kept as the client's own statement and replayed as text; values are not interpreted,
+//! except `search_path`, which the planner must know. What a transaction sets counts when it commits.
+//! Source: <https://www.postgresql.org/docs/current/sql-set.html>
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::LazyLock;
+
+use crate::backend::SettingsMark;
+use crate::plan::Setting;
+
+/// Settings a startup packet brings; others in it are refused by name.
+const STARTUP_BYTES_MAX: usize = 10_000;
+
+/// A session may hold this many bytes of SET statements; a fence against one that sets without end.
+const SETTINGS_BYTES_MAX: usize = 64 * 1024;
+
+/// One setting that differs from the server's default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    name: String,
+    /// The statement that sets it.
+    text: String,
+    values: Option<Vec<String>>,
+}
+
+/// A change made in a transaction that has not committed.
+#[derive(Clone, Debug)]
+enum Change {
+    Set(Entry),
+    /// SET LOCAL: seen by the planner, never replayed.
+    Local(Entry),
+    Reset(Option<String>),
+}
+
+/// Everything the session has SET.
+#[derive(Debug, Default)]
+pub struct Settings {
+    /// From the startup packet: what RESET returns to.
+    startup: Vec<Entry>,
+    entries: Vec<Entry>,
+    changes: Vec<Change>,
+    savepoints: Vec<(String, usize)>,
+    mark: SettingsMark,
+    search_path: Option<Vec<String>>,
+}
+
+impl Settings {
+    /// Takes the startup packet's parameters, which act as defaults of the session.
+    pub fn from_startup<'a>(parameters: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut settings = Self::default();
+        for (name, value) in parameters {
+            let text = format!("SET {} TO {}", quote_name(name), quote_value(name, value));
+            let values = Some(list(name, value));
+            settings.startup.push(Entry {
+                name: name.to_ascii_lowercase(),
+                text,
+                values,
+            });
+        }
+        debug_assert!(
+            settings.startup.iter().map(|e| e.name.len()).sum::<usize>() <= STARTUP_BYTES_MAX
+        );
+        settings.refresh();
+        settings
+    }
+
+    /// Identifies this set of values; equal marks mean equal settings on a connection.
+    pub fn mark(&self) -> SettingsMark {
+        self.mark
+    }
+
+    /// What unqualified names are looked up in; `None` for the server's default.
+    pub fn search_path(&self) -> Option<&[String]> {
+        self.search_path.as_deref()
+    }
+
+    /// The statements that bring a connection with default settings to this session's.
+    pub fn replay(&self) -> String {
+        let statements: Vec<&str> = self
+            .startup
+            .iter()
+            .chain(&self.entries)
+            .map(|e| e.text.as_str())
+            .collect();
+        statements.join(";\n")
+    }
+
+    /// True where one more statement of this size would be too much.
+    pub fn is_full(&self, text: &str) -> bool {
+        let pending = self.changes.iter().map(|change| match change {
+            Change::Set(entry) | Change::Local(entry) => entry.text.len(),
+            Change::Reset(_) => 0,
+        });
+        let held: usize = self
+            .entries
+            .iter()
+            .map(|e| e.text.len())
+            .chain(pending)
+            .sum();
+        held + text.len() > SETTINGS_BYTES_MAX
+    }
+
+    /// A SET succeeded. Outside a transaction it counts at once (`commit` follows).
+    pub fn set(&mut self, setting: &Setting, local: bool, text: &str) {
+        let entry = Entry {
+            name: setting.name.clone(),
+            text: text.to_owned(),
+            values: setting.values.clone(),
+        };
+        self.changes.push(if local {
+            Change::Local(entry)
+        } else {
+            Change::Set(entry)
+        });
+        self.refresh();
+    }
+
+    /// A RESET of one setting, or of all, succeeded.
+    pub fn reset(&mut self, name: Option<&str>) {
+        self.changes.push(Change::Reset(name.map(str::to_owned)));
+        self.refresh();
+    }
+
+    /// The statements that restore what RESET of this setting (or of all) should return to, if the
+    /// startup packet said so.
+    pub fn replay_startup(&self, name: Option<&str>) -> Option<String> {
+        let texts: Vec<&str> = self
+            .startup
+            .iter()
+            .filter(|entry| name.is_none_or(|name| entry.name == name))
+            .map(|entry| entry.text.as_str())
+            .collect();
+        (!texts.is_empty()).then(|| texts.join(";\n"))
+    }
+
+    pub fn has_savepoint(&self, name: &str) -> bool {
+        self.savepoints.iter().any(|(n, _)| n == name)
+    }
+
+    pub fn savepoint(&mut self, name: &str) {
+        self.savepoints.push((name.to_owned(), self.changes.len()));
+    }
+
+    pub fn release(&mut self, name: &str) {
+        if let Some(at) = self.savepoints.iter().rposition(|(n, _)| n == name) {
+            self.savepoints.truncate(at);
+        }
+    }
+
+    pub fn rollback_to(&mut self, name: &str) {
+        if let Some(at) = self.savepoints.iter().rposition(|(n, _)| n == name) {
+            self.savepoints.truncate(at + 1);
+            self.changes.truncate(self.savepoints[at].1);
+            self.refresh();
+        }
+    }
+
+    /// The transaction committed.
+    pub fn commit(&mut self) {
+        self.savepoints.clear();
+        if self.changes.is_empty() {
+            return;
+        }
+        for change in std::mem::take(&mut self.changes) {
+            match change {
+                Change::Local(_) => {}
+                Change::Reset(None) => self.entries.clear(),
+                Change::Reset(Some(name)) => self.entries.retain(|e| e.name != name),
+                Change::Set(entry) => {
+                    self.entries.retain(|e| e.name != entry.name);
+                    self.entries.push(entry);
+                }
+            }
+        }
+        self.refresh();
+    }
+
+    /// The transaction rolled back.
+    pub fn rollback(&mut self) {
+        self.savepoints.clear();
+        if !self.changes.is_empty() {
+            self.changes.clear();
+            self.refresh();
+        }
+    }
+
+    fn refresh(&mut self) {
+        self.mark = mark(self.startup.iter().chain(&self.entries));
+        self.search_path = self.current_search_path();
+    }
+
+    fn current_search_path(&self) -> Option<Vec<String>> {
+        const NAME: &str = "search_path";
+        let startup = self
+            .startup
+            .iter()
+            .rfind(|e| e.name == NAME)
+            .and_then(|e| e.values.clone());
+        let committed = match self.entries.iter().rfind(|e| e.name == NAME) {
+            Some(entry) => entry.values.clone(),
+            None => startup.clone(),
+        };
+        self.changes
+            .iter()
+            .fold(committed, |path, change| match change {
+                Change::Set(entry) | Change::Local(entry) if entry.name == NAME => {
+                    entry.values.clone()
+                }
+                Change::Reset(None) => startup.clone(),
+                Change::Reset(Some(name)) if name == NAME => startup.clone(),
+                _ => path,
+            })
+    }
+}
+
+/// Zero for no settings. Two different sets get equal marks with a chance of 2^-64; the key is
+/// random, so nobody can look for such a pair.
+fn mark<'a>(entries: impl Iterator<Item = &'a Entry>) -> SettingsMark {
+    static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    let mut hasher = KEYS.build_hasher();
+    let mut any = false;
+    for entry in entries {
+        any = true;
+        hasher.write(entry.text.as_bytes());
+        hasher.write_u8(0);
+    }
+    SettingsMark(if any { hasher.finish().max(1) } else { 0 })
+}
+
+/// Startup parameters are names of settings, two-part names included.
+fn quote_name(name: &str) -> String {
+    name.split('.')
+        .map(|part| format!("\"{}\"", part.replace('"', "\"\"")))
+        .collect::<Vec<_>>()
+        .join(".")
+}
+
+/// A list-valued setting keeps its list: the server would take one quoted string for one name.
+fn quote_value(name: &str, value: &str) -> String {
+    let quoted: Vec<String> = list(name, value)
+        .iter()
+        .map(|v| format!("'{}'", v.replace('\'', "''")))
+        .collect();
+    quoted.join(", ")
+}
+
+fn list(name: &str, value: &str) -> Vec<String> {
+    if name.eq_ignore_ascii_case("search_path") {
+        value.split(',').map(|part| unquote(part.trim())).collect()
+    } else {
+        vec![value.to_owned()]
+    }
+}
+
+fn unquote(name: &str) -> String {
+    match name.strip_prefix('"').and_then(|n| n.strip_suffix('"')) {
+        Some(inner) => inner.replace("\"\"", "\""),
+        None => name.to_ascii_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setting(name: &str, value: &str) -> Setting {
+        Setting {
+            name: name.to_owned(),
+            values: Some(vec![value.to_owned()]),
+        }
+    }
+
+    #[test]
+    fn a_transaction_s_settings_count_when_it_commits() {
+        let mut settings = Settings::default();
+        let before = settings.mark();
+        settings.set(&setting("timezone", "UTC"), false, "SET timezone TO 'UTC'");
+        assert_eq!(settings.mark(), before, "not before the commit");
+        settings.rollback();
+        assert_eq!(settings.replay(), "");
+        settings.set(&setting("timezone", "UTC"), false, "SET timezone TO 'UTC'");
+        settings.commit();
+        assert_ne!(settings.mark(), before);
+        assert_eq!(settings.replay(), "SET timezone TO 'UTC'");
+    }
+
+    #[test]
+    fn savepoints_take_settings_with_them() {
+        let mut settings = Settings::default();
+        settings.set(&setting("a", "1"), false, "SET a TO 1");
+        settings.savepoint("s");
+        settings.set(&setting("b", "1"), false, "SET b TO 1");
+        settings.savepoint("t");
+        settings.set(&setting("c", "1"), false, "SET c TO 1");
+        settings.rollback_to("s");
+        settings.set(&setting("d", "1"), false, "SET d TO 1");
+        settings.commit();
+        assert_eq!(settings.replay(), "SET a TO 1;\nSET d TO 1");
+    }
+
+    #[test]
+    fn reset_returns_to_the_startup_packet() {
+        let mut settings = Settings::from_startup([("search_path", "sales, \"Odd\"")].into_iter());
+        assert_eq!(
+            settings.search_path(),
+            Some(&["sales".to_owned(), "Odd".to_owned()][..])
+        );
+        settings.set(
+            &setting("search_path", "other"),
+            false,
+            "SET search_path TO other",
+        );
+        settings.commit();
+        assert_eq!(settings.search_path(), Some(&["other".to_owned()][..]));
+        settings.reset(Some("search_path"));
+        assert_eq!(settings.search_path().map(<[_]>::len), Some(2));
+        settings.commit();
+        assert_eq!(settings.replay(), "SET \"search_path\" TO 'sales', 'Odd'");
+    }
+
+    #[test]
+    fn set_local_is_seen_and_not_kept() {
+        let mut settings = Settings::default();
+        settings.set(
+            &setting("search_path", "x"),
+            true,
+            "SET LOCAL search_path TO x",
+        );
+        assert!(settings.search_path().is_some());
+        settings.commit();
+        assert!(settings.search_path().is_none());
+        assert_eq!(settings.mark(), SettingsMark(0));
+    }
+
+    #[test]
+    fn startup_values_cannot_break_out() {
+        let settings =
+            Settings::from_startup([("application_name", "x'; DROP TABLE t; --")].into_iter());
+        assert_eq!(
+            settings.replay(),
+            "SET \"application_name\" TO 'x''; DROP TABLE t; --'"
+        );
+    }
+}

@@ -1,0 +1,168 @@
+//! Prepared statements: one global name for each text, so that a server connection prepares it
+//! once for all clients, and not before somebody needs it there.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use crate::backend::{SettingsMark, StatementId};
+use crate::error::{PgError, SqlState};
+use crate::plan::Plan;
+use crate::types::Oid;
+
+/// Named statements one session may hold.
+const STATEMENTS_MAX: usize = 10_000;
+
+/// Texts remembered beyond those in use, before the unused are swept out.
+const SWEEP_AT_LEAST: usize = 1_024;
+
+/// A statement's text with all that its meaning on a server depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Identity {
+    text: Arc<str>,
+    param_types: Vec<Oid>,
+    /// Literals are read under the settings of Parse (DateStyle, search_path …).
+    settings: SettingsMark,
+}
+
+/// What the servers know a text by; shared by all sessions that hold it.
+#[derive(Debug)]
+pub struct Global {
+    pub id: StatementId,
+    /// The name on server connections, NUL left out.
+    pub name: Vec<u8>,
+    pub text: Arc<str>,
+    pub param_types: Vec<Oid>,
+}
+
+/// A statement as one session prepared it: planned once, here.
+#[derive(Debug)]
+pub struct Prepared {
+    pub global: Arc<Global>,
+    pub plan: Arc<Plan>,
+}
+
+/// All texts that any session holds prepared. Asked at Parse only.
+#[derive(Debug, Default)]
+pub struct Globals {
+    next: AtomicU64,
+    by_identity: Mutex<HashMap<Identity, Weak<Global>>>,
+}
+
+impl Globals {
+    pub fn intern(&self, text: &str, param_types: &[Oid], settings: SettingsMark) -> Arc<Global> {
+        let identity = Identity {
+            text: text.into(),
+            param_types: param_types.to_vec(),
+            settings,
+        };
+        let mut map = self
+            .by_identity
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(global) = map.get(&identity).and_then(Weak::upgrade) {
+            return global;
+        }
+        if map.len() >= SWEEP_AT_LEAST && map.len() == map.capacity() {
+            map.retain(|_, global| global.strong_count() > 0);
+        }
+        let id = StatementId(self.next.fetch_add(1, Ordering::Relaxed) + 1);
+        let global = Arc::new(Global {
+            id,
+            name: server_name(id),
+            text: identity.text.clone(),
+            param_types: param_types.to_vec(),
+        });
+        map.insert(identity, Arc::downgrade(&global));
+        global
+    }
+}
+
+/// The statements of one session: the unnamed one and those it named.
+#[derive(Debug, Default)]
+pub struct Statements {
+    unnamed: Option<Arc<Prepared>>,
+    named: HashMap<Box<[u8]>, Arc<Prepared>>,
+}
+
+impl Statements {
+    /// Keeps a statement under `name`; the unnamed one is replaced, a named one is not.
+    pub fn insert(&mut self, name: &[u8], prepared: Arc<Prepared>) -> Result<(), PgError> {
+        if name.is_empty() {
+            self.unnamed = Some(prepared);
+            return Ok(());
+        }
+        if self.named.contains_key(name) {
+            let name = String::from_utf8_lossy(name);
+            return Err(PgError::client(
+                SqlState::DUPLICATE_PREPARED_STATEMENT,
+                format!("prepared statement \"{name}\" already exists"),
+            ));
+        }
+        if self.named.len() >= STATEMENTS_MAX {
+            return Err(PgError::proxy(
+                SqlState::PROGRAM_LIMIT_EXCEEDED,
+                format!("a session may hold {STATEMENTS_MAX} prepared statements"),
+            )
+            .with_hint("Close statements that are no longer used."));
+        }
+        self.named.insert(name.into(), prepared);
+        Ok(())
+    }
+
+    pub fn find(&self, name: &[u8]) -> Result<&Arc<Prepared>, PgError> {
+        let found = if name.is_empty() {
+            self.unnamed.as_ref()
+        } else {
+            self.named.get(name)
+        };
+        found.ok_or_else(|| missing(name))
+    }
+
+    /// Closing what is not there is not an error in the protocol.
+    pub fn close(&mut self, name: &[u8]) {
+        if name.is_empty() {
+            self.unnamed = None;
+        } else {
+            self.named.remove(name);
+        }
+    }
+
+    /// SQL-level DEALLOCATE: it is an error if there is no such statement.
+    pub fn deallocate(&mut self, name: Option<&str>) -> Result<(), PgError> {
+        match name {
+            None => self.named.clear(),
+            Some(name) if self.named.remove(name.as_bytes()).is_none() => {
+                return Err(missing(name.as_bytes()));
+            }
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    /// A simple query replaces the unnamed statement, as PostgreSQL's does.
+    pub fn forget_unnamed(&mut self) {
+        self.unnamed = None;
+    }
+
+    pub fn len(&self) -> usize {
+        self.named.len()
+    }
+}
+
+fn missing(name: &[u8]) -> PgError {
+    let message = if name.is_empty() {
+        "unnamed prepared statement does not exist".to_owned()
+    } else {
+        format!(
+            "prepared statement \"{}\" does not exist",
+            String::from_utf8_lossy(name)
+        )
+    };
+    PgError::client(SqlState::INVALID_STATEMENT_NAME, message)
+}
+
+/// What a statement is called on server connections.
+pub(super) fn server_name(id: StatementId) -> Vec<u8> {
+    format!("trunkline_{}", id.0).into_bytes()
+}

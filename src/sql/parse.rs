@@ -1,0 +1,242 @@
+//! Our tokens into `sqlparser`'s tree, within bounds that keep its recursion harmless.
+//!
+//! The parser never sees text: it gets the tokens of [`super::lex`], folded and decoded by
+//! PostgreSQL's rules, so the lexical differences of its own tokenizer cannot matter.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{Ident, ObjectName, Statement, Visit, Visitor};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer as sp;
+
+use super::convert;
+use super::lex::{Kind, Token};
+use super::tree::Query;
+use crate::error::{PgError, SqlState};
+
+/// Longer statements are not analysed.
+pub const ANALYSED_BYTES_MAX: usize = 16 << 20;
+/// Statements of more tokens are not analysed.
+pub const TOKENS_MAX: usize = 2_000_000;
+/// Parentheses, brackets, CASE and prefix operators nested deeper than this are not analysed.
+pub const NESTING_MAX: usize = 120;
+/// Chains (`a OR b OR …`, `1::int::int…`) longer than this are not analysed: each link is one level of the tree.
+pub const CHAIN_MAX: usize = 20_000;
+
+/// What dropping and walking one level of the tree may take of the stack.
+const STACK_PER_LEVEL: usize = 2 << 10;
+const STACK_BASE: usize = 1 << 20;
+
+/// Why a statement could not be analysed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Unread {
+    /// A limit was reached: an error whatever the statement touches.
+    Limit(PgError),
+    /// The grammar does not know it; `token` is where, if that is known.
+    Syntax { message: String },
+    /// Read, but it holds a construct that is not understood.
+    Construct(String),
+}
+
+/// A statement's scopes, and what the safety net needs.
+#[derive(Clone, Debug)]
+pub struct Analysis {
+    pub query: Query,
+    /// Every identifier of the parser's tree equal to one of the names asked for.
+    pub named: usize,
+}
+
+/// Analyses SELECT, VALUES, INSERT, UPDATE or DELETE, with or without WITH. `is_listed` says which names
+/// the caller wants counted.
+pub fn analyse(tokens: &[Token<'_>], text: &str, is_listed: &dyn Fn(&str) -> bool) -> Result<Analysis, Unread> {
+    let depth = bounds(tokens, text).map_err(Unread::Limit)?;
+    // The tree is dropped recursively by the compiler's own glue, which knows no bounds.
+    stacker::maybe_grow(STACK_BASE / 2, STACK_BASE + depth * STACK_PER_LEVEL, || {
+        let statement = parse(tokens, text)?;
+        let mut census = Census { is_listed, relations: 0, named: 0 };
+        let _ = statement.visit(&mut census);
+        let (query, relations) = convert::statement(&statement).map_err(Unread::Construct)?;
+        if relations != census.relations {
+            return Err(Unread::Construct("a table reference in an unusual place".to_owned()));
+        }
+        Ok(Analysis { query, named: census.named })
+    })
+}
+
+/// Counts what is in the tree by the parser's own visitor, which misses nothing that `convert` may miss.
+struct Census<'a> {
+    is_listed: &'a dyn Fn(&str) -> bool,
+    relations: usize,
+    named: usize,
+}
+
+impl Visitor for Census<'_> {
+    type Break = ();
+
+    fn pre_visit_relation(&mut self, _relation: &ObjectName) -> ControlFlow<()> {
+        self.relations += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_ident(&mut self, ident: &Ident) -> ControlFlow<()> {
+        self.named += usize::from((self.is_listed)(&ident.value));
+        ControlFlow::Continue(())
+    }
+}
+
+fn parse(tokens: &[Token<'_>], text: &str) -> Result<Statement, Unread> {
+    let dialect = PostgreSqlDialect {};
+    let tokens: Vec<_> = tokens.iter().map(|token| convert_token(token, text)).collect();
+    // The parser spends several levels on one level of parentheses.
+    let mut parser = Parser::new(&dialect).with_recursion_limit(NESTING_MAX * 8).with_tokens_with_locations(tokens);
+    let statement = parser.parse_statement().map_err(|error| match error {
+        ParserError::RecursionLimitExceeded => Unread::Limit(too_deep()),
+        ParserError::ParserError(message) | ParserError::TokenizerError(message) => Unread::Syntax { message },
+    })?;
+    match parser.peek_token().token {
+        sp::Token::EOF => Ok(statement),
+        token => Err(Unread::Syntax { message: format!("unexpected {token}") }),
+    }
+}
+
+/// Estimates how deep the tree can become, from above.
+fn bounds(tokens: &[Token<'_>], text: &str) -> Result<usize, PgError> {
+    if text.len() > ANALYSED_BYTES_MAX || tokens.len() > TOKENS_MAX {
+        return Err(PgError::client(
+            SqlState::PROGRAM_LIMIT_EXCEEDED,
+            format!("statement is longer than Trunkline analyses ({ANALYSED_BYTES_MAX} bytes or {TOKENS_MAX} tokens)"),
+        )
+        .with_hint("split the statement, or use COPY"));
+    }
+    // For each open parenthesis, the links of the chain it interrupts.
+    let mut chains = vec![0usize];
+    let (mut total, mut deepest, mut nested) = (0usize, 0usize, 0usize);
+    for token in tokens {
+        let link = |chains: &mut Vec<usize>| *chains.last_mut().unwrap_or(&mut 0) += 1;
+        match token.kind {
+            Kind::Operator => match &*token.value {
+                "(" | "[" => {
+                    link(&mut chains);
+                    total += 1;
+                    chains.push(0);
+                }
+                ")" | "]" if chains.len() > 1 => total -= chains.pop().unwrap_or(0),
+                "," => {}
+                _ => {
+                    link(&mut chains);
+                    total += 1;
+                }
+            },
+            Kind::Word if is_link(&token.value) => {
+                link(&mut chains);
+                total += 1;
+            }
+            _ => {}
+        }
+        nested = nested.max(chains.len());
+        deepest = deepest.max(total);
+    }
+    if nested > NESTING_MAX || deepest > CHAIN_MAX {
+        return Err(too_deep());
+    }
+    Ok(deepest + nested)
+}
+
+fn is_link(word: &str) -> bool {
+    matches!(
+        word,
+        "and" | "or" | "not" | "is" | "in" | "like" | "ilike" | "similar" | "between" | "collate" | "at" | "case"
+            | "when" | "else" | "join" | "union" | "except" | "intersect" | "isnull" | "notnull" | "operator"
+            | "select" | "with" | "any" | "all" | "some" | "exists" | "array" | "interval" | "prior" | "explain"
+    )
+}
+
+fn too_deep() -> PgError {
+    PgError::client(
+        SqlState::STATEMENT_TOO_COMPLEX,
+        format!("statement is nested deeper than {NESTING_MAX} levels or has a chain of more than {CHAIN_MAX} operators"),
+    )
+    .with_hint("use = ANY (array) or VALUES instead of long chains of OR")
+}
+
+fn convert_token(token: &Token<'_>, text: &str) -> sp::TokenWithSpan {
+    let value = || token.value.clone().into_owned();
+    let converted = match token.kind {
+        Kind::Word => sp::Token::make_word(&token.value, None),
+        Kind::Quoted | Kind::UnicodeQuoted => sp::Token::make_word(&token.value, Some('"')),
+        Kind::String => sp::Token::SingleQuotedString(value()),
+        Kind::TypedString => match text.as_bytes().get(token.start).map(u8::to_ascii_lowercase) {
+            Some(b'x') => sp::Token::HexStringLiteral(value()),
+            Some(b'n') => sp::Token::NationalStringLiteral(value()),
+            _ => sp::Token::SingleQuotedByteStringLiteral(value()),
+        },
+        Kind::Number => sp::Token::Number(value(), false),
+        Kind::Param => sp::Token::Placeholder(format!("${}", token.value)),
+        Kind::Operator => operator(&token.value),
+        Kind::Other | Kind::BadString => sp::Token::Char(text[token.start..].chars().next().unwrap_or('?')),
+    };
+    sp::TokenWithSpan { token: converted, span: sp::Span::empty() }
+}
+
+fn operator(text: &str) -> sp::Token {
+    use sp::Token as T;
+    match text {
+        "(" => T::LParen,
+        ")" => T::RParen,
+        "[" => T::LBracket,
+        "]" => T::RBracket,
+        "," => T::Comma,
+        ";" => T::SemiColon,
+        "." => T::Period,
+        ":" => T::Colon,
+        "::" => T::DoubleColon,
+        ":=" => T::Assignment,
+        "=" => T::Eq,
+        "<>" | "!=" => T::Neq,
+        "<" => T::Lt,
+        ">" => T::Gt,
+        "<=" => T::LtEq,
+        ">=" => T::GtEq,
+        "=>" => T::RArrow,
+        "+" => T::Plus,
+        "-" => T::Minus,
+        "*" => T::Mul,
+        "/" => T::Div,
+        "%" => T::Mod,
+        "||" => T::StringConcat,
+        "&" => T::Ampersand,
+        "|" => T::Pipe,
+        "^" => T::Caret,
+        "#" => T::Sharp,
+        "~" => T::Tilde,
+        "~*" => T::TildeAsterisk,
+        "!~" => T::ExclamationMarkTilde,
+        "!~*" => T::ExclamationMarkTildeAsterisk,
+        "~~" => T::DoubleTilde,
+        "~~*" => T::DoubleTildeAsterisk,
+        "!~~" => T::ExclamationMarkDoubleTilde,
+        "!~~*" => T::ExclamationMarkDoubleTildeAsterisk,
+        "<<" => T::ShiftLeft,
+        ">>" => T::ShiftRight,
+        "&&" => T::Overlap,
+        "@" => T::AtSign,
+        "^@" => T::CaretAt,
+        "|/" => T::PGSquareRoot,
+        "||/" => T::PGCubeRoot,
+        "->" => T::Arrow,
+        "->>" => T::LongArrow,
+        "#>" => T::HashArrow,
+        "#>>" => T::HashLongArrow,
+        "@>" => T::AtArrow,
+        "<@" => T::ArrowAt,
+        "#-" => T::HashMinus,
+        "@?" => T::AtQuestion,
+        "@@" => T::AtAt,
+        "?" => T::Question,
+        "?&" => T::QuestionAnd,
+        "?|" => T::QuestionPipe,
+        "<->" => T::TwoWayArrow,
+        other => T::CustomBinaryOperator(other.to_owned()),
+    }
+}

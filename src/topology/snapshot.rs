@@ -1,0 +1,88 @@
+//! All configured databases, alive, and how a new configuration takes their place.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::LiveDatabase;
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::net::TlsError;
+
+/// One configuration and what lives by it. Sessions keep theirs until a transaction boundary.
+pub struct Snapshot {
+    pub config: Arc<Config>,
+    pub databases: HashMap<String, Arc<LiveDatabase>>,
+}
+
+/// The current snapshot, replaced on reload.
+pub struct Topology {
+    current: ArcSwap<Snapshot>,
+    metrics: Arc<Metrics>,
+}
+
+impl Topology {
+    /// Starts monitors and pools of every database; returns at once.
+    ///
+    /// Errors: TLS files that cannot be used.
+    pub fn start(config: Arc<Config>, metrics: Arc<Metrics>) -> Result<Arc<Self>, TlsError> {
+        let databases = live(&config, &HashMap::new(), &metrics)?;
+        let current = ArcSwap::from_pointee(Snapshot { config, databases });
+        Ok(Arc::new(Self { current, metrics }))
+    }
+
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// The current snapshot, unless it is the one at hand. Takes no lock.
+    pub fn newer(&self, at_hand: &Arc<Snapshot>) -> Option<Arc<Snapshot>> {
+        let current = self.current.load();
+        (!Arc::ptr_eq(&current, at_hand)).then(|| Arc::clone(&current))
+    }
+
+    /// Takes a new configuration. Databases that did not change keep their connections; the others
+    /// start anew, and the old ones close as their sessions leave them.
+    ///
+    /// Errors: TLS files that cannot be used; then nothing has changed.
+    pub fn reload(&self, config: Arc<Config>) -> Result<(), TlsError> {
+        let before = self.current.load_full();
+        let databases = live(&config, &before.databases, &self.metrics)?;
+        let gone: Vec<_> = before
+            .databases
+            .iter()
+            .filter(|(name, old)| databases.get(*name).is_none_or(|new| !Arc::ptr_eq(new, old)))
+            .map(|(_, old)| Arc::clone(old))
+            .collect();
+        self.current.store(Arc::new(Snapshot { config, databases }));
+        gone.iter().for_each(|database| database.close());
+        Ok(())
+    }
+
+    /// Every database has its primaries and its schema.
+    pub fn ready(&self) -> bool {
+        self.current.load().databases.values().all(|database| database.ready())
+    }
+
+    pub fn close(&self) {
+        self.current.load().databases.values().for_each(|database| database.close());
+    }
+}
+
+fn live(
+    config: &Config,
+    before: &HashMap<String, Arc<LiveDatabase>>,
+    metrics: &Arc<Metrics>,
+) -> Result<HashMap<String, Arc<LiveDatabase>>, TlsError> {
+    let mut databases = HashMap::new();
+    for (name, database) in &config.databases {
+        let kept = before.get(name).filter(|old| *old.config == **database);
+        let live = match kept {
+            Some(old) => Arc::clone(old),
+            None => LiveDatabase::start(Arc::clone(database), metrics)?,
+        };
+        databases.insert(name.clone(), live);
+    }
+    Ok(databases)
+}

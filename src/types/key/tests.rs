@@ -1,0 +1,273 @@
+use super::*;
+
+const INTS: [KeyType; 3] = [KeyType::SmallInt, KeyType::Integer, KeyType::BigInt];
+
+fn syntax(key_type: KeyType) -> Result<KeyValue, KeyError> {
+    Err(KeyError::Syntax {
+        expected: key_type.name(),
+    })
+}
+
+fn out_of_range(key_type: KeyType) -> Result<KeyValue, KeyError> {
+    Err(KeyError::OutOfRange {
+        expected: key_type.name(),
+    })
+}
+
+#[test]
+fn integers_as_postgresql_reads_them() {
+    for (text, expected) in [
+        ("0", 0),
+        ("-0", 0),
+        ("42", 42),
+        ("+7", 7),
+        ("-7", -7),
+        ("007", 7),
+        (" 42 ", 42),
+        ("\t\n\x0b\x0c\r1\r\n", 1),
+    ] {
+        for key_type in INTS {
+            assert_eq!(
+                key_type.parse_text(text.as_bytes()),
+                Ok(KeyValue::Int(expected)),
+                "{text:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn integers_postgresql_or_we_refuse() {
+    for text in [
+        "", " ", "-", "+", "--1", "+-1", "- 1", "4 2", "1.0", "1e3", "0x1F", "1_000", "0b1", "abc",
+        "42\0", "\u{a0}42", "٤٢",
+    ] {
+        for key_type in INTS {
+            assert_eq!(
+                key_type.parse_text(text.as_bytes()),
+                syntax(key_type),
+                "{text:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn integer_ranges() {
+    for (key_type, min, max, below, above) in [
+        (KeyType::SmallInt, "-32768", "32767", "-32769", "32768"),
+        (
+            KeyType::Integer,
+            "-2147483648",
+            "2147483647",
+            "-2147483649",
+            "2147483648",
+        ),
+        (
+            KeyType::BigInt,
+            "-9223372036854775808",
+            "9223372036854775807",
+            "-9223372036854775809",
+            "9223372036854775808",
+        ),
+    ] {
+        for text in [min, max] {
+            assert_eq!(
+                key_type.parse_text(text.as_bytes()),
+                Ok(KeyValue::Int(text.parse().expect("an i64")))
+            );
+        }
+        for text in [below, above, "99999999999999999999999999"] {
+            assert_eq!(
+                key_type.parse_text(text.as_bytes()),
+                out_of_range(key_type),
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn texts() {
+    for text in ["", " a ", "grüße", "'", "1"] {
+        assert_eq!(
+            KeyType::Text.parse_text(text.as_bytes()),
+            Ok(KeyValue::Text(text.to_owned()))
+        );
+        assert_eq!(
+            KeyType::Varchar.parse_text(text.as_bytes()),
+            Ok(KeyValue::Text(text.to_owned()))
+        );
+    }
+    for bytes in [&b"a\0b"[..], b"\xff", b"\xc3"] {
+        assert_eq!(KeyType::Text.parse_text(bytes), Err(KeyError::Encoding));
+    }
+}
+
+const UUID: [u8; 16] = [
+    0xa0, 0xee, 0xbc, 0x99, 0x9c, 0x0b, 0x4e, 0xf8, 0xbb, 0x6d, 0x6b, 0xb9, 0xbd, 0x38, 0x0a, 0x11,
+];
+
+#[test]
+fn uuid_forms() {
+    for text in [
+        "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+        "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11",
+        "{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}",
+        "a0eebc999c0b4ef8bb6d6bb9bd380a11",
+        "a0ee-bc99-9c0b-4ef8-bb6d-6bb9-bd38-0a11",
+        "{a0eebc99-9c0b4ef8-bb6d6bb9-bd380a11}",
+    ] {
+        assert_eq!(
+            KeyType::Uuid.parse_text(text.as_bytes()),
+            Ok(KeyValue::Uuid(UUID)),
+            "{text}"
+        );
+    }
+    for text in [
+        "",
+        "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1",
+        "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11f",
+        "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11-",
+        "a0eebc99--9c0b-4ef8-bb6d-6bb9bd380a11",
+        "a0-eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+        "{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+        "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}",
+        " a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+        "g0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+    ] {
+        assert_eq!(
+            KeyType::Uuid.parse_text(text.as_bytes()),
+            syntax(KeyType::Uuid),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn parameters_without_a_type_have_the_keys() {
+    for oid in [Oid::UNSPECIFIED, Oid::UNKNOWN] {
+        assert_eq!(
+            KeyType::Integer.parse_param(oid, Format::Text, b"5"),
+            Ok(KeyValue::Int(5))
+        );
+        assert_eq!(
+            KeyType::SmallInt.parse_param(oid, Format::Text, b"70000"),
+            out_of_range(KeyType::SmallInt)
+        );
+        assert_eq!(
+            KeyType::Text.parse_param(oid, Format::Binary, b"5"),
+            Ok(KeyValue::Text("5".into()))
+        );
+        assert_eq!(
+            KeyType::Uuid.parse_param(oid, Format::Binary, &UUID),
+            Ok(KeyValue::Uuid(UUID))
+        );
+        for bytes in [
+            &(-5i16).to_be_bytes()[..],
+            &(-5i32).to_be_bytes(),
+            &(-5i64).to_be_bytes(),
+        ] {
+            assert_eq!(
+                KeyType::Integer.parse_param(oid, Format::Binary, bytes),
+                Ok(KeyValue::Int(-5))
+            );
+        }
+        for bytes in [&[][..], &[0], &[0; 3], &[0; 16]] {
+            assert_eq!(
+                KeyType::Integer.parse_param(oid, Format::Binary, bytes),
+                Err(KeyError::Binary {
+                    expected: "integer"
+                })
+            );
+        }
+    }
+}
+
+#[test]
+fn parameters_of_a_declared_type() {
+    let big = 5_000_000_000_i64;
+    for key_type in INTS {
+        assert_eq!(
+            key_type.parse_param(Oid::INT8, Format::Binary, &big.to_be_bytes()),
+            Ok(KeyValue::Int(big))
+        );
+        assert_eq!(
+            key_type.parse_param(Oid::INT8, Format::Text, b"5000000000"),
+            Ok(KeyValue::Int(big))
+        );
+        assert_eq!(
+            key_type.parse_param(Oid::INT2, Format::Text, b"40000"),
+            out_of_range(KeyType::SmallInt)
+        );
+        assert_eq!(
+            key_type.parse_param(Oid::INT4, Format::Binary, &[0; 8]),
+            Err(KeyError::Binary {
+                expected: "integer"
+            })
+        );
+    }
+    assert_eq!(
+        KeyType::Text.parse_param(Oid::VARCHAR, Format::Binary, b"x"),
+        Ok(KeyValue::Text("x".into()))
+    );
+    assert_eq!(
+        KeyType::Varchar.parse_param(Oid::TEXT, Format::Text, b"x"),
+        Ok(KeyValue::Text("x".into()))
+    );
+    assert_eq!(
+        KeyType::Uuid.parse_param(Oid::UUID, Format::Binary, &[0; 15]),
+        Err(KeyError::Binary { expected: "uuid" })
+    );
+}
+
+#[test]
+fn parameters_of_types_that_compare_differently() {
+    for (key_type, oid) in [
+        (KeyType::BigInt, Oid::NUMERIC),
+        (KeyType::BigInt, Oid::TEXT),
+        (KeyType::BigInt, Oid::BOOL),
+        (KeyType::Text, Oid::BPCHAR),
+        (KeyType::Varchar, Oid::BPCHAR),
+        (KeyType::Text, Oid::INT4),
+        (KeyType::Uuid, Oid::TEXT),
+        (KeyType::Uuid, Oid(12345)),
+    ] {
+        assert_eq!(
+            key_type.parse_param(oid, Format::Text, b"5"),
+            Err(KeyError::Incomparable {
+                oid,
+                expected: key_type.name()
+            })
+        );
+    }
+}
+
+#[test]
+fn names() {
+    for key_type in [
+        KeyType::SmallInt,
+        KeyType::Integer,
+        KeyType::BigInt,
+        KeyType::Text,
+        KeyType::Varchar,
+        KeyType::Uuid,
+    ] {
+        assert_eq!(KeyType::from_name(key_type.name()), Some(key_type));
+    }
+    assert_eq!(KeyType::from_name("INT8"), Some(KeyType::BigInt));
+    assert_eq!(
+        KeyType::from_name("character varying"),
+        Some(KeyType::Varchar)
+    );
+    for refused in [
+        "char",
+        "character(10)",
+        "numeric",
+        "varchar(10)",
+        "date",
+        "",
+    ] {
+        assert_eq!(KeyType::from_name(refused), None);
+    }
+}
