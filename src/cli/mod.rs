@@ -1,11 +1,21 @@
 //! The command line: `serve`, `check`, `explain`, `demo`; one file each.
+//!
+//! Exit status: 0 when all is well, 1 when something went wrong while running or `check` found an
+//! error, 2 when the arguments or the configuration are wrong.
 
 mod check;
 mod demo;
+mod explain;
+mod serve;
 
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::config::{self, Config};
+use crate::server::{self, ServeError};
 
 /// A SQL-aware sharding proxy in front of stock PostgreSQL
 #[derive(Debug, Parser)]
@@ -17,22 +27,58 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serve the databases of a configuration file
+    Serve(serve::ServeArgs),
+    /// Say whether a configuration is valid and fits its servers
+    Check {
+        /// The configuration file
+        #[arg(short, long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Say where a statement would go, and why
+    Explain(explain::ExplainArgs),
+    /// Start a sharded cluster with sample data on this machine, and serve it
     Demo(demo::DemoArgs),
 }
 
+const WRONG_INPUT: u8 = 2;
+
 pub fn run() -> ExitCode {
-    let outcome = match Arguments::parse().command {
-        // Until `serve` is there, the demo runs its shards and waits for the signal.
-        Command::Demo(arguments) => demo::run(&arguments, async |_config, stop| {
-            stop.await;
-            Ok(())
-        }),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("trunkline: {error}");
-            ExitCode::FAILURE
+    match Arguments::parse().command {
+        Command::Serve(arguments) => match serve::run(arguments) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(ServeError::Config(errors)) => wrong_input(&errors),
+            Err(error) => failure(&error),
+        },
+        Command::Check { config } => with_config(&config, check::run),
+        Command::Explain(arguments) => {
+            with_config(arguments.config(), |config| explain::run(&arguments, config))
+        }
+        Command::Demo(arguments) => {
+            serve::log(arguments.log());
+            match demo::run(&arguments, async |config, stop| {
+                server::serve(config, stop).await.map_err(|error| error.to_string())
+            }) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failure(&error),
+            }
         }
     }
+}
+
+fn with_config(path: &Path, run: impl FnOnce(&Config) -> ExitCode) -> ExitCode {
+    match config::load(path, &|name| std::env::var(name).ok()) {
+        Ok(config) => run(&config),
+        Err(errors) => wrong_input(&errors),
+    }
+}
+
+fn wrong_input(errors: &impl Display) -> ExitCode {
+    eprintln!("{errors}");
+    ExitCode::from(WRONG_INPUT)
+}
+
+fn failure(error: &impl Display) -> ExitCode {
+    eprintln!("trunkline: {error}");
+    ExitCode::FAILURE
 }

@@ -1,1 +1,8 @@
+//! Builds everything from a `Config`, connects it, reloads, drains, stops. The only place that knows
+//! all parts; two servers can run in one process.
 
+mod build;
+mod drain;
+mod reload;
+
+pub use build::{ServeError, serve};

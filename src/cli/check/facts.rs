@@ -7,6 +7,8 @@ use crate::shardmap::TableName;
 /// One database of the configuration, on all its shards.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct DatabaseFacts {
+    /// Why no server could be asked at all: files of `server_tls`.
+    pub(super) unusable_tls: Option<String>,
     /// In the order of the configuration.
     pub(super) shards: Vec<ShardFacts>,
 }
@@ -32,7 +34,7 @@ pub(super) struct ServerFacts {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum LoginError {
-    /// No conversation: name, route, port, timeout, TLS.
+    /// No conversation: name, route, port, timeout, TLS, a password we do not have.
     Unreachable(String),
     /// The server answered no.
     Refused(String),

@@ -5,24 +5,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio_postgres::{Client, NoTls, Row};
+use tokio_postgres::{Client, Row};
 
 use super::facts::{
     Catalog, Column, DatabaseFacts, ForeignKey, LoginError, ServerFacts, ServerState, SessionState,
     ShardFacts, Table, UniqueKey,
 };
-use crate::config::{Address, Config, Database, Password, ServerTlsMode};
+use crate::config::{Address, Config, Database, Password};
+use crate::net::Tls;
 use crate::shardmap::TableName;
 
 /// For all catalog queries on one server.
 const CATALOG_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) async fn database(config: &Config, database: &Arc<Database>) -> DatabaseFacts {
+    let tls = match Tls::load(&database.server_tls) {
+        Ok(tls) => tls,
+        Err(error) => {
+            return DatabaseFacts {
+                unusable_tls: Some(error.to_string()),
+                ..DatabaseFacts::default()
+            };
+        }
+    };
     let mut tasks = JoinSet::new();
     for (shard_index, shard) in database.shards.iter().enumerate() {
         for (server_index, address) in shard.servers.iter().enumerate() {
             let target = Target {
                 database: Arc::clone(database),
+                tls: Arc::clone(&tls),
                 address: address.clone(),
                 dbname: shard.dbname.clone(),
                 users: users_of(config, &database.name),
@@ -62,6 +73,7 @@ pub(super) async fn database(config: &Config, database: &Arc<Database>) -> Datab
 /// Everything the visit to one server needs.
 struct Target {
     database: Arc<Database>,
+    tls: Arc<Tls>,
     address: Address,
     dbname: String,
     users: Vec<(String, Option<String>)>,
@@ -143,9 +155,6 @@ async fn server(target: &Target) -> (ServerFacts, Option<Result<Catalog, String>
 }
 
 /// The one place where `check` opens a connection, within the pool's `connect` limit.
-///
-/// TODO: TLS. Meanwhile a server that must be spoken to with TLS counts as unreachable, and `prefer`
-/// means without.
 async fn connect(
     target: &Target,
     user: &str,
@@ -153,23 +162,17 @@ async fn connect(
 ) -> Result<Client, LoginError> {
     let Target {
         database,
+        tls,
         address,
         dbname,
         ..
     } = target;
-    if !matches!(
-        database.server_tls.mode,
-        ServerTlsMode::Disable | ServerTlsMode::Prefer
-    ) {
-        let reason = "`server_tls` asks for TLS, which `check` does not speak yet";
-        return Err(LoginError::Unreachable(reason.to_owned()));
-    }
     let mut config = tokio_postgres::Config::new();
     config
         .user(user)
         .dbname(dbname.as_str())
         .application_name("trunkline check");
-    config.ssl_mode(tokio_postgres::config::SslMode::Disable);
+    config.ssl_mode(tls.control_mode(address));
     if let Some(password) = password {
         config.password(password);
     }
@@ -184,7 +187,7 @@ async fn connect(
         }
     }
     let limit = database.pool.connect;
-    let (client, connection) = tokio::time::timeout(limit, config.connect(NoTls))
+    let (client, connection) = tokio::time::timeout(limit, config.connect(tls.control()))
         .await
         .map_err(|_| LoginError::Unreachable(format!("no answer within {limit:?}")))?
         .map_err(|error| login_error(&error))?;
@@ -197,14 +200,16 @@ fn login_error(error: &tokio_postgres::Error) -> LoginError {
     if let Some(answer) = error.as_db_error() {
         return LoginError::Refused(answer.message().to_owned());
     }
+    let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-            return LoginError::Unreachable(io.to_string());
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
         }
         source = cause.source();
     }
-    LoginError::Refused(error.to_string())
+    LoginError::Unreachable(text)
 }
 
 /// Runs queries within the limit; their error as text.

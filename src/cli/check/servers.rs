@@ -9,6 +9,14 @@ const MAJOR_MIN: i32 = 13;
 
 pub(super) fn findings(database: &Database, facts: &DatabaseFacts) -> Vec<Finding> {
     let mut findings = Vec::new();
+    if let Some(reason) = &facts.unusable_tls {
+        findings.push(Finding::error(
+            None,
+            "server_tls",
+            format!("{reason}, so no server was asked"),
+            "correct `server_tls.ca`",
+        ));
+    }
     let uses_public = database
         .map
         .tables
@@ -48,8 +56,8 @@ fn login_finding(
         LoginError::Unreachable(reason) => Finding::error(
             Some(&shard.name),
             object,
-            format!("cannot be reached: {reason}"),
-            "start the server, or correct its address under `servers`",
+            format!("cannot be talked to: {reason}"),
+            "start the server, or correct its address under `servers`, `server_tls` or the password",
         ),
         LoginError::Refused(reason) => Finding::error(
             Some(&shard.name),

@@ -107,6 +107,7 @@ fn facts() -> DatabaseFacts {
         catalog: Some(Ok(catalog())),
     };
     DatabaseFacts {
+        unusable_tls: None,
         shards: vec![
             shard("s1", vec![server("h1:1", true), server("h1:2", false)]),
             shard("s2", vec![server("h2:1", false)]),
@@ -162,7 +163,7 @@ fn servers_that_do_not_answer() {
     });
     assert_eq!(
         all_down,
-        "Error s2 server h2:1: cannot be reached: connection refused"
+        "Error s2 server h2:1: cannot be talked to: connection refused"
     );
     let refused = found(|facts| {
         facts.shards[1].servers[0].users[0].1 =
@@ -171,6 +172,20 @@ fn servers_that_do_not_answer() {
     assert_eq!(
         refused,
         "Error s2 server h2:1: refuses user `app`: role does not exist"
+    );
+}
+
+#[test]
+fn tls_files_that_cannot_be_used() {
+    let found = found(|facts| {
+        *facts = DatabaseFacts {
+            unusable_tls: Some("ca.pem holds no certificate".to_owned()),
+            shards: Vec::new(),
+        };
+    });
+    assert_eq!(
+        found,
+        "Error - server_tls: ca.pem holds no certificate, so no server was asked"
     );
 }
 

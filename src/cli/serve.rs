@@ -1,0 +1,69 @@
+//! `trunkline serve`.
+
+use std::future::Future;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::server::{self, ServeError};
+
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The configuration file
+    #[arg(short, long, value_name = "FILE")]
+    config: PathBuf,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// What to log: error, warn, info, debug, trace, or by module as in RUST_LOG
+    #[arg(long, value_name = "LEVEL", default_value = "info", env = "TRUNKLINE_LOG")]
+    log: String,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub fn run(arguments: ServeArgs) -> Result<(), ServeError> {
+    log(&arguments.log);
+    let runtime = tokio::runtime::Runtime::new().map_err(ServeError::Runtime)?;
+    let outcome = runtime.block_on(async { server::serve(arguments.config, stop_signal()?).await });
+    // What did not finish in time is cut off, not waited for.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Ends at the first SIGTERM or SIGINT.
+fn stop_signal() -> Result<impl Future<Output = ()>, ServeError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signal)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Structured lines to standard error. Nothing logged carries a secret or a parameter's value.
+pub fn log(arguments: &LogArgs) {
+    let filter = EnvFilter::try_new(&arguments.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second subscriber in one process is refused; the first one stays.
+    let _ = match arguments.log_format {
+        LogFormat::Json => lines.json().try_init(),
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),
+    };
+}

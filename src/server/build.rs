@@ -1,0 +1,133 @@
+//! From a configuration to a running proxy.
+
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+use super::{drain, reload};
+use crate::auth::Secrets;
+use crate::config::{self, Address, Config};
+use crate::frontend::{Doors, serve_client};
+use crate::http;
+use crate::metrics::Metrics;
+use crate::net::{Listener, TlsError};
+use crate::session::{Globals, Registry, Shared};
+use crate::topology::Topology;
+
+/// Why serving could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("{0}")]
+    Config(config::Errors),
+    #[error("cannot listen on {address}: {error}")]
+    Listen { address: String, error: io::Error },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("cannot start the asynchronous runtime: {0}")]
+    Runtime(io::Error),
+    #[error("cannot handle signals: {0}")]
+    Signal(io::Error),
+}
+
+/// Serves the configuration in `path` until `stop` ends, then drains. SIGHUP, and the console's
+/// RELOAD, read the file again.
+pub async fn serve(path: PathBuf, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+    let config = Arc::new(reload::load(&path).map_err(ServeError::Config)?);
+    let metrics = Metrics::new();
+    let listeners = listen(&config)?;
+    let http = listen_http(&config).await?;
+    let topology = Topology::start(config.clone(), metrics.clone())?;
+    let shared = Arc::new(Shared {
+        topology,
+        registry: Arc::new(Registry::default()),
+        globals: Globals::default(),
+        metrics,
+    });
+    let doors = Arc::new(Doors { shared: shared.clone(), secrets: Secrets::new() });
+    let (closing, closed) = watch::channel(false);
+    let accepting: Vec<_> = listeners
+        .into_iter()
+        .map(|listener| tokio::spawn(accept(doors.clone(), listener, closed.clone())))
+        .collect();
+    let (http_stop, http_stopped) = oneshot::channel::<()>();
+    let http = http.map(|listener| {
+        let stopped = async {
+            let _ = http_stopped.await;
+        };
+        tokio::spawn(http::serve(listener, shared.clone(), stopped))
+    });
+    announce(&config);
+    reload::until(pin!(stop), &path, &shared).await.map_err(ServeError::Signal)?;
+
+    // No new client gets in from here on; those inside finish what they have begun.
+    let _ = closing.send(true);
+    for task in accepting {
+        let _ = task.await;
+    }
+    drain::sessions(&shared.registry, shared.topology.snapshot().config.drain_timeout).await;
+    shared.topology.close();
+    let _ = http_stop.send(());
+    finish_http(http).await;
+    Ok(())
+}
+
+fn listen(config: &Config) -> Result<Vec<Listener>, ServeError> {
+    let bind = |address: &Address| {
+        Listener::bind(address)
+            .map_err(|error| ServeError::Listen { address: address.to_string(), error })
+    };
+    config.listen.iter().map(bind).collect()
+}
+
+async fn listen_http(config: &Config) -> Result<Option<TcpListener>, ServeError> {
+    let Some(address) = config.http else {
+        return Ok(None);
+    };
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) => Err(ServeError::Listen { address: address.to_string(), error }),
+    }
+}
+
+async fn accept(doors: Arc<Doors>, listener: Listener, mut closed: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    tokio::spawn(serve_client(doors.clone(), stream, peer));
+                }
+                Err(error) => {
+                    doors.shared.metrics.clients.accept_errors.inc();
+                    tracing::warn!(%error, "a client could not be accepted");
+                }
+            },
+            // An error means that the server is gone, and the listener should go too.
+            _ = closed.changed() => return,
+        }
+    }
+}
+
+fn announce(config: &Config) {
+    for address in &config.listen {
+        tracing::info!(%address, "listening for clients");
+    }
+    if let Some(address) = config.http {
+        tracing::info!(%address, "serving metrics and probes");
+    }
+}
+
+async fn finish_http(http: Option<JoinHandle<io::Result<()>>>) {
+    let Some(task) = http else {
+        return;
+    };
+    let abort = task.abort_handle();
+    if tokio::time::timeout(drain::HTTP_TIMEOUT, task).await.is_err() {
+        abort.abort();
+    }
+}

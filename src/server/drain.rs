@@ -1,0 +1,31 @@
+//! Letting running transactions finish before the process ends.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::session::Registry;
+
+/// How long a scrape under way may take after the clients have gone.
+pub(super) const HTTP_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How often to look whether all have left.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Ends idle sessions now and the others at the end of their transaction, until `limit`. What is
+/// left then is cut off when the process ends, and its servers roll back.
+pub(super) async fn sessions(registry: &Registry, limit: Duration) {
+    let deadline = Instant::now() + limit;
+    tracing::info!(sessions = registry.len(), limit_seconds = limit.as_secs(), "draining");
+    registry.stop_all();
+    while registry.len() > 0 {
+        if Instant::now() >= deadline {
+            tracing::warn!(sessions = registry.len(), "sessions cut off at the drain limit");
+            return;
+        }
+        tokio::time::sleep(LOOK).await;
+        // Again, for those that were logging in.
+        registry.stop_all();
+    }
+    tracing::info!("all sessions have ended");
+}

@@ -1,0 +1,51 @@
+//! Reading the configuration again while serving.
+
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{self, Config, Errors};
+use crate::session::Shared;
+
+/// Reads the file with this process's environment.
+pub(super) fn load(path: &Path) -> Result<Config, Errors> {
+    config::load(path, &|name| std::env::var(name).ok())
+}
+
+/// Reloads at each SIGHUP until `stop` ends.
+pub(super) async fn until(
+    mut stop: Pin<&mut impl Future<Output = ()>>,
+    path: &Path,
+    shared: &Shared,
+) -> io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            () = &mut stop => return Ok(()),
+            _ = hangup.recv() => match reload(path, shared) {
+                Ok(notes) => tracing::info!(%notes, "configuration reloaded"),
+                Err(error) => tracing::error!(%error, "configuration not reloaded, the old one stays"),
+            },
+        }
+    }
+}
+
+/// Takes the file's configuration. A bad file changes nothing. The answer says what a reload cannot
+/// change.
+fn reload(path: &Path, shared: &Shared) -> Result<String, String> {
+    let config = load(path).map_err(|errors| errors.to_string())?;
+    let before = shared.topology.snapshot();
+    let mut notes = Vec::new();
+    if config.listen != before.config.listen {
+        notes.push("listen addresses change at the next start");
+    }
+    if config.http != before.config.http {
+        notes.push("the http address changes at the next start");
+    }
+    shared.topology.reload(Arc::new(config)).map_err(|error| error.to_string())?;
+    Ok(notes.join("; "))
+}
