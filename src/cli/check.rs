@@ -13,8 +13,20 @@ mod servers;
 mod tables;
 
 use std::fmt;
+use std::process::ExitCode;
 
 use crate::config::Config;
+
+/// Prints what `check` finds.
+pub(crate) fn run(config: &Config) -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return super::failure(&error),
+    };
+    let report = runtime.block_on(check(config));
+    println!("{report}");
+    if report.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
 
 /// Connects to every server of every database and compares what is there with the configuration.
 /// Bounded by the pools' `connect` timeouts and a limit for the catalog queries.

@@ -62,6 +62,14 @@ pub struct DemoArgs {
     /// Load the data, then stop
     #[arg(long)]
     no_serve: bool,
+    #[command(flatten)]
+    log: super::serve::LogArgs,
+}
+
+impl DemoArgs {
+    pub fn log(&self) -> &super::serve::LogArgs {
+        &self.log
+    }
 }
 
 /// Ends when the demo should stop.

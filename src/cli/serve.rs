@@ -19,7 +19,7 @@ pub struct ServeArgs {
     log: LogArgs,
 }
 
-#[derive(Debug, Args)]
+#[derive(Args, Clone, Debug)]
 pub struct LogArgs {
     /// What to log: error, warn, info, debug, trace, or by module as in RUST_LOG
     #[arg(long, value_name = "LEVEL", default_value = "info", env = "TRUNKLINE_LOG")]

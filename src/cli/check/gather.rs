@@ -154,43 +154,33 @@ async fn server(target: &Target) -> (ServerFacts, Option<Result<Catalog, String>
     )
 }
 
-/// The one place where `check` opens a connection, within the pool's `connect` limit.
+/// The one place where `check` opens a connection, within the pool's `connect` limit. The socket is
+/// opened as for statements, so that `server_tls` means the same here.
 async fn connect(
     target: &Target,
     user: &str,
     password: Option<String>,
 ) -> Result<Client, LoginError> {
-    let Target {
-        database,
-        tls,
-        address,
-        dbname,
-        ..
-    } = target;
+    let Target { database, tls, address, dbname, .. } = target;
     let mut config = tokio_postgres::Config::new();
     config
         .user(user)
         .dbname(dbname.as_str())
-        .application_name("trunkline check");
-    config.ssl_mode(tls.control_mode(address));
+        .application_name("trunkline check")
+        .ssl_mode(SslMode::Disable);
     if let Some(password) = password {
         config.password(password);
     }
-    match address {
-        Address::Tcp { host, port } => {
-            config.host(host.as_str()).port(*port);
-        }
-        Address::Unix(path) => {
-            let name = path.extension().and_then(|port| port.to_str());
-            let port = name.and_then(|port| port.parse().ok()).unwrap_or(5432);
-            config.host_path(path.parent().unwrap_or(path)).port(port);
-        }
-    }
     let limit = database.pool.connect;
-    let (client, connection) = tokio::time::timeout(limit, config.connect(tls.control()))
+    let login = async {
+        let stream = net::open(address, tls, limit)
+            .await
+            .map_err(|error| LoginError::Unreachable(error.to_string()))?;
+        config.connect_raw(stream, NoTls).await.map_err(|error| login_error(&error))
+    };
+    let (client, connection) = tokio::time::timeout(limit, login)
         .await
-        .map_err(|_| LoginError::Unreachable(format!("no answer within {limit:?}")))?
-        .map_err(|error| login_error(&error))?;
+        .map_err(|_| LoginError::Unreachable(format!("no answer within {limit:?}")))??;
     // Ends when the client is dropped; errors show at the client's next query.
     tokio::spawn(connection);
     Ok(client)

@@ -1,0 +1,13 @@
+# The proxy alone. PostgreSQL runs elsewhere.
+FROM rust:1-bookworm AS build
+WORKDIR /src
+COPY . .
+RUN cargo build --release --locked --package trunkline --bin trunkline
+
+FROM debian:bookworm-slim
+RUN useradd --system --no-create-home trunkline
+COPY --from=build /src/target/release/trunkline /usr/local/bin/trunkline
+USER trunkline
+EXPOSE 6432 9632
+ENTRYPOINT [ "trunkline" ]
+CMD [ "serve", "-c", "/etc/trunkline/trunkline.yaml" ]

@@ -1,0 +1,33 @@
+# The commands of the README. Each installs what it needs first.
+
+CARGO ?= cargo
+
+.PHONY: demo test unit integration bench setup setup-bench
+
+## Shards with replicas, a sample database and the proxy, on this machine. Ctrl-C stops it.
+demo: setup
+	$(CARGO) build --release
+	./target/release/trunkline demo $(DEMO)
+
+## Everything, on real PostgreSQL clusters.
+test: setup unit integration
+
+unit:
+	$(CARGO) test --package trunkline
+
+# The tests run the binary that is built here. Test binaries run one after the other, because each
+# starts several PostgreSQL servers.
+integration:
+	$(CARGO) build --package trunkline --bin trunkline
+	$(CARGO) test --package integration-tests
+
+## CPU per statement, throughput and latency beside direct PostgreSQL and PgBouncer.
+bench: setup-bench
+	$(CARGO) build --release
+	$(CARGO) run --release --package integration-tests --bin bench -- $(BENCH)
+
+setup:
+	./scripts/setup.sh
+
+setup-bench:
+	./scripts/setup.sh bench
