@@ -3,13 +3,11 @@
 
 mod buffer;
 mod certificate;
-mod control;
 mod listener;
 mod stream;
 mod tls;
 
 pub use buffer::{Buffered, OUTPUT_BYTES_MAX, poll_read, poll_write};
-pub use control::{ControlTls, ControlTlsStream};
 pub use listener::{Listener, Peer};
 pub use stream::Stream;
 pub use tls::{Tls, TlsError, open};

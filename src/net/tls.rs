@@ -54,8 +54,8 @@ pub enum TlsError {
 /// How connections to the servers of one database are encrypted: [`ServerTls`], with its files read.
 #[derive(Debug)]
 pub struct Tls {
-    pub(super) mode: ServerTlsMode,
-    pub(super) config: Arc<ClientConfig>,
+    mode: ServerTlsMode,
+    config: Arc<ClientConfig>,
 }
 
 impl Tls {
@@ -169,13 +169,13 @@ impl Stream {
     }
 }
 
-pub(super) fn session_binding(session: &rustls::ClientConnection) -> Option<Vec<u8>> {
+fn session_binding(session: &rustls::ClientConnection) -> Option<Vec<u8>> {
     end_point_binding(session.peer_certificates()?.first()?)
 }
 
 /// A host name that TLS cannot express (one with a hyphen at its end, say) can still be connected to in the
 /// modes that do not look at it; verify-full then fails, since no certificate names this address.
-pub(super) fn server_name(host: &str) -> ServerName<'static> {
+fn server_name(host: &str) -> ServerName<'static> {
     let no_name = || ServerName::from(std::net::IpAddr::from([0, 0, 0, 0]));
     ServerName::try_from(host.to_owned()).unwrap_or_else(|_| no_name())
 }
