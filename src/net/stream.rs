@@ -72,6 +72,7 @@ impl Stream {
         peer.map_or_else(|_| "disconnected".to_owned(), |address| address.to_string())
     }
 
+    #[cfg(test)]
     pub fn is_encrypted(&self) -> bool {
         matches!(self, Self::Tls(_))
     }

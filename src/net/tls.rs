@@ -91,6 +91,7 @@ impl Tls {
     }
 
     /// Plaintext only.
+    #[cfg(test)]
     pub fn disabled() -> Arc<Self> {
         Self::load(&ServerTls {
             mode: ServerTlsMode::Disable,

@@ -180,19 +180,6 @@ impl LiveDatabase {
         self.schema.is_loaded() && self.shards.iter().all(|shard| shard.primary().is_some())
     }
 
-    /// True if a database started from `other` would do the same in the same way, so that this one can be
-    /// kept with its connections. (The `config` it holds is then equal in all that matters here.)
-    pub fn same_servers(&self, other: &config::Database) -> bool {
-        let config = &*self.config;
-        config.name == other.name
-            && config.shards == other.shards
-            && config.service.user == other.service.user
-            && config.service.password == other.service.password
-            && config.pool == other.pool
-            && config.server_tls == other.server_tls
-            && config.map == other.map
-    }
-
     /// Stops the monitors and closes the pools; leased connections are closed when they come back.
     pub fn close(&self) {
         let mut upkeep = self.lock_upkeep();
