@@ -23,6 +23,7 @@ impl SqlState {
     pub const CHARACTER_NOT_IN_REPERTOIRE: Self = Self(*b"22021");
     pub const NOT_NULL_VIOLATION: Self = Self(*b"23502");
     pub const ACTIVE_TRANSACTION: Self = Self(*b"25001");
+    pub const READ_ONLY_TRANSACTION: Self = Self(*b"25006");
     pub const NO_ACTIVE_TRANSACTION: Self = Self(*b"25P01");
     pub const IN_FAILED_TRANSACTION: Self = Self(*b"25P02");
     pub const INVALID_STATEMENT_NAME: Self = Self(*b"26000");

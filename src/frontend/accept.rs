@@ -38,11 +38,21 @@ async fn logged_in(doors: &Arc<Doors>, mut io: Buffered, login: Login) {
     match login {
         Login::Console(registered) => {
             let console = Console::new(doors.shared.clone());
-            welcome(&mut io, &registered.entry, Console::PARAMETERS.iter().copied());
+            welcome(
+                &mut io,
+                &registered.entry,
+                Console::PARAMETERS.iter().copied(),
+            );
             let outcome = service::console(&mut io, &console, &registered.entry).await;
             end(&mut io, outcome).await;
         }
-        Login::Session { registered, snapshot, user, database, settings } => {
+        Login::Session {
+            registered,
+            snapshot,
+            user,
+            database,
+            settings,
+        } => {
             let mut session =
                 Session::new(doors.shared.clone(), registered, snapshot, user, database);
             if let Err(failure) = session.start(&mut io, settings).await {
@@ -52,9 +62,16 @@ async fn logged_in(doors: &Arc<Doors>, mut io: Buffered, login: Login) {
             let entry = session.entry().clone();
             let parameters = session.reported().clone();
             welcome(&mut io, &entry, parameters.iter());
-            let mut client = Client { io, session, pipeline: Default::default(), scratch: Vec::new() };
+            let mut client = Client {
+                io,
+                session,
+                pipeline: Default::default(),
+                scratch: Vec::new(),
+            };
             let outcome = service::session(&mut client).await;
-            let Client { mut io, session, .. } = client;
+            let Client {
+                mut io, session, ..
+            } = client;
             session.end().await;
             end(&mut io, outcome).await;
         }

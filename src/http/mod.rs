@@ -8,7 +8,11 @@ use tokio::net::TcpListener;
 
 use crate::session::Shared;
 
-pub async fn serve(_: TcpListener, _: Arc<Shared>, stop: impl Future<Output = ()>) -> io::Result<()> {
+pub async fn serve(
+    _: TcpListener,
+    _: Arc<Shared>,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
     stop.await;
     Ok(())
 }

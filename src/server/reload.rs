@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::auth::Secrets;
 use crate::config::{self, Config, Errors};
 use crate::session::Shared;
 
@@ -21,12 +22,13 @@ pub(super) async fn until(
     mut stop: Pin<&mut impl Future<Output = ()>>,
     path: &Path,
     shared: &Shared,
+    secrets: &Secrets,
 ) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     loop {
         tokio::select! {
             () = &mut stop => return Ok(()),
-            _ = hangup.recv() => match reload(path, shared) {
+            _ = hangup.recv() => match reload(path, shared, secrets) {
                 Ok(notes) => tracing::info!(%notes, "configuration reloaded"),
                 Err(error) => tracing::error!(%error, "configuration not reloaded, the old one stays"),
             },
@@ -36,7 +38,7 @@ pub(super) async fn until(
 
 /// Takes the file's configuration. A bad file changes nothing. The answer says what a reload cannot
 /// change.
-fn reload(path: &Path, shared: &Shared) -> Result<String, String> {
+fn reload(path: &Path, shared: &Shared, secrets: &Secrets) -> Result<String, String> {
     let config = load(path).map_err(|errors| errors.to_string())?;
     let before = shared.topology.snapshot();
     let mut notes = Vec::new();
@@ -46,6 +48,10 @@ fn reload(path: &Path, shared: &Shared) -> Result<String, String> {
     if config.http != before.config.http {
         notes.push("the http address changes at the next start");
     }
-    shared.topology.reload(Arc::new(config)).map_err(|error| error.to_string())?;
+    secrets.prepare(&config.users);
+    shared
+        .topology
+        .reload(Arc::new(config))
+        .map_err(|error| error.to_string())?;
     Ok(notes.join("; "))
 }

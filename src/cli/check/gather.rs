@@ -162,7 +162,13 @@ async fn connect(
     user: &str,
     password: Option<String>,
 ) -> Result<Client, LoginError> {
-    let Target { database, tls, address, dbname, .. } = target;
+    let Target {
+        database,
+        tls,
+        address,
+        dbname,
+        ..
+    } = target;
     let mut config = tokio_postgres::Config::new();
     config
         .user(user)
@@ -177,7 +183,10 @@ async fn connect(
         let stream = net::open(address, tls, limit)
             .await
             .map_err(|error| LoginError::Unreachable(error.to_string()))?;
-        config.connect_raw(stream, NoTls).await.map_err(|error| login_error(&error))
+        config
+            .connect_raw(stream, NoTls)
+            .await
+            .map_err(|error| login_error(&error))
     };
     let (client, connection) = tokio::time::timeout(limit, login)
         .await
