@@ -33,12 +33,7 @@ impl Route {
     ///
     /// Errors: 0A000 where several key values lead to different shards or a value cannot be read
     /// exactly as PostgreSQL would.
-    pub fn resolve(
-        &self,
-        map: &ShardMap,
-        declared: &[Oid],
-        params: &dyn ParamValues,
-    ) -> Result<Destination, PgError> {
+    pub fn resolve(&self, map: &ShardMap, declared: &[Oid], params: &dyn ParamValues) -> Result<Destination, PgError> {
         let target = match &self.targets {
             Targets::Any => return Ok(Destination::Any),
             Targets::Default => return Ok(Destination::Shard(map.default_shard)),
@@ -49,9 +44,7 @@ impl Route {
         for source in &target.sources {
             let value = target.value(source, map, declared, params)?;
             // A comparison with NULL is true on no row, on any shard.
-            let Some((_, shard)) = map.locate(target.keyspace, &value) else {
-                continue;
-            };
+            let Some((_, shard)) = map.locate(target.keyspace, &value) else { continue };
             if found.is_some_and(|found| found != shard) {
                 return Err(self.scattered(map, target, declared, params));
             }
@@ -68,9 +61,7 @@ impl Route {
         declared: &[Oid],
         params: &dyn ParamValues,
     ) -> Result<Vec<(KeyValue, LogicalShardId, ShardId)>, PgError> {
-        let Targets::Key(target) = &self.targets else {
-            return Ok(Vec::new());
-        };
+        let Targets::Key(target) = &self.targets else { return Ok(Vec::new()) };
         let mut located = Vec::new();
         for source in &target.sources {
             let value = target.value(source, map, declared, params)?;
@@ -81,44 +72,19 @@ impl Route {
         Ok(located)
     }
 
-    fn scattered(
-        &self,
-        map: &ShardMap,
-        target: &KeyTarget,
-        declared: &[Oid],
-        params: &dyn ParamValues,
-    ) -> PgError {
-        let mut shards: Vec<ShardId> = self
-            .locate(map, declared, params)
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(_, _, shard)| shard)
-            .collect();
+    fn scattered(&self, map: &ShardMap, target: &KeyTarget, declared: &[Oid], params: &dyn ParamValues) -> PgError {
+        let mut shards: Vec<ShardId> =
+            self.locate(map, declared, params).unwrap_or_default().into_iter().map(|(_, _, shard)| shard).collect();
         shards.sort_unstable();
         shards.dedup();
-        let names: Vec<&str> = shards
-            .into_iter()
-            .map(|shard| map.shard_name(shard))
-            .collect();
+        let names: Vec<&str> = shards.into_iter().map(|shard| map.shard_name(shard)).collect();
         let column = &map.keyspace(target.keyspace).key.column;
         let (what, hint) = if target.stores {
-            (
-                "an INSERT of rows",
-                format!("insert the rows of one {column} at a time"),
-            )
+            ("an INSERT of rows", format!("insert the rows of one {column} at a time"))
         } else {
-            (
-                "a statement over rows",
-                format!("tie every table to the same {column}"),
-            )
+            ("a statement over rows", format!("tie every table to the same {column}"))
         };
-        PgError::refusal(
-            format!(
-                "{what} on several shards ({}) is not supported yet",
-                names.join(", ")
-            ),
-            hint,
-        )
+        PgError::refusal(format!("{what} on several shards ({}) is not supported yet", names.join(", ")), hint)
     }
 }
 
@@ -137,25 +103,16 @@ impl KeyTarget {
                 let Some((format, bytes)) = params.param(*index) else {
                     return Err(PgError::client(
                         SqlState::PROTOCOL_VIOLATION,
-                        format!(
-                            "there is no value for parameter ${}, which holds the sharding key",
-                            u32::from(*index) + 1
-                        ),
+                        format!("there is no value for parameter ${}, which holds the sharding key", u32::from(*index) + 1),
                     ));
                 };
                 let oid = match *oid {
-                    Oid::UNSPECIFIED => declared
-                        .get(usize::from(*index))
-                        .copied()
-                        .unwrap_or(Oid::UNSPECIFIED),
+                    Oid::UNSPECIFIED => declared.get(usize::from(*index)).copied().unwrap_or(Oid::UNSPECIFIED),
                     oid => oid,
                 };
                 match bytes {
                     None => KeyValue::Null,
-                    Some(bytes) => key
-                        .key_type
-                        .parse_param(oid, format, bytes)
-                        .map_err(|error| unreadable(&error, *index))?,
+                    Some(bytes) => key.key_type.parse_param(oid, format, bytes).map_err(|error| unreadable(&error, *index))?,
                 }
             }
         };
@@ -178,8 +135,6 @@ fn unreadable(error: &KeyError, index: u16) -> PgError {
         KeyError::Encoding => SqlState::CHARACTER_NOT_IN_REPERTOIRE,
         KeyError::Incomparable { .. } => SqlState::FEATURE_NOT_SUPPORTED,
     };
-    PgError::client(code, error.to_string()).with_detail(format!(
-        "Parameter ${} holds the sharding key.",
-        u32::from(index) + 1
-    ))
+    PgError::client(code, error.to_string())
+        .with_detail(format!("Parameter ${} holds the sharding key.", u32::from(index) + 1))
 }

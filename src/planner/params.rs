@@ -32,9 +32,7 @@ pub(super) fn check(
     context: &Context<'_>,
 ) -> Result<(), PgError> {
     for source in sources {
-        let KeySource::Param { index, .. } = source else {
-            continue;
-        };
+        let KeySource::Param { index, .. } = source else { continue };
         if declared(context, *index) != Oid::UNSPECIFIED {
             continue;
         }
@@ -43,13 +41,8 @@ pub(super) fn check(
         if uses.bare != explained || !casts_agree(&uses, key) {
             let number = u32::from(*index) + 1;
             return Err(PgError::refusal(
-                format!(
-                    "parameter ${number} holds the sharding key and is used elsewhere as perhaps another type"
-                ),
-                format!(
-                    "cast it everywhere (${number}::{}), or declare its type when preparing",
-                    key.name()
-                ),
+                format!("parameter ${number} holds the sharding key and is used elsewhere as perhaps another type"),
+                format!("cast it everywhere (${number}::{}), or declare its type when preparing", key.name()),
             ));
         }
     }
@@ -60,19 +53,10 @@ fn casts_agree(uses: &Uses, key: KeyType) -> bool {
     match family(key) {
         // All widths differ in binary format.
         Family::Integer => {
-            let inferred = if uses.bare > 0 {
-                Some(Some(key_oid(key)))
-            } else {
-                uses.casts.first().copied()
-            };
-            uses.casts
-                .iter()
-                .all(|cast| cast.is_some() && Some(*cast) == inferred)
+            let inferred = if uses.bare > 0 { Some(Some(key_oid(key))) } else { uses.casts.first().copied() };
+            uses.casts.iter().all(|cast| cast.is_some() && Some(*cast) == inferred)
         }
-        wanted => uses
-            .casts
-            .iter()
-            .all(|cast| cast.and_then(family_of) == Some(wanted)),
+        wanted => uses.casts.iter().all(|cast| cast.and_then(family_of) == Some(wanted)),
     }
 }
 
@@ -113,8 +97,6 @@ fn type_oid(tokens: &[Token<'_>]) -> Option<Oid> {
         _ => return None,
     };
     // A length, an array, a qualified name: another type.
-    let more = rest.first().is_some_and(|next| {
-        next.is_op("(") || next.is_op("[") || next.is_op(".") || next.is_word("array")
-    });
+    let more = rest.first().is_some_and(|next| next.is_op("(") || next.is_op("[") || next.is_op(".") || next.is_word("array"));
     (!more).then_some(oid)
 }

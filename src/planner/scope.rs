@@ -120,9 +120,7 @@ pub(super) fn footprint<'a>(
 
 fn locked_reference(table: &str) -> PgError {
     PgError::refusal(
-        format!(
-            "FOR UPDATE or FOR SHARE of reference table {table} is not supported: it would lock the copy of one shard"
-        ),
+        format!("FOR UPDATE or FOR SHARE of reference table {table} is not supported: it would lock the copy of one shard"),
         "lock a row of a sharded table instead (FOR UPDATE OF …)",
     )
 }
@@ -131,8 +129,7 @@ impl<'a> Walker<'a> {
     fn query(&mut self, query: &Query) -> Result<(), PgError> {
         let known = self.ctes.len();
         if query.recursive {
-            self.ctes
-                .extend(query.ctes.iter().map(|cte| cte.name.clone()));
+            self.ctes.extend(query.ctes.iter().map(|cte| cte.name.clone()));
         }
         for cte in &query.ctes {
             self.query(&cte.query)?;
@@ -158,11 +155,7 @@ impl<'a> Walker<'a> {
             return self.insert(insert, block);
         }
         let start = self.leaves.len();
-        let mut scope = build::Scope {
-            first: start,
-            trees: Vec::new(),
-            inner: Vec::new(),
-        };
+        let mut scope = build::Scope { first: start, trees: Vec::new(), inner: Vec::new() };
         for item in &block.from {
             let tree = self.build(item, &mut scope)?;
             scope.trees.push(tree);
@@ -176,23 +169,11 @@ impl<'a> Walker<'a> {
         for (query, sight) in scope.inner {
             match sight {
                 build::Sight::Outer => self.query(query)?,
-                build::Sight::Leaves(visible) => self.within(
-                    Frame {
-                        leaves: all.clone(),
-                        visible,
-                    },
-                    query,
-                )?,
+                build::Sight::Leaves(visible) => self.within(Frame { leaves: all.clone(), visible }, query)?,
             }
         }
         for query in &block.subqueries {
-            self.within(
-                Frame {
-                    leaves: all.clone(),
-                    visible: all.clone(),
-                },
-                query,
-            )?;
+            self.within(Frame { leaves: all.clone(), visible: all.clone() }, query)?;
         }
         Ok(())
     }
@@ -221,17 +202,8 @@ impl<'a> Walker<'a> {
 
     /// Enters a tied table into the footprint.
     fn record(&mut self, sharded: Sharded<'a>, sources: &[KeySource]) -> Result<(), PgError> {
-        if self
-            .found
-            .keyspace
-            .is_some_and(|keyspace| keyspace != sharded.keyspace)
-        {
-            let other = self
-                .found
-                .sharded
-                .first()
-                .map(|(table, _)| table.to_string())
-                .unwrap_or_default();
+        if self.found.keyspace.is_some_and(|keyspace| keyspace != sharded.keyspace) {
+            let other = self.found.sharded.first().map(|(table, _)| table.to_string()).unwrap_or_default();
             return Err(PgError::refusal(
                 format!("{} and {other} are in different keyspaces", sharded.table),
                 "use tables of one keyspace in one statement",
@@ -253,11 +225,7 @@ impl<'a> Walker<'a> {
                 self.locks_all = true;
                 continue;
             };
-            let named = |leaf: &&Leaf<'_>| {
-                leaf.exposed
-                    .as_ref()
-                    .is_some_and(|exposed| exposed.name == *name)
-            };
+            let named = |leaf: &&Leaf<'_>| leaf.exposed.as_ref().is_some_and(|exposed| exposed.name == *name);
             match self.leaves[all.clone()].iter().find(named) {
                 Some(leaf) if leaf.reference => return Err(locked_reference(name)),
                 Some(leaf) if leaf.sharded.is_some() => {}
