@@ -18,10 +18,12 @@ impl SqlState {
     pub const FEATURE_NOT_SUPPORTED: Self = Self(*b"0A000");
     pub const INVALID_TEXT_REPRESENTATION: Self = Self(*b"22P02");
     pub const INVALID_BINARY_REPRESENTATION: Self = Self(*b"22P03");
+    pub const NUMERIC_VALUE_OUT_OF_RANGE: Self = Self(*b"22003");
     pub const INVALID_PARAMETER_VALUE: Self = Self(*b"22023");
     pub const CHARACTER_NOT_IN_REPERTOIRE: Self = Self(*b"22021");
     pub const NOT_NULL_VIOLATION: Self = Self(*b"23502");
     pub const ACTIVE_TRANSACTION: Self = Self(*b"25001");
+    pub const READ_ONLY_TRANSACTION: Self = Self(*b"25006");
     pub const NO_ACTIVE_TRANSACTION: Self = Self(*b"25P01");
     pub const IN_FAILED_TRANSACTION: Self = Self(*b"25P02");
     pub const INVALID_STATEMENT_NAME: Self = Self(*b"26000");

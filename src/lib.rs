@@ -74,7 +74,9 @@ pub mod internals {
     /// The logical shard of an integer key.
     pub fn logical_shard(key: i64, logical_shards: u32) -> u32 {
         let function = HashFunction { logical_shards };
-        function.logical_shard(&KeyValue::Int(key)).map_or(0, |logical| logical.0)
+        function
+            .logical_shard(&KeyValue::Int(key))
+            .map_or(0, |logical| logical.0)
     }
 
     /// The index of the shard of a logical shard, where all shards have equally many.

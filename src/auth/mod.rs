@@ -8,4 +8,6 @@ mod secret;
 
 pub use client::{ClientAuth, ClientAuthError, Identity, Step};
 pub use scram::{ScramError, ScramServer};
-pub use secret::{Secret, Secrets};
+#[cfg(test)]
+pub use secret::Secret;
+pub use secret::Secrets;

@@ -5,7 +5,7 @@
 //! does not exist gets keys too, made from a process-wide random seed: the exchange then looks the same
 //! from outside, always with the same salt for the same name, and cannot succeed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -129,6 +129,16 @@ impl Secrets {
         secret
     }
 
+    /// Derives the secrets of all users, at start and after a reload, and forgets those of others. The
+    /// first login of a user then takes no longer than that of a stranger. Blocks for some milliseconds
+    /// for each user with a plain password.
+    pub fn prepare(&self, users: &BTreeMap<String, Arc<User>>) {
+        users
+            .iter()
+            .for_each(|(name, user)| drop(self.for_user(name, Some(user))));
+        self.lock().retain(|name, _| users.contains_key(name));
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Derived>> {
         // A map of finished values is valid at every moment, even if a holder panicked.
         self.derived.lock().unwrap_or_else(PoisonError::into_inner)
@@ -200,6 +210,29 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &again));
         let changed = secrets.for_user("app", Some(&user(Password::Plain("b".to_owned()))));
         assert_ne!(first, changed);
+    }
+
+    #[test]
+    fn preparing_forgets_users_who_are_gone() {
+        let secrets = Secrets::new();
+        let users = |names: &[&str]| -> BTreeMap<String, Arc<User>> {
+            let user = |name: &str| User {
+                name: name.to_owned(),
+                ..user(Password::Plain("a".to_owned()))
+            };
+            names
+                .iter()
+                .map(|name| ((*name).to_owned(), Arc::new(user(name))))
+                .collect()
+        };
+        secrets.prepare(&users(&["app", "gone"]));
+        let before = secrets.for_user("app", Some(&users(&["app"])["app"]));
+        secrets.prepare(&users(&["app"]));
+        assert_eq!(secrets.lock().len(), 1);
+        assert!(Arc::ptr_eq(
+            &before,
+            &secrets.for_user("app", Some(&users(&["app"])["app"]))
+        ));
     }
 
     #[test]

@@ -133,12 +133,12 @@ async fn login(
         stream: login.stream,
         input: login.input,
         output: login.output,
-        cancel: CancelKey {
+        cancel: Arc::new(CancelKey {
             address: target.address.clone(),
             tls: Arc::clone(&target.tls),
             process_id: session.process_id,
             secret: session.secret,
-        },
+        }),
         parameters: session.parameters,
         prepared: Prepared::new(prepared_limit),
         settings: SettingsMark::default(),

@@ -28,7 +28,7 @@ pub struct Connection {
     /// Bytes to send at the next flush.
     pub output: BytesMut,
     /// Where and how to cancel what runs on it.
-    pub cancel: CancelKey,
+    pub cancel: Arc<CancelKey>,
     /// As the server last reported them.
     pub parameters: Parameters,
     /// Which statements of the global store it holds.

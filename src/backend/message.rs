@@ -7,7 +7,6 @@ use std::io;
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::parameters::cstr;
 use crate::error::{PgError, SqlState};
 
 /// One whole message from a server.
@@ -68,30 +67,32 @@ pub(super) fn take_frame(input: &mut BytesMut, body_max: usize) -> io::Result<Op
 
 /// The fields of an ErrorResponse body. What is missing or malformed is left out or becomes XX000:
 /// an error must not be lost because of its looks.
-pub fn error_response(body: &[u8]) -> PgError {
+pub(super) fn error_response(body: &[u8]) -> PgError {
     let mut error = PgError::shard(
         SqlState::INTERNAL_ERROR,
         "the server reported an error without a message",
     );
     let mut rest = body;
     while let Some((&field, after)) = rest.split_first() {
-        let Some((value, after)) = cstr(after) else {
+        let Some(end) = after.iter().position(|byte| *byte == 0) else {
             break;
         };
+        // Before login a server may speak another encoding than ours.
+        let value = String::from_utf8_lossy(&after[..end]);
         match field {
             0 => break,
             b'C' => {
                 error.code =
                     SqlState::from_bytes(value.as_bytes()).unwrap_or(SqlState::INTERNAL_ERROR)
             }
-            b'M' => value.clone_into(&mut error.message),
-            b'D' => error.detail = Some(value.to_owned()),
-            b'H' => error.hint = Some(value.to_owned()),
+            b'M' => error.message = value.into_owned(),
+            b'D' => error.detail = Some(value.into_owned()),
+            b'H' => error.hint = Some(value.into_owned()),
             b'P' => error.position = value.parse().ok(),
             b'V' if value != "ERROR" => error = error.fatal(),
             _ => {}
         }
-        rest = after;
+        rest = &after[end + 1..];
     }
     error
 }
@@ -132,6 +133,10 @@ mod tests {
         assert_eq!(
             (error.detail.as_deref(), error.hint.as_deref()),
             (Some("detail"), Some("hint"))
+        );
+        assert_eq!(
+            error_response(b"Mpr\xe9nom\0C28000\0\0").message,
+            "pr\u{fffd}nom"
         );
         for broken in [
             &b""[..],

@@ -12,9 +12,10 @@ mod pool;
 mod prepared;
 
 pub use cancel::{CancelKey, cancel};
-pub use connect::{Target, connect};
+pub use connect::Target;
+#[cfg(test)]
+pub use connect::connect;
 pub use connection::{Connection, SettingsMark};
-pub use message::error_response;
 pub use parameters::Parameters;
 pub use pool::{Lease, Pool, PoolStats};
-pub use prepared::{Prepared, StatementId};
+pub use prepared::StatementId;

@@ -374,10 +374,6 @@ impl Lease {
             self.pool.take_back(connection);
         }
     }
-
-    pub fn pool(&self) -> &Arc<Pool> {
-        &self.pool
-    }
 }
 
 impl Drop for Lease {

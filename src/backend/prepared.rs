@@ -52,10 +52,7 @@ impl Prepared {
         self.named.clear();
     }
 
-    pub fn len(&self) -> usize {
-        self.named.len()
-    }
-
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.named.is_empty()
     }

@@ -25,7 +25,11 @@ pub(crate) fn run(config: &Config) -> ExitCode {
     };
     let report = runtime.block_on(check(config));
     println!("{report}");
-    if report.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if report.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Connects to every server of every database and compares what is there with the configuration.

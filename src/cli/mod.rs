@@ -51,13 +51,15 @@ pub fn run() -> ExitCode {
             Err(error) => failure(&error),
         },
         Command::Check { config } => with_config(&config, check::run),
-        Command::Explain(arguments) => {
-            with_config(arguments.config(), |config| explain::run(&arguments, config))
-        }
+        Command::Explain(arguments) => with_config(arguments.config(), |config| {
+            explain::run(&arguments, config)
+        }),
         Command::Demo(arguments) => {
             serve::log(arguments.log());
             match demo::run(&arguments, async |config, stop| {
-                server::serve(config, stop).await.map_err(|error| error.to_string())
+                server::serve(config, stop)
+                    .await
+                    .map_err(|error| error.to_string())
             }) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => failure(&error),

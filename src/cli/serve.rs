@@ -22,7 +22,12 @@ pub struct ServeArgs {
 #[derive(Args, Clone, Debug)]
 pub struct LogArgs {
     /// What to log: error, warn, info, debug, trace, or by module as in RUST_LOG
-    #[arg(long, value_name = "LEVEL", default_value = "info", env = "TRUNKLINE_LOG")]
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        default_value = "info",
+        env = "TRUNKLINE_LOG"
+    )]
     log: String,
     /// How log lines look
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
@@ -60,7 +65,9 @@ fn stop_signal() -> Result<impl Future<Output = ()>, ServeError> {
 /// Structured lines to standard error. Nothing logged carries a secret or a parameter's value.
 pub fn log(arguments: &LogArgs) {
     let filter = EnvFilter::try_new(&arguments.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // A second subscriber in one process is refused; the first one stays.
     let _ = match arguments.log_format {
         LogFormat::Json => lines.json().try_init(),

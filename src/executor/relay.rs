@@ -92,6 +92,8 @@ pub struct Relay {
     pub completed: usize,
     /// Statements of the client a server has answered without error, until somebody takes it.
     pub answered: usize,
+    /// A statement has changed the catalogs, in a transaction that may not have committed yet.
+    pub schema_changed: bool,
     /// The server has reported a parameter, and the client been told, since this was last cleared.
     pub parameters_changed: bool,
 }
@@ -106,6 +108,7 @@ impl Default for Relay {
             error: None,
             completed: 0,
             answered: 0,
+            schema_changed: false,
             parameters_changed: false,
         }
     }
@@ -404,12 +407,14 @@ impl Relay {
                 }
                 _ => unexpected(server, head.tag),
             },
-            _ => self.answer(head, server, forward),
+            _ => self.answer(head, at, server, forward),
         }
     }
 
     /// Frames that end what they answer, except ReadyForQuery.
-    fn answer(&mut self, head: Header, server: &Connection, forward: Forward) -> Seen {
+    fn answer(&mut self, head: Header, at: usize, server: &Connection, forward: Forward) -> Seen {
+        let defines = head.tag == backend::COMMAND_COMPLETE
+            && is_definition(&server.input[at + HEADER_BYTES..]);
         let Some(front) = self.expects.front_mut() else {
             return unexpected(server, head.tag);
         };
@@ -433,6 +438,7 @@ impl Relay {
                 if let Some(bytes) = before.take() {
                     return Seen::Before(bytes);
                 }
+                self.schema_changed |= defines;
                 self.expects.pop_front();
                 self.answered += 1;
                 Seen::Pass(forward)
@@ -440,6 +446,7 @@ impl Relay {
             (backend::COMMAND_COMPLETE, Expect::Query { .. }) => {
                 self.completed += 1;
                 self.answered += usize::from(forward == Forward::ToClient);
+                self.schema_changed |= defines;
                 Seen::Pass(forward)
             }
             (backend::ROW_DESCRIPTION, Expect::Query { before, .. }) => match before.take() {
@@ -565,8 +572,26 @@ fn poll_transfer(
 fn carries_state(tag: u8) -> bool {
     matches!(
         tag,
-        backend::READY_FOR_QUERY | backend::PARAMETER_STATUS | backend::ERROR
+        backend::READY_FOR_QUERY
+            | backend::PARAMETER_STATUS
+            | backend::COMMAND_COMPLETE
+            | backend::ERROR
     )
+}
+
+/// The command tag is of a statement that may make a view or function the planner must know of. A
+/// procedure or DO block may do anything.
+fn is_definition(tag: &[u8]) -> bool {
+    [
+        b"CREATE" as &[u8],
+        b"ALTER",
+        b"DROP",
+        b"DO\0",
+        b"CALL",
+        b"IMPORT",
+    ]
+    .iter()
+    .any(|word| tag.starts_with(word))
 }
 
 fn fail(forward: usize, error: PgError) -> Step {

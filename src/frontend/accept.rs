@@ -55,12 +55,23 @@ impl Drop for Connected<'_> {
 async fn logged_in(doors: &Arc<Doors>, mut io: Buffered, login: Login) {
     match login {
         Login::Console(registered) => {
-            let console = Console::new(doors.shared.clone(), &registered.entry.user, doors.reload.clone());
-            welcome(&mut io, &registered.entry, Console::PARAMETERS.iter().copied());
+            let user = &registered.entry.user;
+            let console = Console::new(doors.shared.clone(), user, doors.reload.clone());
+            welcome(
+                &mut io,
+                &registered.entry,
+                Console::PARAMETERS.iter().copied(),
+            );
             let outcome = service::console(&mut io, &console, &registered.entry).await;
             end(doors, &mut io, outcome).await;
         }
-        Login::Session { registered, snapshot, user, database, settings } => {
+        Login::Session {
+            registered,
+            snapshot,
+            user,
+            database,
+            settings,
+        } => {
             let mut session =
                 Session::new(doors.shared.clone(), registered, snapshot, user, database);
             if let Err(failure) = session.start(&mut io, settings).await {
@@ -70,9 +81,16 @@ async fn logged_in(doors: &Arc<Doors>, mut io: Buffered, login: Login) {
             let entry = session.entry().clone();
             let parameters = session.reported().clone();
             welcome(&mut io, &entry, parameters.iter());
-            let mut client = Client { io, session, pipeline: Default::default(), scratch: Vec::new() };
+            let mut client = Client {
+                io,
+                session,
+                pipeline: Default::default(),
+                scratch: Vec::new(),
+            };
             let outcome = service::session(&mut client).await;
-            let Client { mut io, session, .. } = client;
+            let Client {
+                mut io, session, ..
+            } = client;
             session.end().await;
             end(doors, &mut io, outcome).await;
         }

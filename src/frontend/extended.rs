@@ -73,11 +73,17 @@ impl Pipeline {
     }
 
     fn portal(&self, name: &[u8]) -> Option<&Portal> {
-        self.portals.iter().find(|(known, _)| **known == *name).map(|(_, portal)| portal)
+        self.portals
+            .iter()
+            .find(|(known, _)| **known == *name)
+            .map(|(_, portal)| portal)
     }
 
     fn forget_portal(&mut self, name: &[u8]) -> Option<Portal> {
-        let at = self.portals.iter().position(|(known, _)| **known == *name)?;
+        let at = self
+            .portals
+            .iter()
+            .position(|(known, _)| **known == *name)?;
         Some(self.portals.swap_remove(at).1)
     }
 }
@@ -88,7 +94,11 @@ struct BindParams<'a>(Bind<'a>);
 impl ParamValues for BindParams<'_> {
     fn param(&self, index: u16) -> Option<(Format, Option<&[u8]>)> {
         let (format, value) = self.0.param(index)?;
-        let format = if format == 0 { Format::Text } else { Format::Binary };
+        let format = if format == 0 {
+            Format::Text
+        } else {
+            Format::Binary
+        };
         Some((format, value))
     }
 }
@@ -150,7 +160,10 @@ impl Client {
         let plan = self.session.plan(statement, &types).await?;
         let prepared = self.session.prepare(text, types, plan);
         self.session.statements.insert(name, prepared.clone())?;
-        self.pipeline.parsed = Some(Parsed { prepared, unnamed: name.is_empty() });
+        self.pipeline.parsed = Some(Parsed {
+            prepared,
+            unnamed: name.is_empty(),
+        });
         Ok(())
     }
 
@@ -178,8 +191,11 @@ impl Client {
             }
             Plan::Route(route) => {
                 let shard = self.session.describing_shard(route);
-                self.session.enter(&mut self.io, shard, Purpose::Describe).await?;
-                self.session.queue_parse(&parsed.prepared, parsed.unnamed, Forward::ToClient);
+                self.session
+                    .enter(&mut self.io, shard, Purpose::Describe)
+                    .await?;
+                self.session
+                    .queue_parse(&parsed.prepared, parsed.unnamed, Forward::ToClient);
                 Ok(())
             }
         }
@@ -228,7 +244,11 @@ impl Client {
     }
 
     /// Looks a Bind through as far as it has arrived; `None` where that does not decide its shard.
-    fn read_bind(&self, head: Header, complete: bool) -> Result<Option<(Bound, Option<crate::shardmap::ShardId>)>, Failure> {
+    fn read_bind(
+        &self,
+        head: Header,
+        complete: bool,
+    ) -> Result<Option<(Bound, Option<crate::shardmap::ShardId>)>, Failure> {
         let body = &self.io.input[HEADER_BYTES..head.len.min(self.io.input.len())];
         let Some(bind) = wire::bind(body, complete).map_err(|e| malformed(&e))? else {
             return Ok(None);
@@ -246,7 +266,11 @@ impl Client {
             return Ok(complete.then_some((bound, None)));
         };
         let params = BindParams(bind);
-        if !complete && route.params().any(|index| index < bind.params() && bind.param(index).is_none()) {
+        if !complete
+            && route
+                .params()
+                .any(|index| index < bind.params() && bind.param(index).is_none())
+        {
             return Ok(None);
         }
         let declared = &bound.prepared.global.param_types;
@@ -288,16 +312,28 @@ impl Client {
             let portal = portal.into();
             self.keep_portal(portal, Portal::Explain(lines))?;
         }
-        self.session.enter(&mut self.io, shard, Purpose::Run).await?;
-        let forward = if parsed { Forward::ToClient } else { Forward::Swallow };
-        self.session.queue_parse(&bound.prepared, bound.unnamed, forward);
+        self.session
+            .enter(&mut self.io, shard, Purpose::Run)
+            .await?;
+        let forward = if parsed {
+            Forward::ToClient
+        } else {
+            Forward::Swallow
+        };
+        self.session
+            .queue_parse(&bound.prepared, bound.unnamed, forward);
         let input = &self.io.input[..head.len.min(self.io.input.len())];
         let rest_at = portal_at.end + 1 + bound.statement_len + 1;
-        let name: &[u8] = if bound.unnamed { b"" } else { &bound.prepared.global.name };
-        self.session.queue(Expect::Bind(Forward::ToClient), true, |out| {
-            wire::put_bind_head(out, &input[portal_at.clone()], name, head.len - rest_at);
-            out.extend_from_slice(&input[rest_at..]);
-        });
+        let name: &[u8] = if bound.unnamed {
+            b""
+        } else {
+            &bound.prepared.global.name
+        };
+        self.session
+            .queue(Expect::Bind(Forward::ToClient), true, |out| {
+                wire::put_bind_head(out, &input[portal_at.clone()], name, head.len - rest_at);
+                out.extend_from_slice(&input[rest_at..]);
+            });
         let here = input.len();
         self.io.input.advance(here);
         self.pass_rest(head.len - here).await
@@ -353,9 +389,16 @@ impl Client {
                     return Ok(());
                 };
                 let shard = self.session.describing_shard(route);
-                self.session.enter(&mut self.io, shard, Purpose::Describe).await?;
-                self.session.queue_parse(&prepared, name.is_empty(), Forward::Swallow);
-                let server_name: &[u8] = if name.is_empty() { b"" } else { &prepared.global.name };
+                self.session
+                    .enter(&mut self.io, shard, Purpose::Describe)
+                    .await?;
+                self.session
+                    .queue_parse(&prepared, name.is_empty(), Forward::Swallow);
+                let server_name: &[u8] = if name.is_empty() {
+                    b""
+                } else {
+                    &prepared.global.name
+                };
                 self.session.queue(Expect::DescribeStatement, false, |out| {
                     wire::put_close(out, frontend::DESCRIBE, Described::Statement(server_name));
                 });
@@ -382,7 +425,10 @@ impl Client {
             return Ok(());
         }
         let name = String::from_utf8_lossy(name);
-        Err(PgError::client(SqlState::INVALID_CURSOR_NAME, format!("portal \"{name}\" does not exist")))
+        Err(PgError::client(
+            SqlState::INVALID_CURSOR_NAME,
+            format!("portal \"{name}\" does not exist"),
+        ))
     }
 
     pub(super) async fn execute(&mut self, head: Header) -> Result<(), Failure> {
@@ -400,7 +446,8 @@ impl Client {
         if self.pipeline.parsed.is_some() {
             self.answer_parse().await?;
         }
-        let (name, max_rows) = wire::execute(&self.io.input[HEADER_BYTES..head.len]).map_err(|e| malformed(&e))?;
+        let (name, max_rows) =
+            wire::execute(&self.io.input[HEADER_BYTES..head.len]).map_err(|e| malformed(&e))?;
         self.session.admit();
         let mut before = None;
         if !self.pipeline.portals.is_empty() {
@@ -418,8 +465,12 @@ impl Client {
         }
         let missing = self.portal_exists(name);
         if missing.is_ok() {
-            let expect = Expect::Execute { forward: Forward::ToClient, before };
-            self.session.queue(expect, true, |out| wire::put_execute(out, name, max_rows));
+            let expect = Expect::Execute {
+                forward: Forward::ToClient,
+                before,
+            };
+            self.session
+                .queue(expect, true, |out| wire::put_execute(out, name, max_rows));
         }
         self.io.input.advance(head.len);
         Ok(missing?)
@@ -442,9 +493,10 @@ impl Client {
             Described::Portal(name) => {
                 let here = matches!(self.pipeline.forget_portal(name), Some(Portal::Control(_)));
                 if !here && self.session.in_use() {
-                    self.session.queue(Expect::Close(Forward::ToClient), false, |out| {
-                        wire::put_close(out, frontend::CLOSE, target);
-                    });
+                    self.session
+                        .queue(Expect::Close(Forward::ToClient), false, |out| {
+                            wire::put_close(out, frontend::CLOSE, target);
+                        });
                     return Ok(());
                 }
             }
@@ -464,6 +516,23 @@ impl Client {
             self.outcome(outcome).await?;
         }
         Ok(self.io.flush().await?)
+    }
+
+    /// A simple query ends a pipeline whose Sync has not come, and its ReadyForQuery stands for both.
+    /// False where the pipeline has failed: until its Sync comes even a simple query is skipped.
+    pub(super) async fn close_pipeline(&mut self) -> Result<bool, Failure> {
+        if self.pipeline.state == State::Open {
+            let mut outcome = self.answer_parse().await;
+            if outcome.is_ok() {
+                outcome = self.session.settle(&mut self.io).await;
+            }
+            self.outcome(outcome).await?;
+        }
+        if self.pipeline.state == State::SkipToSync {
+            return Ok(false);
+        }
+        self.pipeline.state = State::Ready;
+        Ok(true)
     }
 
     /// Ends the pipeline: its answers, then ReadyForQuery.

@@ -50,7 +50,11 @@ pub(super) enum Login {
 
 /// Runs the handshake; `None` where the connection has served its purpose (a cancel request) or the
 /// client left.
-pub(super) async fn run(doors: &Doors, io: &mut Buffered, peer: &Peer) -> Result<Option<Login>, Failure> {
+pub(super) async fn run(
+    doors: &Doors,
+    io: &mut Buffered,
+    peer: &Peer,
+) -> Result<Option<Login>, Failure> {
     match tokio::time::timeout(LOGIN_TIMEOUT, steps(doors, io, peer)).await {
         Ok(outcome) => outcome,
         // PostgreSQL closes without a word too.
@@ -73,7 +77,11 @@ async fn steps(doors: &Doors, io: &mut Buffered, peer: &Peer) -> Result<Option<L
         return Err(Failure::Fatal(wrong_password(&startup.user)));
     };
     let settings = session_settings(&startup)?;
-    let application = startup.parameters.get("application_name").cloned().unwrap_or_default();
+    let application = startup
+        .parameters
+        .get("application_name")
+        .cloned()
+        .unwrap_or_default();
     let registered = doors.shared.registry.register(
         &startup.user,
         &startup.database,
@@ -99,7 +107,13 @@ async fn steps(doors: &Doors, io: &mut Buffered, peer: &Peer) -> Result<Option<L
         )));
     };
     let database = Arc::clone(database);
-    Ok(Some(Login::Session { registered, snapshot, user, database, settings }))
+    Ok(Some(Login::Session {
+        registered,
+        snapshot,
+        user,
+        database,
+        settings,
+    }))
 }
 
 /// Reads packets until the startup packet.
@@ -146,8 +160,12 @@ async fn startup(doors: &Doors, io: &mut Buffered) -> Result<Option<Startup>, Fa
 
 /// Answers a newer minor version, or protocol options, by what is spoken here: 3.0 and none.
 fn negotiate(io: &mut Buffered, startup: &Startup) {
-    let options: Vec<String> =
-        startup.parameters.keys().filter(|name| name.starts_with("_pq_.")).cloned().collect();
+    let options: Vec<String> = startup
+        .parameters
+        .keys()
+        .filter(|name| name.starts_with("_pq_."))
+        .cloned()
+        .collect();
     if startup.minor > 0 || !options.is_empty() {
         io.output.negotiate_protocol_version(options);
     }
@@ -174,7 +192,9 @@ async fn authenticate(
     let Some(response) = password_message(io).await? else {
         return Ok(false);
     };
-    let last = scram.finish(&response).map_err(|e| refused(doors, name, &e))?;
+    let last = scram
+        .finish(&response)
+        .map_err(|e| refused(doors, name, &e))?;
     io.output.authentication_sasl_final(last);
     Ok(true)
 }
@@ -185,7 +205,10 @@ async fn password_message(io: &mut Buffered) -> Result<Option<Vec<u8>>, Failure>
         let head = wire::header(&io.input).map_err(|e| violation(e.to_string()))?;
         if let Some(head) = head {
             if head.tag != frontend::PASSWORD || head.len > PASSWORD_BYTES_MAX {
-                return Err(violation(format!("expected SASL response, got message type 0x{:02x}", head.tag)));
+                return Err(violation(format!(
+                    "expected SASL response, got message type 0x{:02x}",
+                    head.tag
+                )));
             }
             if io.input.len() >= head.len {
                 let frame = io.input.split_to(head.len);
@@ -204,7 +227,9 @@ fn initial_response(body: &[u8]) -> Result<&[u8], Failure> {
     let end = body.iter().position(|b| *b == 0).ok_or_else(malformed)?;
     let (mechanism, rest) = (&body[..end], &body[end + 1..]);
     if mechanism != ScramServer::MECHANISM.as_bytes() {
-        return Err(violation("client selected an invalid SASL authentication mechanism".to_owned()));
+        return Err(violation(
+            "client selected an invalid SASL authentication mechanism".to_owned(),
+        ));
     }
     let (length, data) = rest.split_first_chunk::<4>().ok_or_else(malformed)?;
     if usize::try_from(i32::from_be_bytes(*length)) != Ok(data.len()) {
@@ -252,7 +277,11 @@ fn session_settings(startup: &Startup) -> Result<Settings, Failure> {
     for (name, value) in &settings {
         admit_setting(name, value)?;
     }
-    Ok(Settings::from_startup(settings.iter().map(|(name, value)| (name.as_str(), value.as_str()))))
+    Ok(Settings::from_startup(
+        settings
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str())),
+    ))
 }
 
 fn admit_setting(name: &str, value: &str) -> Result<(), Failure> {
@@ -297,12 +326,16 @@ fn command_line(options: &str) -> Result<Vec<(String, String)>, Failure> {
         let assignment = if word == "-c" {
             words.next()
         } else {
-            word.strip_prefix("--").or_else(|| word.strip_prefix("-c")).map(str::to_owned)
+            word.strip_prefix("--")
+                .or_else(|| word.strip_prefix("-c"))
+                .map(str::to_owned)
         };
         let Some((name, value)) = assignment.as_deref().and_then(|a| a.split_once('=')) else {
             return Err(Failure::Fatal(PgError::client(
                 SqlState::INVALID_PARAMETER_VALUE,
-                format!("startup parameter \"options\": \"{word}\" is not understood; use -c name=value"),
+                format!(
+                    "startup parameter \"options\": \"{word}\" is not understood; use -c name=value"
+                ),
             )));
         };
         settings.push((name.replace('-', "_"), value.to_owned()));
@@ -321,9 +354,15 @@ mod tests {
         assert_eq!(read("-c geqo=off"), Some(vec![pair("geqo", "off")]));
         assert_eq!(
             read("-csearch_path=a,b --statement-timeout=5s"),
-            Some(vec![pair("search_path", "a,b"), pair("statement_timeout", "5s")])
+            Some(vec![
+                pair("search_path", "a,b"),
+                pair("statement_timeout", "5s")
+            ])
         );
-        assert_eq!(read(r"-c application_name=a\ b"), Some(vec![pair("application_name", "a b")]));
+        assert_eq!(
+            read(r"-c application_name=a\ b"),
+            Some(vec![pair("application_name", "a b")])
+        );
         assert_eq!(read("-d"), None);
         assert_eq!(read("-c"), None);
         assert_eq!(read(""), Some(vec![]));
@@ -331,8 +370,17 @@ mod tests {
 
     #[test]
     fn an_initial_response_is_checked() {
-        assert_eq!(initial_response(b"SCRAM-SHA-256\0\0\0\0\x03abc").ok(), Some(&b"abc"[..]));
-        for body in [&b"SCRAM-SHA-256"[..], b"SCRAM-SHA-256\0", b"SCRAM-SHA-256\0\0\0\0\x04abc", b"X\0\0\0\0\0", b""] {
+        assert_eq!(
+            initial_response(b"SCRAM-SHA-256\0\0\0\0\x03abc").ok(),
+            Some(&b"abc"[..])
+        );
+        for body in [
+            &b"SCRAM-SHA-256"[..],
+            b"SCRAM-SHA-256\0",
+            b"SCRAM-SHA-256\0\0\0\0\x04abc",
+            b"X\0\0\0\0\0",
+            b"",
+        ] {
             assert!(initial_response(body).is_err(), "{body:?}");
         }
     }

@@ -108,13 +108,17 @@ pub(super) async fn console(
 
 /// The next message's header, if its five bytes have arrived.
 fn next(io: &Buffered) -> Result<Option<Header>, Failure> {
-    let head = wire::header(&io.input)
-        .map_err(|e| Failure::Fatal(PgError::client(SqlState::PROTOCOL_VIOLATION, e.to_string())))?;
+    let head = wire::header(&io.input).map_err(|e| {
+        Failure::Fatal(PgError::client(SqlState::PROTOCOL_VIOLATION, e.to_string()))
+    })?;
     Ok(head)
 }
 
 pub(super) fn malformed(error: &wire::RequestError) -> Failure {
-    Failure::Fatal(PgError::client(SqlState::PROTOCOL_VIOLATION, error.to_string()))
+    Failure::Fatal(PgError::client(
+        SqlState::PROTOCOL_VIOLATION,
+        error.to_string(),
+    ))
 }
 
 fn shutting_down() -> PgError {
@@ -149,7 +153,11 @@ impl Client {
                 self.io.input.advance(head.len);
                 self.flush().await?;
             }
-            frontend::QUERY | frontend::PARSE | frontend::DESCRIBE | frontend::CLOSE | frontend::FUNCTION_CALL => {
+            frontend::QUERY
+            | frontend::PARSE
+            | frontend::DESCRIBE
+            | frontend::CLOSE
+            | frontend::FUNCTION_CALL => {
                 // Copied out, because the input buffer goes on filling while the message is dealt with.
                 let mut body = std::mem::take(&mut self.scratch);
                 body.clear();
@@ -198,7 +206,10 @@ impl Client {
 pub(super) fn too_long(head: Header) -> PgError {
     PgError::proxy(
         SqlState::PROGRAM_LIMIT_EXCEEDED,
-        format!("a message of {} bytes is longer than the {MESSAGE_BYTES_MAX} allowed", head.len),
+        format!(
+            "a message of {} bytes is longer than the {MESSAGE_BYTES_MAX} allowed",
+            head.len
+        ),
     )
     .with_hint("Send large values as parameters behind the sharding key's, or by COPY.")
 }

@@ -20,9 +20,8 @@ use crate::wire::Replies;
 impl Client {
     /// Runs a Query message to its ReadyForQuery.
     pub(super) async fn simple(&mut self, text: &[u8]) -> Result<(), Failure> {
-        // A simple query in the middle of a pipeline ends it, as Sync would.
-        if self.pipeline.is_open() {
-            self.sync().await?;
+        if !self.close_pipeline().await? {
+            return Ok(());
         }
         self.session.statements.forget_unnamed();
         let outcome = match std::str::from_utf8(text) {
@@ -73,13 +72,24 @@ impl Client {
     }
 
     /// Sends a whole query string to one shard and relays its answers.
-    async fn send(&mut self, text: &str, shard: ShardId, before: Option<Bytes>) -> Result<(), Failure> {
-        self.session.enter(&mut self.io, shard, Purpose::Run).await?;
+    async fn send(
+        &mut self,
+        text: &str,
+        shard: ShardId,
+        before: Option<Bytes>,
+    ) -> Result<(), Failure> {
+        self.session
+            .enter(&mut self.io, shard, Purpose::Run)
+            .await?;
         self.session.queue_query(text, Forward::ToClient, before);
         self.session.run(&mut self.io).await
     }
 
-    async fn several(&mut self, text: &str, statements: &[(&str, Arc<Plan>)]) -> Result<(), Failure> {
+    async fn several(
+        &mut self,
+        text: &str,
+        statements: &[(&str, Arc<Plan>)],
+    ) -> Result<(), Failure> {
         let routes = || statements.iter().filter_map(|(_, plan)| route(plan));
         if routes().any(|route| route.explain == Some(ExplainFormat::Text)) {
             return Err(Failure::Statement(PgError::refusal(
@@ -91,7 +101,9 @@ impl Client {
             for (statement, plan) in statements {
                 self.session.admit();
                 if let Plan::Control(control) = &**plan {
-                    self.session.control(&mut self.io, control, statement).await?;
+                    self.session
+                        .control(&mut self.io, control, statement)
+                        .await?;
                 }
             }
             return Ok(());
@@ -174,7 +186,9 @@ impl Client {
 
 pub(super) fn rows(lines: &[String]) -> Bytes {
     let mut out = BytesMut::new();
-    lines.iter().for_each(|line| out.data_row(&[Some(line.clone())]));
+    lines
+        .iter()
+        .for_each(|line| out.data_row(&[Some(line.clone())]));
     out.freeze()
 }
 

@@ -30,7 +30,11 @@ pub struct Buffered {
 
 impl Buffered {
     pub fn new(stream: Stream) -> Self {
-        Self { stream, input: BytesMut::new(), output: BytesMut::new() }
+        Self {
+            stream,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+        }
     }
 
     /// Reads once; zero bytes mean the peer has closed its side. Cancel safe.
@@ -66,7 +70,11 @@ pub fn poll_read(
 }
 
 /// Writes until `output` is empty.
-pub fn poll_write(stream: &mut Stream, output: &mut BytesMut, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+pub fn poll_write(
+    stream: &mut Stream,
+    output: &mut BytesMut,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
     while !output.is_empty() {
         let written = ready!(Pin::new(&mut *stream).poll_write(cx, output))?;
         if written == 0 {

@@ -239,6 +239,19 @@ mod tests {
         std::fs::remove_file(&path).expect("remove");
     }
 
+    #[test]
+    fn accept_errors_pause_unless_they_are_one_clients_own() {
+        let pauses = |code| {
+            matches!(
+                policy(&io::Error::from_raw_os_error(code)),
+                AfterError::Pause
+            )
+        };
+        let (emfile, enfile, enomem, econnaborted, eintr) = (24, 23, 12, 103, 4);
+        assert!(pauses(emfile) && pauses(enfile) && pauses(enomem));
+        assert!(!pauses(econnaborted) && !pauses(eintr));
+    }
+
     #[tokio::test]
     async fn tcp_accepts() {
         let address = Address::Tcp {

@@ -47,6 +47,8 @@ impl Stream {
             Address::Tcp { host, port } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 set_tcp_options(&stream)?;
+                // Keepalive says nothing while bytes wait to be acknowledged; this does.
+                SockRef::from(&stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))?;
                 Ok(Self::Tcp(stream))
             }
             Address::Unix(path) => Ok(Self::Unix(UnixStream::connect(path).await?)),
@@ -80,6 +82,7 @@ impl Stream {
         peer.map_or_else(|_| "disconnected".to_owned(), |address| address.to_string())
     }
 
+    #[cfg(test)]
     pub fn is_encrypted(&self) -> bool {
         match self {
             Self::Tls(_) => true,
@@ -211,6 +214,8 @@ fn sent(traffic: &Traffic, polled: Poll<io::Result<usize>>) -> Poll<io::Result<u
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_RETRIES: u32 = 6;
+/// Without it, a write to a host that vanished fails after a quarter of an hour.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {

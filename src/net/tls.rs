@@ -91,6 +91,7 @@ impl Tls {
     }
 
     /// Plaintext only.
+    #[cfg(test)]
     pub fn disabled() -> Arc<Self> {
         Self::load(&ServerTls {
             mode: ServerTlsMode::Disable,
@@ -173,7 +174,7 @@ fn session_binding(session: &rustls::ClientConnection) -> Option<Vec<u8>> {
     end_point_binding(session.peer_certificates()?.first()?)
 }
 
-/// A host name that TLS cannot express (one with an underscore, say) can still be connected to in the
+/// A host name that TLS cannot express (one with a hyphen at its end, say) can still be connected to in the
 /// modes that do not look at it; verify-full then fails, since no certificate names this address.
 fn server_name(host: &str) -> ServerName<'static> {
     let no_name = || ServerName::from(std::net::IpAddr::from([0, 0, 0, 0]));

@@ -10,5 +10,5 @@ mod resolve;
 pub use node::{
     Access, Control, ExplainFormat, KeySource, KeyTarget, Plan, Route, Setting, Targets,
 };
-pub use resolve::{Destination, NoParams, ParamValues};
 pub use print::explain_lines;
+pub use resolve::{Destination, NoParams, ParamValues};

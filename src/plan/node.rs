@@ -47,6 +47,8 @@ pub struct KeyTarget {
     pub keyspace: KeyspaceIndex,
     /// Never empty. More than one where several tables are tied to values separately.
     pub sources: Vec<KeySource>,
+    /// The values are stored by an INSERT: NULL is an error. Elsewhere a NULL matches no row.
+    pub stores: bool,
 }
 
 /// Where a key value comes from.

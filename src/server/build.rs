@@ -50,11 +50,14 @@ pub async fn serve(path: PathBuf, stop: impl Future<Output = ()>) -> Result<(), 
         globals: Globals::default(),
         metrics,
     });
-    let (reload_handle, reload_requests) = ReloadHandle::new();
+    let (reload, reload_requests) = ReloadHandle::new();
+    let secrets = Secrets::new();
+    // Derived ahead, so that the time of a first login does not tell whether the user exists.
+    secrets.prepare(&config.users);
     let doors = Arc::new(Doors {
         shared: shared.clone(),
-        secrets: Secrets::new(),
-        reload: reload_handle,
+        secrets: secrets.clone(),
+        reload,
     });
     let (closing, closed) = watch::channel(false);
     let accepting: Vec<_> = listeners
@@ -69,7 +72,7 @@ pub async fn serve(path: PathBuf, stop: impl Future<Output = ()>) -> Result<(), 
         tokio::spawn(http::serve(listener, shared.clone(), stopped))
     });
     announce(&config);
-    reload::until(pin!(stop), &path, &shared, reload_requests)
+    reload::until(pin!(stop), &path, &shared, &secrets, reload_requests)
         .await
         .map_err(ServeError::Signal)?;
 
@@ -78,7 +81,11 @@ pub async fn serve(path: PathBuf, stop: impl Future<Output = ()>) -> Result<(), 
     for task in accepting {
         let _ = task.await;
     }
-    drain::sessions(&shared.registry, shared.topology.snapshot().config.drain_timeout).await;
+    drain::sessions(
+        &shared.registry,
+        shared.topology.snapshot().config.drain_timeout,
+    )
+    .await;
     shared.topology.close();
     let _ = http_stop.send(());
     finish_http(http).await;
@@ -87,8 +94,10 @@ pub async fn serve(path: PathBuf, stop: impl Future<Output = ()>) -> Result<(), 
 
 fn listen(config: &Config) -> Result<Vec<Listener>, ServeError> {
     let bind = |address: &Address| {
-        Listener::bind(address)
-            .map_err(|error| ServeError::Listen { address: address.to_string(), error })
+        Listener::bind(address).map_err(|error| ServeError::Listen {
+            address: address.to_string(),
+            error,
+        })
     };
     config.listen.iter().map(bind).collect()
 }
@@ -99,7 +108,10 @@ async fn listen_http(config: &Config) -> Result<Option<TcpListener>, ServeError>
     };
     match TcpListener::bind(address).await {
         Ok(listener) => Ok(Some(listener)),
-        Err(error) => Err(ServeError::Listen { address: address.to_string(), error }),
+        Err(error) => Err(ServeError::Listen {
+            address: address.to_string(),
+            error,
+        }),
     }
 }
 
@@ -135,7 +147,10 @@ async fn finish_http(http: Option<JoinHandle<io::Result<()>>>) {
         return;
     };
     let abort = task.abort_handle();
-    if tokio::time::timeout(drain::HTTP_TIMEOUT, task).await.is_err() {
+    if tokio::time::timeout(drain::HTTP_TIMEOUT, task)
+        .await
+        .is_err()
+    {
         abort.abort();
     }
 }

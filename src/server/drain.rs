@@ -16,11 +16,18 @@ const LOOK: Duration = Duration::from_millis(20);
 /// left then is cut off when the process ends, and its servers roll back.
 pub(super) async fn sessions(registry: &Registry, limit: Duration) {
     let deadline = Instant::now() + limit;
-    tracing::info!(sessions = registry.len(), limit_seconds = limit.as_secs(), "draining");
+    tracing::info!(
+        sessions = registry.len(),
+        limit_seconds = limit.as_secs(),
+        "draining"
+    );
     registry.stop_all();
     while registry.len() > 0 {
         if Instant::now() >= deadline {
-            tracing::warn!(sessions = registry.len(), "sessions cut off at the drain limit");
+            tracing::warn!(
+                sessions = registry.len(),
+                "sessions cut off at the drain limit"
+            );
             return;
         }
         tokio::time::sleep(LOOK).await;

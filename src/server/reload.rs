@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::admin::ReloadRequest;
+use crate::auth::Secrets;
 use crate::config::{self, Config, Errors};
 use crate::session::Shared;
 
@@ -23,6 +24,7 @@ pub(super) async fn until(
     mut stop: Pin<&mut impl Future<Output = ()>>,
     path: &Path,
     shared: &Shared,
+    secrets: &Secrets,
     mut requests: mpsc::Receiver<ReloadRequest>,
 ) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
@@ -30,18 +32,18 @@ pub(super) async fn until(
         tokio::select! {
             () = &mut stop => return Ok(()),
             _ = hangup.recv() => {
-                let _ = reload_and_log(path, shared);
+                let _ = reload_and_log(path, shared, secrets);
             }
             Some(answer) = requests.recv() => {
                 // Whoever asked may have left meanwhile.
-                let _ = answer.send(reload_and_log(path, shared));
+                let _ = answer.send(reload_and_log(path, shared, secrets));
             }
         }
     }
 }
 
-fn reload_and_log(path: &Path, shared: &Shared) -> Result<String, String> {
-    let outcome = reload(path, shared);
+fn reload_and_log(path: &Path, shared: &Shared, secrets: &Secrets) -> Result<String, String> {
+    let outcome = reload(path, shared, secrets);
     match &outcome {
         Ok(notes) => tracing::info!(%notes, "configuration reloaded"),
         Err(error) => tracing::error!(%error, "configuration not reloaded, the old one stays"),
@@ -51,7 +53,7 @@ fn reload_and_log(path: &Path, shared: &Shared) -> Result<String, String> {
 
 /// Takes the file's configuration. A bad file changes nothing. The answer says what a reload cannot
 /// change.
-fn reload(path: &Path, shared: &Shared) -> Result<String, String> {
+fn reload(path: &Path, shared: &Shared, secrets: &Secrets) -> Result<String, String> {
     let config = load(path).map_err(|errors| errors.to_string())?;
     let before = shared.topology.snapshot();
     let mut notes = Vec::new();
@@ -61,6 +63,10 @@ fn reload(path: &Path, shared: &Shared) -> Result<String, String> {
     if config.http != before.config.http {
         notes.push("the http address changes at the next start");
     }
-    shared.topology.reload(Arc::new(config)).map_err(|error| error.to_string())?;
+    secrets.prepare(&config.users);
+    shared
+        .topology
+        .reload(Arc::new(config))
+        .map_err(|error| error.to_string())?;
     Ok(notes.join("; "))
 }

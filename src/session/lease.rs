@@ -102,7 +102,7 @@ impl Session {
     async fn take(&mut self, shard: ShardId) -> Result<(), PgError> {
         if let Some(at) = self.kept.iter().position(|bound| bound.shard == shard) {
             let bound = self.kept.swap_remove(at);
-            self.entry().runs_on(&bound.lease.cancel);
+            self.entry().runs_on(bound.lease.cancel.clone());
             self.server = Some(bound);
             return Ok(());
         }
@@ -117,7 +117,7 @@ impl Session {
                 ));
             }
         };
-        entry.runs_on(&lease.cancel);
+        entry.runs_on(lease.cancel.clone());
         self.server = Some(Bound {
             shard,
             lease,
@@ -295,7 +295,11 @@ impl Session {
         }
         self.queue_bytes(wire::put_flush);
         self.run(io).await?;
-        if self.relay.error.is_some() { Err(Failure::Told) } else { Ok(()) }
+        if self.relay.error.is_some() {
+            Err(Failure::Told)
+        } else {
+            Ok(())
+        }
     }
 
     /// Sends what is queued, without reading answers.
@@ -311,7 +315,9 @@ impl Session {
     }
 
     pub fn queued_bytes(&self) -> usize {
-        self.server.as_ref().map_or(0, |server| server.lease.output.len())
+        self.server
+            .as_ref()
+            .map_or(0, |server| server.lease.output.len())
     }
 
     /// Ends the pipeline so far with a Sync of our own and waits for its answers. An error among them
@@ -366,7 +372,12 @@ impl Session {
     /// A statement, or a pipeline with its Sync, is over: settings of a transaction that ended take
     /// effect or vanish, and the connection goes back.
     pub async fn finish(&mut self) {
-        let failed = self.relay.error.take().is_some();
+        let error = self.relay.error.take();
+        let failed = error.is_some();
+        if let (Some(SqlState::READ_ONLY_TRANSACTION), Some(server)) = (error, &self.server) {
+            // The primary may have become a replica.
+            self.database.poll_now(server.shard);
+        }
         self.observe();
         if self.txn == Transaction::Idle {
             if failed {
@@ -416,6 +427,9 @@ impl Session {
     }
 
     pub(super) fn lose_server(&mut self) {
+        if let Some(server) = &self.server {
+            self.database.poll_now(server.shard);
+        }
         self.drop_server();
         self.txn.lose();
         self.settings.rollback();

@@ -124,7 +124,8 @@ impl Session {
     /// parameters the client is to be told.
     pub async fn start(&mut self, io: &mut Buffered, settings: Settings) -> Result<(), Failure> {
         self.settings = settings;
-        self.enter(io, self.default_shard(), Purpose::Describe).await?;
+        self.enter(io, self.default_shard(), Purpose::Describe)
+            .await?;
         if let Some(server) = &self.server {
             self.reported = server.lease.parameters.clone();
         }
@@ -162,7 +163,10 @@ impl Session {
         let user = current.config.users.get(&self.user.name);
         let allowed = user.filter(|user| user.databases.contains(name));
         let (Some(user), Some(database)) = (allowed, current.databases.get(name)) else {
-            let gone = format!("user \"{}\" may no longer use database \"{name}\"", self.user.name);
+            let gone = format!(
+                "user \"{}\" may no longer use database \"{name}\"",
+                self.user.name
+            );
             let gone = PgError::proxy(SqlState::ADMIN_SHUTDOWN, gone);
             return Err(Failure::Fatal(gone.fatal()));
         };
@@ -236,7 +240,10 @@ impl Session {
 
     /// A statement as this session prepares it now.
     pub fn prepare(&self, text: &str, param_types: Vec<Oid>, plan: Arc<Plan>) -> Arc<Prepared> {
-        let global = self.shared.globals.intern(text, &param_types, self.settings.mark());
+        let global = self
+            .shared
+            .globals
+            .intern(text, &param_types, self.settings.mark());
         Arc::new(Prepared { global, plan })
     }
 

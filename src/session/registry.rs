@@ -64,7 +64,7 @@ pub struct Entry {
 
 #[derive(Default)]
 struct Running {
-    server: Option<CancelKey>,
+    server: Option<Arc<CancelKey>>,
     cancels_on_their_way: usize,
 }
 
@@ -96,8 +96,8 @@ impl Entry {
     }
 
     /// The client's statements now run behind this key.
-    pub fn runs_on(&self, server: &CancelKey) {
-        self.running().server = Some(server.clone());
+    pub fn runs_on(&self, server: Arc<CancelKey>) {
+        self.running().server = Some(server);
     }
 
     /// The client no longer uses a server connection. Returns once no cancel is on its way there.

@@ -87,7 +87,9 @@ impl Visitor for Census<'_> {
 
 fn parse(tokens: &[Token<'_>], text: &str) -> Result<Statement, Unread> {
     let dialect = PostgreSqlDialect {};
-    let tokens: Vec<_> = tokens.iter().map(|token| convert_token(token, text)).collect();
+    let weaker = weaker_locks(tokens);
+    let kept = tokens.iter().enumerate().filter(|(place, _)| !weaker.contains(place));
+    let tokens: Vec<_> = kept.map(|(_, token)| convert_token(token, text)).collect();
     // The parser spends several levels on one level of parentheses.
     let mut parser = Parser::new(&dialect).with_recursion_limit(NESTING_MAX * 8).with_tokens_with_locations(tokens);
     let statement = parser.parse_statement().map_err(|error| match error {
@@ -100,6 +102,21 @@ fn parse(tokens: &[Token<'_>], text: &str) -> Result<Statement, Unread> {
     }
 }
 
+/// The words that make `FOR NO KEY UPDATE` and `FOR KEY SHARE` weaker, which the grammar does not know: for
+/// analysis they are the stronger locks.
+fn weaker_locks(tokens: &[Token<'_>]) -> Vec<usize> {
+    let word = |place: usize, word: &str| tokens.get(place).is_some_and(|token| token.is_word(word));
+    let mut places = Vec::new();
+    for (place, _) in tokens.iter().enumerate().filter(|(_, token)| token.is_word("for")) {
+        if word(place + 1, "no") && word(place + 2, "key") && word(place + 3, "update") {
+            places.extend([place + 1, place + 2]);
+        } else if word(place + 1, "key") && word(place + 2, "share") {
+            places.push(place + 1);
+        }
+    }
+    places
+}
+
 /// Estimates how deep the tree can become, from above.
 fn bounds(tokens: &[Token<'_>], text: &str) -> Result<usize, PgError> {
     if text.len() > ANALYSED_BYTES_MAX || tokens.len() > TOKENS_MAX {
@@ -109,32 +126,39 @@ fn bounds(tokens: &[Token<'_>], text: &str) -> Result<usize, PgError> {
         )
         .with_hint("split the statement, or use COPY"));
     }
-    // For each open parenthesis, the links of the chain it interrupts.
-    let mut chains = vec![0usize];
+    let mut levels = vec![Level::default()];
     let (mut total, mut deepest, mut nested) = (0usize, 0usize, 0usize);
     for token in tokens {
-        let link = |chains: &mut Vec<usize>| *chains.last_mut().unwrap_or(&mut 0) += 1;
+        let inner = levels.len() > 1;
+        let Some(level) = levels.last_mut() else { break };
         match token.kind {
             Kind::Operator => match &*token.value {
                 "(" | "[" => {
-                    link(&mut chains);
+                    level.links += 1;
                     total += 1;
-                    chains.push(0);
+                    levels.push(Level::default());
                 }
-                ")" | "]" if chains.len() > 1 => total -= chains.pop().unwrap_or(0),
-                "," => {}
+                ")" | "]" if inner => {
+                    total -= levels.pop().map_or(0, |level| level.links + level.arms);
+                }
+                // The next element of a list is beside the last one, not below it.
+                "," => total -= std::mem::take(&mut level.links),
                 _ => {
-                    link(&mut chains);
+                    level.links += 1;
                     total += 1;
                 }
             },
+            Kind::Word if matches!(&*token.value, "union" | "except" | "intersect") => {
+                level.arms += 1;
+                total += 1;
+            }
             Kind::Word if is_link(&token.value) => {
-                link(&mut chains);
+                level.links += 1;
                 total += 1;
             }
             _ => {}
         }
-        nested = nested.max(chains.len());
+        nested = nested.max(levels.len());
         deepest = deepest.max(total);
     }
     if nested > NESTING_MAX || deepest > CHAIN_MAX {
@@ -143,11 +167,20 @@ fn bounds(tokens: &[Token<'_>], text: &str) -> Result<usize, PgError> {
     Ok(deepest + nested)
 }
 
+/// What one open parenthesis interrupts.
+#[derive(Default)]
+struct Level {
+    /// Links of the chain since the last comma.
+    links: usize,
+    /// Set operations, which go on across commas.
+    arms: usize,
+}
+
 fn is_link(word: &str) -> bool {
     matches!(
         word,
         "and" | "or" | "not" | "is" | "in" | "like" | "ilike" | "similar" | "between" | "collate" | "at" | "case"
-            | "when" | "else" | "join" | "union" | "except" | "intersect" | "isnull" | "notnull" | "operator"
+            | "when" | "else" | "join" | "isnull" | "notnull" | "operator"
             | "select" | "with" | "any" | "all" | "some" | "exists" | "array" | "interval" | "prior" | "explain"
     )
 }

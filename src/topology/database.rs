@@ -70,10 +70,33 @@ impl LiveDatabase {
     /// Cancel safe.
     pub async fn lease(&self, shard: ShardId, user: &config::User) -> Result<Lease, PgError> {
         let shard = self.shard(shard)?;
+        let refused = match shard.primary() {
+            Some((index, server)) => match self.pool(shard, index, server, user)?.lease().await {
+                Err(error) if is_unreachable(&error) => {
+                    shard.poll_now();
+                    Some(Refused {
+                        server: index,
+                        polls: server.polls(),
+                        error,
+                    })
+                }
+                leased => return leased,
+            },
+            None => None,
+        };
+        self.lease_after_poll(shard, user, refused).await
+    }
+
+    /// The way of a lease that found no primary, or one that could not be connected to.
+    async fn lease_after_poll(
+        &self,
+        shard: &Arc<LiveShard>,
+        user: &config::User,
+        refused: Option<Refused>,
+    ) -> Result<Lease, PgError> {
         let wait = self.config.pool.wait;
         let give_up = Instant::now() + wait;
-        let mut refused: Option<Refused> = None;
-        loop {
+        while !self.is_closed() {
             let polled = shard.polled.notified();
             tokio::pin!(polled);
             polled.as_mut().enable();
@@ -81,31 +104,18 @@ impl LiveDatabase {
                 // Its monitor has not been back from it since.
                 (Some((index, server)), Some(refused)) if refused.stands(index, server) => give_up,
                 (Some((index, server)), _) => {
-                    let error = match self.pool(shard, index, server, user)?.lease().await {
-                        Err(error) if is_unreachable(&error) => error,
-                        leased => return leased,
-                    };
-                    // Twice by the same server, which its monitor still calls the primary.
-                    if refused.is_some_and(|before| before.server == index) || self.is_closed() {
-                        return Err(error);
-                    }
-                    refused = Some(Refused {
-                        server: index,
-                        polls: server.polls(),
-                        error,
-                    });
-                    shard.poll_now();
-                    give_up
+                    return self.pool(shard, index, server, user)?.lease().await;
                 }
                 (None, _) => shard.wait_until(wait).min(give_up),
             };
             if tokio::time::timeout_at(deadline, polled).await.is_err() {
-                return Err(match refused {
-                    Some(refused) if shard.primary().is_some() => refused.error,
-                    _ => shard.no_primary_error(),
-                });
+                break;
             }
         }
+        Err(match refused {
+            Some(refused) if shard.primary().is_some() => refused.error,
+            _ => shard.no_primary_error(),
+        })
     }
 
     /// Asks a shard's servers for their roles now: after a lost connection, 25006 or 57P0x.
@@ -172,19 +182,6 @@ impl LiveDatabase {
     /// Every shard has a primary and the schema is loaded.
     pub fn ready(&self) -> bool {
         self.schema.is_loaded() && self.shards.iter().all(|shard| shard.primary().is_some())
-    }
-
-    /// True if a database started from `other` would do the same in the same way, so that this one can be
-    /// kept with its connections. (The `config` it holds is then equal in all that matters here.)
-    pub fn same_servers(&self, other: &config::Database) -> bool {
-        let config = &*self.config;
-        config.name == other.name
-            && config.shards == other.shards
-            && config.service.user == other.service.user
-            && config.service.password == other.service.password
-            && config.pool == other.pool
-            && config.server_tls == other.server_tls
-            && config.map == other.map
     }
 
     /// Stops the monitors and closes the pools; leased connections are closed when they come back.

@@ -13,7 +13,6 @@ mod snapshot;
 mod shard;
 mod view;
 
-pub use control::{Control, ControlError};
 pub use database::LiveDatabase;
 pub use snapshot::{Snapshot, Topology};
 pub use view::{PoolView, Role, ServerView, ShardView};

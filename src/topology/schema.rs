@@ -153,14 +153,12 @@ impl Loader {
     }
 
     async fn load(&self) -> Result<Schema, String> {
-        let polled = self.default_shard.polled.notified();
-        tokio::pin!(polled);
-        polled.as_mut().enable();
-        if self.default_shard.primary().is_none() {
-            // Its first answer is a moment away at start.
-            let _ = tokio::time::timeout(RETRY_INTERVAL, polled).await;
-        }
-        let Some((_, primary)) = self.default_shard.primary() else {
+        // At start its first answer is a moment away.
+        let Some((_, primary)) = self
+            .default_shard
+            .primary_by(Instant::now() + RETRY_INTERVAL)
+            .await
+        else {
             let error = self.default_shard.no_primary_error();
             return Err(format!(
                 "{}: {}",

@@ -91,6 +91,20 @@ impl LiveShard {
         self.servers.get(index).map(|server| (index, server))
     }
 
+    /// The primary, waiting for one until `deadline`. Cancel safe.
+    pub(super) async fn primary_by(&self, deadline: Instant) -> Option<(usize, &LiveServer)> {
+        loop {
+            let polled = self.polled.notified();
+            tokio::pin!(polled);
+            // Before looking, so that an election in between is not missed.
+            polled.as_mut().enable();
+            if let Some(primary) = self.primary() {
+                return Some(primary);
+            }
+            tokio::time::timeout_at(deadline, polled).await.ok()?;
+        }
+    }
+
     pub(super) fn is_primary(&self, server: usize) -> bool {
         self.primary.load(Ordering::Acquire) == server
     }

@@ -52,7 +52,11 @@ impl Topology {
         let gone: Vec<_> = before
             .databases
             .iter()
-            .filter(|(name, old)| databases.get(*name).is_none_or(|new| !Arc::ptr_eq(new, old)))
+            .filter(|(name, old)| {
+                databases
+                    .get(*name)
+                    .is_none_or(|new| !Arc::ptr_eq(new, old))
+            })
             .map(|(_, old)| Arc::clone(old))
             .collect();
         self.current.store(Arc::new(Snapshot { config: Arc::clone(&config), databases }));
@@ -78,11 +82,19 @@ impl Topology {
 
     /// Every database has its primaries and its schema.
     pub fn ready(&self) -> bool {
-        self.current.load().databases.values().all(|database| database.ready())
+        self.current
+            .load()
+            .databases
+            .values()
+            .all(|database| database.ready())
     }
 
     pub fn close(&self) {
-        self.current.load().databases.values().for_each(|database| database.close());
+        self.current
+            .load()
+            .databases
+            .values()
+            .for_each(|database| database.close());
     }
 }
 

@@ -170,3 +170,36 @@ fn malformed_final_messages() {
         "before the first"
     );
 }
+
+#[test]
+fn no_changed_byte_gets_in() {
+    let secret = Arc::new(secret());
+    let attempt = |first: &[u8], last: &[u8]| {
+        let mut server = ScramServer::new(Arc::clone(&secret));
+        server.first_with_nonce(first, SERVER_NONCE)?;
+        server.finish(last)
+    };
+    assert!(attempt(CLIENT_FIRST.as_bytes(), CLIENT_FINAL.as_bytes()).is_ok());
+    for flip in [0x01, 0x20, 0x80, 0xff] {
+        for at in 0..CLIENT_FINAL.len() {
+            let mut last = CLIENT_FINAL.as_bytes().to_vec();
+            last[at] ^= flip;
+            assert!(
+                attempt(CLIENT_FIRST.as_bytes(), &last).is_err(),
+                "byte {at}"
+            );
+            assert!(
+                attempt(CLIENT_FIRST.as_bytes(), &last[..at]).is_err(),
+                "cut at {at}"
+            );
+        }
+        for at in 0..CLIENT_FIRST.len() {
+            let mut first = CLIENT_FIRST.as_bytes().to_vec();
+            first[at] ^= flip;
+            assert!(
+                attempt(&first, CLIENT_FINAL.as_bytes()).is_err(),
+                "byte {at}"
+            );
+        }
+    }
+}

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Client, NoTls, Row};
 
 use super::facts::{
     Catalog, Column, DatabaseFacts, ForeignKey, LoginError, ServerFacts, ServerState, SessionState,
     ShardFacts, Table, UniqueKey,
 };
 use crate::config::{Address, Config, Database, Password};
-use crate::net::Tls;
+use crate::net::{self, Tls};
 use crate::shardmap::TableName;
 
 /// For all catalog queries on one server.
@@ -161,7 +162,13 @@ async fn connect(
     user: &str,
     password: Option<String>,
 ) -> Result<Client, LoginError> {
-    let Target { database, tls, address, dbname, .. } = target;
+    let Target {
+        database,
+        tls,
+        address,
+        dbname,
+        ..
+    } = target;
     let mut config = tokio_postgres::Config::new();
     config
         .user(user)
@@ -176,7 +183,10 @@ async fn connect(
         let stream = net::open(address, tls, limit)
             .await
             .map_err(|error| LoginError::Unreachable(error.to_string()))?;
-        config.connect_raw(stream, NoTls).await.map_err(|error| login_error(&error))
+        config
+            .connect_raw(stream, NoTls)
+            .await
+            .map_err(|error| login_error(&error))
     };
     let (client, connection) = tokio::time::timeout(limit, login)
         .await

@@ -1,0 +1,185 @@
+//! Functions by name: those that read tables behind our back, keep state on a connection, or answer for
+//! one server only. Found by token: a name before a parenthesis.
+
+use super::Context;
+use super::names::Names;
+use crate::error::PgError;
+use crate::plan::Setting;
+use crate::shardmap::TableName;
+use crate::sql::tree::Name;
+use crate::sql::{Kind, Token};
+
+/// What the functions of a statement ask for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Calls {
+    /// A function whose state or answer belongs to the default shard.
+    pub(super) on_default: Option<String>,
+}
+
+/// Looks at every call in a sharded database.
+pub(super) fn check(tokens: &[Token<'_>], names: &Names<'_>, context: &Context<'_>) -> Result<Calls, PgError> {
+    let mut calls = Calls::default();
+    for call in calls_of(tokens) {
+        if is_opaque(&call, context) {
+            return Err(PgError::refusal(
+                format!("function {} is user-defined and might read or write any table", call.name),
+                "write its statements out, or call it on the shard directly",
+            ));
+        }
+        if runs_sql(&call.name) {
+            return Err(PgError::refusal(
+                format!("function {} runs SQL or reads tables named in a string, which Trunkline cannot route", call.name),
+                "run that SQL as a statement of its own",
+            ));
+        }
+        if measures(&call.name) && call.arguments.iter().any(|token| names_listed(token, names)) {
+            return Err(PgError::refusal(
+                format!("function {} would answer for one shard's part of the table", call.name),
+                "ask each shard directly",
+            ));
+        }
+        if on_default(&call.name) {
+            calls.on_default = Some(call.name.clone());
+        }
+    }
+    Ok(calls)
+}
+
+/// Calls that leave state on a server connection; looked at in every database.
+pub(super) fn check_session_state(tokens: &[Token<'_>], pooled: bool) -> Result<(), PgError> {
+    for call in calls_of(tokens) {
+        if pooled && locks_session(&call.name) {
+            return Err(PgError::refusal(
+                format!("{} is not supported in transaction pooling: the lock would stay on a shared connection", call.name),
+                "use pg_advisory_xact_lock within a transaction, or a pool in session mode",
+            ));
+        }
+        if call.name == "set_config" {
+            check_set_config(call.arguments)?;
+        }
+    }
+    Ok(())
+}
+
+struct Call<'t> {
+    schema: Option<String>,
+    name: String,
+    /// The tokens between the parentheses.
+    arguments: &'t [Token<'t>],
+}
+
+fn calls_of<'t>(tokens: &'t [Token<'t>]) -> impl Iterator<Item = Call<'t>> {
+    tokens.iter().enumerate().filter_map(move |(at, token)| {
+        if !token.is_name() || !tokens.get(at + 1).is_some_and(|next| next.is_op("(")) {
+            return None;
+        }
+        let qualified = at >= 2 && tokens[at - 1].is_op(".") && tokens[at - 2].is_name();
+        let schema = qualified.then(|| tokens[at - 2].value.clone().into_owned());
+        let arguments = &tokens[at + 2..at + 2 + group_length(&tokens[at + 2..])];
+        Some(Call { schema, name: token.value.clone().into_owned(), arguments })
+    })
+}
+
+/// The number of tokens before the parenthesis that closes.
+fn group_length(tokens: &[Token<'_>]) -> usize {
+    let mut depth = 0usize;
+    for (at, token) in tokens.iter().enumerate() {
+        if token.is_op("(") {
+            depth += 1;
+        } else if token.is_op(")") {
+            if depth == 0 {
+                return at;
+            }
+            depth -= 1;
+        }
+    }
+    tokens.len()
+}
+
+fn is_opaque(call: &Call<'_>, context: &Context<'_>) -> bool {
+    let functions = &context.schema.opaque_functions;
+    match &call.schema {
+        Some(schema) => functions.contains(&TableName { schema: schema.clone(), name: call.name.clone() }),
+        None => functions.iter().any(|function| function.name == call.name),
+    }
+}
+
+fn runs_sql(name: &str) -> bool {
+    const EXACT: &[&str] = &[
+        "connectby", "cursor_to_xml", "cursor_to_xmlschema", "query_to_xml", "query_to_xml_and_xmlschema",
+        "query_to_xmlschema", "table_to_xml", "table_to_xml_and_xmlschema", "table_to_xmlschema", "ts_rewrite",
+        "ts_stat", "xpath_table",
+    ];
+    EXACT.contains(&name)
+        || name.starts_with("crosstab")
+        || name.starts_with("schema_to_xml")
+        || name.starts_with("database_to_xml")
+}
+
+fn measures(name: &str) -> bool {
+    matches!(
+        name,
+        "pg_relation_size" | "pg_total_relation_size" | "pg_table_size" | "pg_indexes_size" | "pg_relation_filepath"
+            | "pg_relation_filenode" | "pgstattuple" | "pgstattuple_approx" | "pg_prewarm" | "pg_buffercache_evict_relation"
+    )
+}
+
+/// `matches`, `public.matches` or `"Matches"` in a string, as `regclass` reads it.
+fn names_listed(token: &Token<'_>, names: &Names<'_>) -> bool {
+    if token.kind != Kind::String {
+        return token.kind == Kind::BadString;
+    }
+    // Unreadable text names nothing: `regclass` refuses it too.
+    let Ok(inner) = crate::sql::tokens(&token.value) else { return false };
+    let name = match inner.as_slice() {
+        [name] if name.is_name() => Name { schema: None, name: name.value.clone().into_owned() },
+        [schema, dot, name] if schema.is_name() && dot.is_op(".") && name.is_name() => {
+            Name { schema: Some(schema.value.clone().into_owned()), name: name.value.clone().into_owned() }
+        }
+        _ => return false,
+    };
+    names.is_known(&name.name)
+}
+
+fn on_default(name: &str) -> bool {
+    const EXACT: &[&str] = &[
+        "currval", "lastval", "nextval", "setval", "pg_notify", "pg_cancel_backend", "pg_terminate_backend",
+        "pg_database_size", "pg_tablespace_size", "pg_export_snapshot", "pg_reload_conf", "pg_listening_channels",
+    ];
+    const PREFIXES: &[&str] = &[
+        "lo_", "dblink", "pg_advisory_", "pg_try_advisory_", "pg_stat_", "pg_ls_", "pg_read_", "pg_logical_",
+        "pg_replication_", "pg_create_", "pg_drop_", "pg_current_wal_", "pg_switch_wal", "pg_backup_", "pg_walfile_",
+    ];
+    EXACT.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || name == "loread" || name == "lowrite"
+}
+
+/// `pg_advisory_unlock_all` only lets go.
+fn locks_session(name: &str) -> bool {
+    matches!(
+        name,
+        "pg_advisory_lock" | "pg_advisory_lock_shared" | "pg_try_advisory_lock" | "pg_try_advisory_lock_shared"
+            | "pg_advisory_unlock" | "pg_advisory_unlock_shared"
+    )
+}
+
+/// Only for the transaction, and only settings the proxy need not know.
+fn check_set_config(arguments: &[Token<'_>]) -> Result<(), PgError> {
+    let refused = |message: &str| PgError::refusal(message, "use SET or SET LOCAL");
+    let [name, comma, .., local_comma, local] = arguments else {
+        return Err(refused("set_config with unusual arguments is not supported"));
+    };
+    let local_on = local.is_word("true") || (local.kind == Kind::String && matches!(&*local.value, "t" | "true" | "on"));
+    if !local_comma.is_op(",") || !local_on {
+        return Err(refused("set_config for the session is not supported: the server connection is shared"));
+    }
+    let plain = name.kind == Kind::String && comma.is_op(",");
+    let name = name.value.to_ascii_lowercase();
+    let watched = matches!(
+        &*name,
+        "search_path" | "role" | "session_authorization" | "client_encoding" | "standard_conforming_strings"
+    );
+    if !plain || watched {
+        return Err(refused("set_config of a setting that Trunkline must know is not supported"));
+    }
+    super::control::check_setting(&Setting { name, values: Some(Vec::new()) })
+}

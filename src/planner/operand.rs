@@ -1,0 +1,101 @@
+//! Whether an operand gives a sharding key's value, exactly as PostgreSQL would compare it.
+
+use super::Context;
+use crate::error::{PgError, SqlState};
+use crate::plan::KeySource;
+use crate::sql::tree::{CastType, Constant, Operand};
+use crate::types::{KeyError, KeyType, KeyValue, Oid};
+
+/// The key's source, or `None` where the operand says nothing certain.
+///
+/// Errors: a literal PostgreSQL would refuse as well.
+pub(super) fn source(operand: &Operand, key: KeyType, context: &Context<'_>) -> Result<Option<KeySource>, PgError> {
+    let value = match (operand, family(key)) {
+        (Operand::Constant(Constant::Null), _) => KeyValue::Null,
+        (Operand::Constant(Constant::Int(value)), Family::Integer) => KeyValue::Int(*value),
+        // A literal of unknown type takes the type of the column it is compared with.
+        (Operand::Constant(Constant::Unknown(text)), _) | (Operand::Constant(Constant::Uuid(text)), Family::Uuid) => {
+            key.parse_text(text.as_bytes()).map_err(|error| bad_literal(&error, text))?
+        }
+        (Operand::Constant(Constant::Text(text)), Family::Text) => KeyValue::Text(text.clone()),
+        (Operand::Param { index, cast }, family) => return Ok(param(*index, *cast, family, context)),
+        _ => return Ok(None),
+    };
+    Ok(Some(KeySource::Literal(value)))
+}
+
+/// A parameter's own type is what Parse declared, else what a cast says; the cast then converts within
+/// the family, which changes no value.
+fn param(index: u16, cast: Option<CastType>, family: Family, context: &Context<'_>) -> Option<KeySource> {
+    let cast = cast.map_or(Oid::UNSPECIFIED, oid_of);
+    let declared = declared(context, index);
+    let fits = |oid: Oid| oid == Oid::UNSPECIFIED || family_of(oid) == Some(family);
+    if !fits(cast) || !fits(declared) {
+        return None;
+    }
+    let oid = if declared == Oid::UNSPECIFIED { cast } else { declared };
+    Some(KeySource::Param { index, oid })
+}
+
+/// The type Parse declared; PostgreSQL takes `unknown` for none.
+pub(super) fn declared(context: &Context<'_>, index: u16) -> Oid {
+    match context.param_types.get(usize::from(index)) {
+        None | Some(&Oid::UNKNOWN) => Oid::UNSPECIFIED,
+        Some(oid) => *oid,
+    }
+}
+
+pub(super) fn oid_of(cast: CastType) -> Oid {
+    match cast {
+        CastType::SmallInt => Oid::INT2,
+        CastType::Integer => Oid::INT4,
+        CastType::BigInt => Oid::INT8,
+        CastType::Text => Oid::TEXT,
+        CastType::Varchar => Oid::VARCHAR,
+        CastType::Uuid => Oid::UUID,
+    }
+}
+
+pub(super) fn key_oid(key: KeyType) -> Oid {
+    match key {
+        KeyType::SmallInt => Oid::INT2,
+        KeyType::Integer => Oid::INT4,
+        KeyType::BigInt => Oid::INT8,
+        KeyType::Text => Oid::TEXT,
+        KeyType::Varchar => Oid::VARCHAR,
+        KeyType::Uuid => Oid::UUID,
+    }
+}
+
+/// Types among which `=` compares the values that are hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    Integer,
+    Text,
+    Uuid,
+}
+
+pub(super) fn family(key: KeyType) -> Family {
+    match key {
+        KeyType::SmallInt | KeyType::Integer | KeyType::BigInt => Family::Integer,
+        KeyType::Text | KeyType::Varchar => Family::Text,
+        KeyType::Uuid => Family::Uuid,
+    }
+}
+
+pub(super) fn family_of(oid: Oid) -> Option<Family> {
+    match oid {
+        Oid::INT2 | Oid::INT4 | Oid::INT8 => Some(Family::Integer),
+        Oid::TEXT | Oid::VARCHAR => Some(Family::Text),
+        Oid::UUID => Some(Family::Uuid),
+        _ => None,
+    }
+}
+
+fn bad_literal(error: &KeyError, text: &str) -> PgError {
+    let code = match error {
+        KeyError::OutOfRange { .. } => SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
+        _ => SqlState::INVALID_TEXT_REPRESENTATION,
+    };
+    PgError::client(code, format!("{error}: \"{text}\"")).with_detail("The literal is compared with a sharding key.")
+}

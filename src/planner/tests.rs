@@ -1,0 +1,173 @@
+//! Golden plans: `testdata/*.txt` holds statements and what becomes of them.
+//!
+//! `UPDATE_EXPECT=1 cargo test --lib planner` rewrites the files in place. Lines `#! name: value` before a
+//! statement set its context: `search_path`, `types` (OIDs declared in Parse), `pooling: session`,
+//! `opaque` (relations), `functions` (opaque ones), `map: unsharded`.
+
+mod robust;
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::PathBuf;
+
+use super::{Context, Schema, plan};
+use crate::error::PgError;
+use crate::plan::NoParams;
+use crate::shardmap::{
+    HashFunction, Keyspace, KeyspaceIndex, MapVersion, Placement, ShardId, ShardMap, ShardingFunction, ShardingKey,
+    TableKind, TableName,
+};
+use crate::types::{KeyType, Oid};
+
+/// The map all golden files share.
+pub(super) fn map() -> ShardMap {
+    let keyspace = |name: &str, column: &str, key_type| Keyspace {
+        name: name.to_owned(),
+        key: ShardingKey { column: column.to_owned(), key_type },
+        function: ShardingFunction::Hash(HashFunction { logical_shards: 256 }),
+        placement: Placement::even(256, 2),
+    };
+    let mut tables = HashMap::new();
+    let mut table = |schema: &str, name: &str, kind: TableKind| {
+        tables.insert(TableName { schema: schema.to_owned(), name: name.to_owned() }, kind);
+    };
+    let sharded = |keyspace, column: &str| TableKind::Sharded { keyspace: KeyspaceIndex(keyspace), column: column.to_owned() };
+    for name in ["matches", "detections", "Quoted Table"] {
+        table("public", name, sharded(0, "organization_id"));
+    }
+    table("public", "organizations", sharded(0, "id"));
+    table("audit", "events", sharded(0, "organization_id"));
+    table("public", &"x".repeat(63), sharded(0, "organization_id"));
+    table("public", "docs", sharded(1, "tenant"));
+    table("public", "pages", sharded(1, "tenant"));
+    table("public", "devices", sharded(2, "device_id"));
+    table("public", "readings", sharded(2, "device_id"));
+    table("public", "classes", TableKind::Reference);
+    ShardMap {
+        version: MapVersion(1),
+        shards: vec!["s1".to_owned(), "s2".to_owned()],
+        default_shard: ShardId(0),
+        keyspaces: vec![
+            keyspace("tenants", "organization_id", KeyType::BigInt),
+            keyspace("texts", "tenant", KeyType::Text),
+            keyspace("things", "device_id", KeyType::Uuid),
+        ],
+        tables,
+    }
+}
+
+#[derive(Default)]
+struct Case {
+    /// Comments, directives and the statement, as written.
+    head: String,
+    sql: String,
+    directives: HashMap<String, String>,
+}
+
+#[test]
+fn golden_plans() {
+    let update = std::env::var_os("UPDATE_EXPECT").is_some();
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/planner/testdata");
+    let (mut cases, mut wrong) = (0, Vec::new());
+    for entry in fs::read_dir(directory).expect("testdata exists") {
+        let path = entry.expect("readable entry").path();
+        if path.extension().is_none_or(|extension| extension != "txt") {
+            continue;
+        }
+        let before = fs::read_to_string(&path).expect("readable file");
+        let mut after = String::new();
+        for case in parse(&before) {
+            cases += 1;
+            after.push_str(&case.head);
+            after.push_str("----\n");
+            after.push_str(&answer(&case));
+            after.push('\n');
+        }
+        if before.trim_end() != after.trim_end() {
+            if update {
+                fs::write(&path, after.trim_end().to_owned() + "\n").expect("writable file");
+            } else {
+                let line = before.lines().zip(after.lines()).position(|(b, a)| b != a).map_or(0, |line| line + 1);
+                wrong.push(format!("{}:{line}\n{}", path.display(), after.lines().skip(line.saturating_sub(3)).take(8).collect::<Vec<_>>().join("\n")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "golden files differ (UPDATE_EXPECT=1 rewrites them), for example\n{}", wrong.join("\n\n"));
+    assert!(cases >= 250, "only {cases} golden cases");
+}
+
+fn parse(file: &str) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let mut case = Case::default();
+    let mut in_answer = false;
+    for line in file.lines() {
+        if in_answer {
+            in_answer = !line.is_empty();
+            continue;
+        }
+        if line == "----" {
+            cases.push(std::mem::take(&mut case));
+            in_answer = true;
+            continue;
+        }
+        case.head.push_str(line);
+        case.head.push('\n');
+        if let Some((name, value)) = line.strip_prefix("#! ").and_then(|directive| directive.split_once(": ")) {
+            case.directives.insert(name.to_owned(), value.to_owned());
+        } else if !line.starts_with("# ") {
+            case.sql.push_str(line);
+            case.sql.push('\n');
+        }
+    }
+    cases
+}
+
+fn answer(case: &Case) -> String {
+    let list = |name: &str| -> Vec<String> {
+        case.directives.get(name).map(|value| value.split(", ").map(str::to_owned).collect()).unwrap_or_default()
+    };
+    let public = |names: Vec<String>| -> HashSet<TableName> {
+        names.into_iter().map(|name| TableName { schema: "public".to_owned(), name }).collect()
+    };
+    let schema = Schema { opaque_relations: public(list("opaque")), opaque_functions: public(list("functions")) };
+    let mut map = map();
+    if case.directives.contains_key("map") {
+        map.tables.clear();
+    }
+    let search_path = case.directives.contains_key("search_path").then(|| list("search_path"));
+    let types: Vec<Oid> = list("types").iter().map(|oid| Oid(oid.parse().expect("an OID"))).collect();
+    let context = Context {
+        map: &map,
+        schema: &schema,
+        search_path: search_path.as_deref(),
+        param_types: &types,
+        transaction_pooling: !case.directives.contains_key("pooling"),
+    };
+    match plan(case.sql.trim_end(), &context) {
+        Ok(plan) => {
+            // A literal key leads somewhere or nowhere, parameters do so later.
+            let resolved = match &plan {
+                crate::plan::Plan::Route(route) if !plan.lines(&map, &types, &NoParams).iter().any(|line| line.contains("= $")) => {
+                    route.resolve(&map, &types, &NoParams).map(|_| ())
+                }
+                _ => Ok(()),
+            };
+            match resolved {
+                Ok(()) => plan.lines(&map, &types, &NoParams).join("\n") + "\n",
+                Err(error) => refused(&error),
+            }
+        }
+        Err(error) => refused(&error),
+    }
+}
+
+fn refused(error: &PgError) -> String {
+    let mut text = format!("refused {}: {}\n", error.code, error.message);
+    if let Some(hint) = &error.hint {
+        text.push_str(&format!("  hint: {hint}\n"));
+    }
+    if let Some(position) = error.position {
+        text.push_str(&format!("  position: {position}\n"));
+    }
+    text
+}

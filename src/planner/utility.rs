@@ -1,0 +1,233 @@
+//! Everything that is no query: DDL, COPY, cursors, notifications, and what concerns a whole server. Read
+//! by token.
+
+use super::cursor::Cursor;
+use super::{Planner, route};
+use crate::error::PgError;
+use crate::plan::{Access, ExplainFormat, Plan, Route, Targets};
+use crate::sql::Token;
+use crate::sql::tree::Name;
+
+use super::names::Relation;
+use crate::shardmap::TableKind;
+
+/// What leaves state on a server connection is refused where connections are shared; looked at in every
+/// database, sharded or not.
+pub(super) fn check_session_state(mut at: Cursor<'_>, pooled: bool) -> Result<(), PgError> {
+    if !pooled {
+        return Ok(());
+    }
+    let refused = |what: &str, hint: &str| {
+        Err(PgError::refusal(format!("{what} is not supported in transaction pooling"), hint))
+    };
+    let all = at.rest;
+    match at.next().map(|token| &*token.value).unwrap_or_default() {
+        "listen" => refused("LISTEN", "listen on a connection of its own, straight to the server"),
+        "prepare" | "execute" => refused(
+            "SQL-level PREPARE and EXECUTE",
+            "use the driver's prepared statements (protocol level), which work in every pool mode",
+        ),
+        "declare" if all.windows(2).any(|pair| pair[0].is_word("with") && pair[1].is_word("hold")) => {
+            refused("DECLARE … WITH HOLD", "declare the cursor within a transaction, without WITH HOLD")
+        }
+        "create" if at.take_any(&["temp", "temporary"]) || (at.take_any(&["local", "global"]) && at.take_any(&["temp", "temporary"])) => {
+            refused("CREATE TEMPORARY", "use an ordinary (perhaps unlogged) table, or a pool in session mode")
+        }
+        "load" => refused("LOAD", "use session_preload_libraries on the server"),
+        _ if into_temporary(all) => refused("SELECT INTO a temporary table", "use an ordinary table"),
+        _ => Ok(()),
+    }
+}
+
+fn into_temporary(tokens: &[Token<'_>]) -> bool {
+    let temporary = |token: &Token<'_>| token.is_word("temp") || token.is_word("temporary");
+    tokens.windows(2).any(|pair| pair[0].is_word("into") && temporary(&pair[1]))
+        || tokens.windows(3).any(|three| three[0].is_word("into") && three[1].is_word("local") && temporary(&three[2]))
+        || tokens.iter().any(|token| token.is_word("pg_temp"))
+}
+
+impl Planner<'_> {
+    /// `EXPLAIN [ANALYZE] [VERBOSE] statement`, or with options in parentheses.
+    pub(super) fn explain(&self, mut at: Cursor<'_>) -> Result<Plan, PgError> {
+        let (mut analyze, mut format) = (false, ExplainFormat::Text);
+        if at.rest.first().is_some_and(|token| token.is_op("(")) && !starts_query(&at.rest[1..]) {
+            let before = at.rest;
+            at.skip_group();
+            let options = &before[1..before.len() - at.rest.len()];
+            for option in options.split(|token| token.is_op(",")) {
+                let Some((name, value)) = option.split_first() else { continue };
+                let value = value.first().map(|value| value.value.to_ascii_lowercase()).unwrap_or_default();
+                if name.is_word("analyze") || name.is_word("analyse") {
+                    analyze = !matches!(&*value, "off" | "false" | "0");
+                } else if name.is_word("format") && value != "text" {
+                    format = ExplainFormat::Structured;
+                }
+            }
+        } else {
+            analyze = at.take_any(&["analyze", "analyse"]);
+            let _ = at.take("verbose");
+        }
+        // PostgreSQL explains no EXPLAIN.
+        if at.peek_word().is_none_or(|word| word == "explain") && !at.rest.first().is_some_and(|token| token.is_op("(")) {
+            return Err(at.syntax_error());
+        }
+        let inner = match self.statement(at)? {
+            Plan::Route(route) => route,
+            Plan::Control(_) => return Err(at.syntax_error()),
+        };
+        let access = if analyze { inner.access } else { Access::Read };
+        Ok(Plan::Route(Route { access, explain: Some(format), ..inner }))
+    }
+
+    /// `DECLARE name … CURSOR … FOR query`.
+    pub(super) fn declare(&self, at: Cursor<'_>) -> Result<Plan, PgError> {
+        let Some(place) = at.rest.iter().position(|token| token.is_word("for")) else {
+            return Err(Cursor { rest: &[], ..at }.syntax_error());
+        };
+        self.inner_query(Cursor { rest: &at.rest[place + 1..], ..at })
+    }
+
+    fn inner_query(&self, at: Cursor<'_>) -> Result<Plan, PgError> {
+        match at.peek_word() {
+            Some("select" | "values" | "with" | "table" | "insert" | "update" | "delete" | "merge") => self.query(at),
+            None if at.rest.first().is_some_and(|token| token.is_op("(")) => self.query(at),
+            _ => Err(at.syntax_error()),
+        }
+    }
+
+    pub(super) fn copy(&self, mut at: Cursor<'_>) -> Result<Plan, PgError> {
+        if at.rest.first().is_some_and(|token| token.is_op("(")) {
+            let before = at.rest;
+            at.skip_group();
+            let inner = &before[1..(before.len() - at.rest.len()).saturating_sub(1).max(1)];
+            return self.inner_query(Cursor { rest: inner, ..at });
+        }
+        let _ = at.take("binary");
+        let first = at.name()?;
+        let name = if at.take_op(".") {
+            Name { schema: Some(first), name: at.name()? }
+        } else {
+            Name { schema: None, name: first }
+        };
+        if at.rest.first().is_some_and(|token| token.is_op("(")) {
+            at.skip_group();
+        }
+        let reads = at.take("to");
+        let after_where = at.rest;
+        match self.names.resolve(&name)? {
+            Relation::Listed { table, kind: TableKind::Reference } if reads => {
+                Ok(route(Targets::Any, Access::Read, format!("reference table {table} is whole on every shard")))
+            }
+            Relation::Listed { table, kind: TableKind::Reference } => Err(super::scope::reference_write(table)),
+            Relation::Listed { table, kind: TableKind::Sharded { column, .. } } => Err(PgError::refusal(
+                format!("COPY of sharded table {table} is not supported yet: its rows live on several shards"),
+                if reads {
+                    format!("COPY (SELECT * FROM {table} WHERE {column} = …) TO STDOUT")
+                } else {
+                    "use INSERT, or COPY on each shard directly".to_owned()
+                },
+            )),
+            Relation::Catalog | Relation::Unlisted => {
+                // COPY … FROM … WHERE may hold subqueries only in error.
+                if let Some(listed) = self.names.mentioned(after_where) {
+                    return Err(self.names_listed("COPY", listed));
+                }
+                let access = if reads { Access::Read } else { Access::Write };
+                Ok(route(Targets::Default, access, format!("{name} is not in the shard map")))
+            }
+        }
+    }
+
+    /// DDL and all else, by the names in it.
+    pub(super) fn by_names(&self, at: Cursor<'_>) -> Result<Plan, PgError> {
+        let mut words = at;
+        let first = words.next().map(|token| &*token.value).unwrap_or_default();
+        let verb = first.to_ascii_uppercase();
+        if concerns_server(first, words) && self.names.map.shards.len() > 1 {
+            return Err(PgError::refusal(
+                format!("{verb} of something that belongs to a whole server would change one shard's server only"),
+                "run it on each server directly",
+            ));
+        }
+        match first {
+            "do" | "call" => {
+                return Err(PgError::refusal(
+                    format!("{verb} runs code that might read or write any table"),
+                    "write its statements out, or run it on the shard directly",
+                ));
+            }
+            "prepare" | "execute" => {
+                return Err(PgError::refusal(
+                    "SQL-level PREPARE and EXECUTE are not supported in a sharded database",
+                    "use the driver's prepared statements (protocol level)",
+                ));
+            }
+            "reassign" => {
+                return Err(PgError::refusal(
+                    "REASSIGN OWNED would change one shard only",
+                    "run it on each shard directly",
+                ));
+            }
+            _ => {}
+        }
+        if let Some(listed) = self.names.mentioned(at.rest).or_else(|| self.mentioned_in_bodies(at.rest)) {
+            return Err(self.names_listed(&verb, listed));
+        }
+        let whole = matches!(first, "vacuum" | "analyze" | "analyse" | "cluster" | "reindex" | "drop")
+            && concerns_database(first, words);
+        if whole {
+            return Err(PgError::refusal(
+                format!("{verb} of a whole database or schema would reach one shard only"),
+                "run it on each shard directly, or name a table",
+            ));
+        }
+        Ok(route(Targets::Default, Access::Write, format!("{verb} names no table of the shard map")))
+    }
+
+    /// Function bodies and DO blocks are strings: their words count as names too.
+    fn mentioned_in_bodies(&self, tokens: &[Token<'_>]) -> Option<&str> {
+        let creates = tokens.first().is_some_and(|token| token.is_word("create") || token.is_word("alter"));
+        if !creates {
+            return None;
+        }
+        let strings = tokens.iter().filter(|token| token.kind == crate::sql::Kind::String);
+        strings.into_iter().find_map(|token| self.names.known_within(&token.value))
+    }
+
+    pub(super) fn names_listed(&self, verb: &str, listed: &str) -> PgError {
+        PgError::refusal(
+            format!("{verb} names \"{listed}\", which is in the shard map (or a view over it): it would reach one shard only"),
+            "run it on each shard directly",
+        )
+    }
+}
+
+fn starts_query(tokens: &[Token<'_>]) -> bool {
+    tokens.first().is_some_and(|token| {
+        token.is_op("(") || ["select", "with", "values", "table"].iter().any(|word| token.is_word(word))
+    })
+}
+
+/// Roles, databases, tablespaces and server settings.
+fn concerns_server(first: &str, mut at: Cursor<'_>) -> bool {
+    match first {
+        "create" | "alter" | "drop" => {
+            at.take_any(&["database", "role", "user", "group", "tablespace", "system", "subscription"])
+                && !at.take("mapping")
+        }
+        "checkpoint" => true,
+        _ => false,
+    }
+}
+
+/// VACUUM and its like without a table, DROP OWNED, DROP SCHEMA.
+fn concerns_database(first: &str, mut at: Cursor<'_>) -> bool {
+    if first == "drop" {
+        return at.take_any(&["owned", "schema", "extension"]);
+    }
+    if at.rest.first().is_some_and(|token| token.is_op("(")) {
+        at.skip_group();
+    }
+    while at.take_any(&["full", "freeze", "verbose", "analyze", "analyse", "concurrently"]) {}
+    at.rest.is_empty() || at.take_any(&["database", "system", "schema"])
+}
