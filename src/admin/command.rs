@@ -45,7 +45,9 @@ pub(super) struct Field {
 
 /// The definition of a view.
 pub(super) fn definition(command: Command) -> Option<&'static Definition> {
-    COMMANDS.iter().find(|definition| definition.command == command)
+    COMMANDS
+        .iter()
+        .find(|definition| definition.command == command)
 }
 
 /// Reads one command: case, comments, blanks and a semicolon at the end do not matter.
@@ -62,7 +64,9 @@ pub(super) fn parse(text: &str) -> Result<Command, PgError> {
         }
     };
     let tokens = sql::tokens(statement)?;
-    let known = COMMANDS.iter().find(|definition| is_written(&tokens, definition.words));
+    let known = COMMANDS
+        .iter()
+        .find(|definition| is_written(&tokens, definition.words));
     if let Some(definition) = known {
         return Ok(definition.command);
     }
@@ -101,26 +105,42 @@ fn unknown(statement: &str, tokens: &[Token<'_>]) -> PgError {
     let all: Vec<&str> = COMMANDS.iter().map(|definition| definition.words).collect();
     let hint = format!("The commands are {}.", all.join(", "));
     let is_sql = |word| tokens.first().is_some_and(|token| token.is_word(word));
-    if ["select", "with", "table", "values", "insert", "update", "delete"].into_iter().any(is_sql) {
+    if [
+        "select", "with", "table", "values", "insert", "update", "delete",
+    ]
+    .into_iter()
+    .any(is_sql)
+    {
         return PgError::refusal(
             "the admin console runs no SQL: psql's \\l, \\d and the like do not work here",
             hint,
         );
     }
     let start: String = statement.chars().take(STATEMENT_CHARS_SHOWN).collect();
-    PgError::client(SqlState::SYNTAX_ERROR, format!("unknown admin command \"{start}\""))
-        .with_hint(hint)
+    PgError::client(
+        SqlState::SYNTAX_ERROR,
+        format!("unknown admin command \"{start}\""),
+    )
+    .with_hint(hint)
 }
 
 /// Of a command that is none, this much is quoted.
 const STATEMENT_CHARS_SHOWN: usize = 60;
 
 const fn text(name: &'static str, meaning: &'static str) -> Field {
-    Field { name, oid: Oid::TEXT, meaning }
+    Field {
+        name,
+        oid: Oid::TEXT,
+        meaning,
+    }
 }
 
 const fn count(name: &'static str, meaning: &'static str) -> Field {
-    Field { name, oid: Oid::INT8, meaning }
+    Field {
+        name,
+        oid: Oid::INT8,
+        meaning,
+    }
 }
 
 const DATABASE: Field = text("database", "the database, as clients know it");
@@ -136,10 +156,24 @@ pub(super) const COMMANDS: &[Definition] = &[
             DATABASE,
             SHARD,
             SERVER,
-            text("role", "`primary`: statements go here; `replica`: in recovery; `stale`: a former primary that does not know it was replaced; `unknown`"),
-            Field { name: "reachable", oid: Oid::BOOL, meaning: "the last poll got an answer" },
-            text("lsn", "position of the log: written on a primary, replayed on a replica"),
-            Field { name: "lag_seconds", oid: Oid::NUMERIC, meaning: "age of the last transaction a replica has replayed" },
+            text(
+                "role",
+                "`primary`: statements go here; `replica`: in recovery; `stale`: a former primary that does not know it was replaced; `unknown`",
+            ),
+            Field {
+                name: "reachable",
+                oid: Oid::BOOL,
+                meaning: "the last poll got an answer",
+            },
+            text(
+                "lsn",
+                "position of the log: written on a primary, replayed on a replica",
+            ),
+            Field {
+                name: "lag_seconds",
+                oid: Oid::NUMERIC,
+                meaning: "age of the last transaction a replica has replayed",
+            },
             count("timeline", "the server's timeline"),
             text("version", "PostgreSQL's version"),
             text("last_error", "why the last poll failed"),
@@ -186,11 +220,17 @@ pub(super) const COMMANDS: &[Definition] = &[
         summary: "which shard holds which logical shards and tables",
         columns: &[
             DATABASE,
-            text("kind", "`sharded`: by key; `reference`: whole on every shard; `default`: all tables not listed"),
+            text(
+                "kind",
+                "`sharded`: by key; `reference`: whole on every shard; `default`: all tables not listed",
+            ),
             text("keyspace", "the keyspace, of sharded tables"),
             text("key", "column and type of its sharding key"),
             text("function", "its sharding function"),
-            text("logical_shards", "numbers of the logical shards on this shard"),
+            text(
+                "logical_shards",
+                "numbers of the logical shards on this shard",
+            ),
             SHARD,
             text("tables", "the tables"),
         ],
@@ -223,7 +263,10 @@ pub(super) const COMMANDS: &[Definition] = &[
         words: "SHOW HELP",
         command: Command::Show(Show::Help),
         summary: "this list",
-        columns: &[text("command", "the command"), text("meaning", "what it does")],
+        columns: &[
+            text("command", "the command"),
+            text("meaning", "what it does"),
+        ],
     },
     Definition {
         words: "RELOAD",

@@ -34,7 +34,10 @@ pub struct View {
 
 impl View {
     fn done(tag: &str) -> Self {
-        Self { tag: tag.to_owned(), ..Self::default() }
+        Self {
+            tag: tag.to_owned(),
+            ..Self::default()
+        }
     }
 }
 
@@ -57,7 +60,11 @@ impl Console {
     ];
 
     pub fn new(shared: Arc<Shared>, user: &str, reload: ReloadHandle) -> Self {
-        Self { shared, user: user.to_owned(), reload }
+        Self {
+            shared,
+            user: user.to_owned(),
+            reload,
+        }
     }
 
     /// Runs one command.
@@ -71,7 +78,11 @@ impl Console {
             Command::Reload => {
                 let notes = self.reload.reload().await?;
                 let done = "the configuration was read and taken";
-                let message = if notes.is_empty() { done.into() } else { format!("{done}; {notes}") };
+                let message = if notes.is_empty() {
+                    done.into()
+                } else {
+                    format!("{done}; {notes}")
+                };
                 Ok(show::message("RELOAD", message))
             }
             Command::Ignored(tag) => Ok(View::done(tag)),
@@ -80,7 +91,12 @@ impl Console {
 
     fn admit(&self) -> Result<(), PgError> {
         let snapshot = self.shared.topology.snapshot();
-        if snapshot.config.users.get(&self.user).is_some_and(|user| user.admin) {
+        if snapshot
+            .config
+            .users
+            .get(&self.user)
+            .is_some_and(|user| user.admin)
+        {
             return Ok(());
         }
         let message = format!("user \"{}\" may no longer use the admin console", self.user);

@@ -39,5 +39,8 @@ impl ReloadHandle {
 }
 
 fn stopping() -> PgError {
-    PgError::proxy(SqlState::ADMIN_SHUTDOWN, "the proxy stops and reloads nothing")
+    PgError::proxy(
+        SqlState::ADMIN_SHUTDOWN,
+        "the proxy stops and reloads nothing",
+    )
 }

@@ -33,7 +33,8 @@ pub fn config(yaml: &str) -> Config {
 /// Must be called within a runtime.
 pub fn shared() -> Arc<Shared> {
     let metrics = Metrics::new();
-    let topology = Topology::start(Arc::new(config(YAML)), metrics.clone()).expect("no files are needed");
+    let topology =
+        Topology::start(Arc::new(config(YAML)), metrics.clone()).expect("no files are needed");
     Arc::new(Shared {
         topology,
         registry: Arc::new(Registry::default()),

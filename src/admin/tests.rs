@@ -15,14 +15,20 @@ fn console(shared: &Arc<Shared>, user: &str) -> Console {
 
 fn printed(view: &View) -> Vec<String> {
     let cell = |cell: &Option<String>| cell.clone().unwrap_or_else(|| "∅".to_owned());
-    view.rows.iter().map(|row| row.iter().map(cell).collect::<Vec<_>>().join(" | ")).collect()
+    view.rows
+        .iter()
+        .map(|row| row.iter().map(cell).collect::<Vec<_>>().join(" | "))
+        .collect()
 }
 
 #[test]
 fn commands_are_read() {
     for (text, expected) in [
         ("show pools", Command::Show(Show::Pools)),
-        (" SHOW /* which */ Shards ; -- please", Command::Show(Show::Shards)),
+        (
+            " SHOW /* which */ Shards ; -- please",
+            Command::Show(Show::Shards),
+        ),
         ("reload", Command::Reload),
         ("", Command::Ignored("")),
         (" ; -- nothing", Command::Ignored("")),
@@ -53,8 +59,16 @@ fn what_is_no_command_is_refused_with_the_list() {
         let error = parse(text).expect_err(text);
         assert_eq!(error.code.as_str(), code, "{text}");
     }
-    let hint = parse("pause").expect_err("no command").hint.unwrap_or_default();
-    assert!(COMMANDS.iter().all(|definition| hint.contains(definition.words)), "{hint}");
+    let hint = parse("pause")
+        .expect_err("no command")
+        .hint
+        .unwrap_or_default();
+    assert!(
+        COMMANDS
+            .iter()
+            .all(|definition| hint.contains(definition.words)),
+        "{hint}"
+    );
 }
 
 #[tokio::test]
@@ -63,8 +77,15 @@ async fn every_view_has_its_columns() {
     let console = console(&shared, "root");
     for Definition { words, columns, .. } in COMMANDS.iter().filter(|c| c.words != "RELOAD") {
         let view = console.run(words).await.expect(words);
-        assert_eq!(view.columns.map(|columns| columns.len()), Some(columns.len()), "{words}");
-        assert!(view.rows.iter().all(|row| row.len() == columns.len()), "{words}");
+        assert_eq!(
+            view.columns.map(|columns| columns.len()),
+            Some(columns.len()),
+            "{words}"
+        );
+        assert!(
+            view.rows.iter().all(|row| row.len() == columns.len()),
+            "{words}"
+        );
         assert_eq!(view.tag, "SHOW", "{words}");
     }
 }
@@ -74,7 +95,9 @@ async fn views() {
     let shared = shared();
     let console = console(&shared, "root");
     let client = "127.0.0.1:9".to_owned();
-    let _session = shared.registry.register("app", "app", client, "psql".to_owned(), [1; 4]);
+    let _session = shared
+        .registry
+        .register("app", "app", client, "psql".to_owned(), [1; 4]);
     for (command, expected) in [
         (
             "SHOW MAP",
@@ -94,12 +117,22 @@ async fn views() {
             ],
         ),
     ] {
-        assert_eq!(printed(&console.run(command).await.expect(command)), expected, "{command}");
+        assert_eq!(
+            printed(&console.run(command).await.expect(command)),
+            expected,
+            "{command}"
+        );
     }
     let sessions = printed(&console.run("SHOW SESSIONS").await.expect("sessions"));
-    assert!(sessions[0].starts_with("1 | app | app | 127.0.0.1:9 | psql | idle | 0 | 20"), "{sessions:?}");
+    assert!(
+        sessions[0].starts_with("1 | app | app | 127.0.0.1:9 | psql | idle | 0 | 20"),
+        "{sessions:?}"
+    );
     let shards = printed(&console.run("SHOW SHARDS").await.expect("shards"));
-    assert!(shards[1].starts_with("app | s2 | 127.0.0.1:2 | unknown | f |"), "{shards:?}");
+    assert!(
+        shards[1].starts_with("app | s2 | 127.0.0.1:2 | unknown | f |"),
+        "{shards:?}"
+    );
 }
 
 #[tokio::test]
@@ -109,22 +142,37 @@ async fn no_view_shows_a_secret() {
     assert!(YAML.contains("top-secret"));
     for definition in COMMANDS.iter().filter(|c| c.words != "RELOAD") {
         let lines = printed(&console.run(definition.words).await.expect("a view"));
-        assert!(!lines.iter().any(|line| line.contains("secret")), "{lines:?}");
+        assert!(
+            !lines.iter().any(|line| line.contains("secret")),
+            "{lines:?}"
+        );
     }
     let config = printed(&console.run("SHOW CONFIG").await.expect("settings"));
-    assert!(config.contains(&"databases.app.pool.wait | 1500ms".to_owned()), "{config:?}");
-    assert!(config.contains(&"users.app.password | (plain)".to_owned()), "{config:?}");
+    assert!(
+        config.contains(&"databases.app.pool.wait | 1500ms".to_owned()),
+        "{config:?}"
+    );
+    assert!(
+        config.contains(&"users.app.password | (plain)".to_owned()),
+        "{config:?}"
+    );
 }
 
 #[tokio::test]
 async fn rights_are_those_of_the_configuration_in_use() {
     let shared = shared();
     let refused = |outcome: Result<View, PgError>| outcome.expect_err("no right").code.to_string();
-    assert_eq!(refused(console(&shared, "app").run("SHOW VERSION").await), "42501");
+    assert_eq!(
+        refused(console(&shared, "app").run("SHOW VERSION").await),
+        "42501"
+    );
     let console = console(&shared, "root");
     assert!(console.run("SHOW VERSION").await.is_ok());
     let without = YAML.replace("admin: true", "databases: [app]");
-    shared.topology.reload(Arc::new(config(&without))).expect("no files are needed");
+    shared
+        .topology
+        .reload(Arc::new(config(&without)))
+        .expect("no files are needed");
     assert_eq!(refused(console.run("SHOW VERSION").await), "42501");
 }
 
@@ -134,17 +182,34 @@ async fn reload_asks_and_tells() {
     let (reload, mut requests) = ReloadHandle::new();
     let console = Console::new(shared, "root", reload);
     let server = tokio::spawn(async move {
-        for answer in [Ok(String::new()), Ok("listen later".into()), Err("line 3: bad".into())] {
+        for answer in [
+            Ok(String::new()),
+            Ok("listen later".into()),
+            Err("line 3: bad".into()),
+        ] {
             let _ = requests.recv().await.expect("a request").send(answer);
         }
     });
     let view = console.run("reload").await.expect("reloaded");
     assert_eq!((view.tag.as_str(), view.rows.len()), ("RELOAD", 1));
-    assert!(printed(&console.run("RELOAD;").await.expect("reloaded"))[0].ends_with("; listen later"));
+    assert!(
+        printed(&console.run("RELOAD;").await.expect("reloaded"))[0].ends_with("; listen later")
+    );
     let error = console.run("RELOAD").await.expect_err("a bad file");
-    assert_eq!((error.code.as_str(), error.detail.as_deref()), ("F0000", Some("line 3: bad")));
+    assert_eq!(
+        (error.code.as_str(), error.detail.as_deref()),
+        ("F0000", Some("line 3: bad"))
+    );
     server.await.expect("the server's side");
-    assert_eq!(console.run("RELOAD").await.expect_err("nobody there").code.as_str(), "57P01");
+    assert_eq!(
+        console
+            .run("RELOAD")
+            .await
+            .expect_err("nobody there")
+            .code
+            .as_str(),
+        "57P01"
+    );
 }
 
 #[test]
@@ -155,7 +220,10 @@ fn times_are_printed_in_utc() {
         (1_798_761_599, "2026-12-31 23:59:59+00"),
         (4_107_542_400, "2100-03-01 00:00:00+00"),
     ] {
-        assert_eq!(show::timestamp(UNIX_EPOCH + Duration::from_secs(seconds)), expected);
+        assert_eq!(
+            show::timestamp(UNIX_EPOCH + Duration::from_secs(seconds)),
+            expected
+        );
     }
 }
 
@@ -170,7 +238,10 @@ fn the_page_is_the_table() {
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         std::fs::write(&path, &expected).expect("a writable page");
     } else {
-        assert!(page == expected, "docs/admin.md is out of date: UPDATE_EXPECT=1 rewrites it");
+        assert!(
+            page == expected,
+            "docs/admin.md is out of date: UPDATE_EXPECT=1 rewrites it"
+        );
     }
 }
 
@@ -183,7 +254,9 @@ fn commands_page() -> String {
         page.push_str(&format!("| `{words}` | {summary} |\n"));
     }
     for Definition { words, columns, .. } in COMMANDS {
-        page.push_str(&format!("\n### `{words}`\n\n| column | meaning |\n|---|---|\n"));
+        page.push_str(&format!(
+            "\n### `{words}`\n\n| column | meaning |\n|---|---|\n"
+        ));
         for field in *columns {
             page.push_str(&format!("| `{}` | {} |\n", field.name, field.meaning));
         }

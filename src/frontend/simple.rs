@@ -54,6 +54,7 @@ impl Client {
                         self.session.control(&mut self.io, control, statement).await
                     }
                     Plan::Route(route) => {
+                        self.session.routed(&plan);
                         let shard = self.session.resolve(route, &[], &NoParams)?;
                         let lines = self.explained(route);
                         self.send(text, shard, lines).await
@@ -130,7 +131,10 @@ impl Client {
             }
         }
         let shard = shard.unwrap_or_else(|| self.session.any_shard());
-        statements.iter().for_each(|_| self.session.admit());
+        for (_, plan) in statements {
+            self.session.admit();
+            self.session.routed(plan);
+        }
         self.send(text, shard, None).await?;
         self.take_effects(statements);
         Ok(())

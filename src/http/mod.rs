@@ -36,14 +36,19 @@ pub async fn serve(
     shared: Arc<Shared>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    axum::serve(Bounded::new(listener), router(shared)).with_graceful_shutdown(stop).await
+    axum::serve(Bounded::new(listener), router(shared))
+        .with_graceful_shutdown(stop)
+        .await
 }
 
 fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/", get(async || text(StatusCode::OK, INDEX.to_owned())))
         .route("/metrics", get(metrics))
-        .route("/healthz", get(async || text(StatusCode::OK, "ok\n".to_owned())))
+        .route(
+            "/healthz",
+            get(async || text(StatusCode::OK, "ok\n".to_owned())),
+        )
         .route("/readyz", get(readiness))
         .fallback(async || text(StatusCode::NOT_FOUND, "there is nothing here\n".to_owned()))
         .with_state(shared)
@@ -59,7 +64,10 @@ async fn readiness(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     if reasons.is_empty() {
         return text(StatusCode::OK, "ready\n".to_owned());
     }
-    text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready\n{}\n", reasons.join("\n")))
+    text(
+        StatusCode::SERVICE_UNAVAILABLE,
+        format!("not ready\n{}\n", reasons.join("\n")),
+    )
 }
 
 /// Fills the gauges that nobody keeps while nobody looks.
@@ -71,7 +79,9 @@ fn sample(shared: &Shared) {
     let sessions = &shared.metrics.sessions;
     sessions.idle.set(counts[Activity::Idle as usize]);
     sessions.active.set(counts[Activity::Active as usize]);
-    sessions.in_transaction.set(counts[Activity::InTransaction as usize]);
+    sessions
+        .in_transaction
+        .set(counts[Activity::InTransaction as usize]);
 }
 
 fn text(status: StatusCode, body: String) -> impl IntoResponse + use<> {

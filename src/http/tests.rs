@@ -12,7 +12,10 @@ async fn get(address: std::net::SocketAddr, path: &str) -> String {
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
     stream.write_all(request.as_bytes()).await.expect("is sent");
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.expect("is answered and closed");
+    stream
+        .read_to_string(&mut answer)
+        .await
+        .expect("is answered and closed");
     answer
 }
 
@@ -26,14 +29,24 @@ async fn pages() {
         let _ = stopped.await;
     };
     let server = tokio::spawn(serve(listener, shared.clone(), stopped));
-    let _session = shared.registry.register("app", "app", "here".into(), String::new(), [0; 4]);
+    let _session = shared
+        .registry
+        .register("app", "app", "here".into(), String::new(), [0; 4]);
     for (path, expected) in [
         ("/", &["HTTP/1.1 200 OK\r\n", "/readyz"][..]),
         ("/healthz", &["HTTP/1.1 200 OK\r\n", "ok\n"]),
-        ("/metrics", &[METRICS_TYPE, "trunkline_sessions{state=\"idle\"} 1\n"]),
+        (
+            "/metrics",
+            &[METRICS_TYPE, "trunkline_sessions{state=\"idle\"} 1\n"],
+        ),
         (
             "/readyz",
-            &["HTTP/1.1 503 ", "shard s1 has no primary\n", "shard s2 has no primary\n", "catalogs"],
+            &[
+                "HTTP/1.1 503 ",
+                "shard s1 has no primary\n",
+                "shard s2 has no primary\n",
+                "catalogs",
+            ],
         ),
         ("/nothing", &["HTTP/1.1 404 "]),
     ] {

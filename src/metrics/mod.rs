@@ -305,7 +305,12 @@ impl Errors {
     }
 
     fn inc(&self, code: SqlState) {
-        if let Some(counter) = self.seen.read().unwrap_or_else(PoisonError::into_inner).get(&code) {
+        if let Some(counter) = self
+            .seen
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&code)
+        {
             return counter.inc();
         }
         let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
@@ -404,10 +409,14 @@ impl PoolFamilies {
         let labels = [database, shard, server];
         // Absent is as good as removed.
         for state in ["idle", "leased"] {
-            let _ = self.connections.remove_label_values(&[database, shard, server, state]);
+            let _ = self
+                .connections
+                .remove_label_values(&[database, shard, server, state]);
         }
         for outcome in ["ok", "error"] {
-            let _ = self.connects.remove_label_values(&[database, shard, server, outcome]);
+            let _ = self
+                .connects
+                .remove_label_values(&[database, shard, server, outcome]);
         }
         let _ = self.waiting.remove_label_values(&labels);
         for counters in [&self.leases, &self.waits, &self.wait_timeouts] {
@@ -474,16 +483,25 @@ impl ServerFamilies {
         let _ = self.primary.remove_label_values(&labels);
         let _ = self.lag_seconds.remove_label_values(&labels);
         for outcome in ["ok", "error"] {
-            let _ = self.polls.remove_label_values(&[database, shard, server, outcome]);
+            let _ = self
+                .polls
+                .remove_label_values(&[database, shard, server, outcome]);
         }
     }
 }
 
 /// What tells one process from another.
 fn process(family: &Family<'_>) {
-    let build = family.gauges("trunkline_build_info", "1, with the proxy's version.", &["version"]);
+    let build = family.gauges(
+        "trunkline_build_info",
+        "1, with the proxy's version.",
+        &["version"],
+    );
     build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-    let started = family.gauge("trunkline_start_time_seconds", "When the proxy started, Unix time.");
+    let started = family.gauge(
+        "trunkline_start_time_seconds",
+        "When the proxy started, Unix time.",
+    );
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     started.set(now.map_or(0, |now| now.as_secs() as i64));
 }

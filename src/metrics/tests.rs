@@ -33,7 +33,11 @@ fn families_register_and_render() {
         assert!(text.contains(line), "missing {line} in\n{text}");
     }
     metrics.remove_server("app", "s1", "127.0.0.1:1");
-    assert!(!metrics.render().contains("127.0.0.1:1"), "{}", metrics.render());
+    assert!(
+        !metrics.render().contains("127.0.0.1:1"),
+        "{}",
+        metrics.render()
+    );
 }
 
 #[test]
@@ -44,7 +48,10 @@ fn codes_made_up_by_functions_are_bounded() {
         metrics.error(code.expect("five digits"));
     }
     let text = metrics.render();
-    assert_eq!(text.matches("trunkline_errors_total{").count(), SQLSTATES_MAX + 1);
+    assert_eq!(
+        text.matches("trunkline_errors_total{").count(),
+        SQLSTATES_MAX + 1
+    );
     assert!(text.contains("trunkline_errors_total{sqlstate=\"other\"} 20"));
 }
 
@@ -66,11 +73,17 @@ fn the_page_is_the_registry() {
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         std::fs::write(&path, &expected).expect("a writable page");
     } else {
-        assert!(page == expected, "docs/metrics.md is out of date: UPDATE_EXPECT=1 rewrites it");
+        assert!(
+            page == expected,
+            "docs/metrics.md is out of date: UPDATE_EXPECT=1 rewrites it"
+        );
     }
     for name in include_str!("mod.rs").split("\"trunkline_").skip(1) {
         let name = format!("`trunkline_{}`", name.split('"').next().unwrap_or_default());
-        assert!(expected.contains(&name), "{name} has no sample in `sampled`");
+        assert!(
+            expected.contains(&name),
+            "{name} has no sample in `sampled`"
+        );
     }
 }
 
@@ -81,11 +94,18 @@ fn families_page() -> String {
     let mut page = String::from("\n| metric | type | labels | meaning |\n|---|---|---|---|\n");
     for family in sampled().registry.gather() {
         let labels: Vec<String> = family.get_metric().first().map_or(Vec::new(), |metric| {
-            metric.get_label().iter().map(|label| format!("`{}`", label.name())).collect()
+            metric
+                .get_label()
+                .iter()
+                .map(|label| format!("`{}`", label.name()))
+                .collect()
         });
         let kind = format!("{:?}", family.get_field_type()).to_lowercase();
         let (name, help) = (family.name(), family.help());
-        page.push_str(&format!("| `{name}` | {kind} | {} | {help} |\n", labels.join(", ")));
+        page.push_str(&format!(
+            "| `{name}` | {kind} | {} | {help} |\n",
+            labels.join(", ")
+        ));
     }
     page.push('\n');
     page

@@ -10,7 +10,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::{drain, reload};
+use super::drain;
+use super::reload;
 use crate::admin::ReloadHandle;
 use crate::auth::Secrets;
 use crate::config::{self, Address, Config};
