@@ -17,7 +17,7 @@ pub use show::unready;
 
 use std::sync::Arc;
 
-use crate::error::{PgError, SqlState};
+use crate::error::{PgError, Severity, SqlState};
 use crate::session::Shared;
 use crate::wire::Column;
 use command::{Command, parse};
@@ -72,6 +72,17 @@ impl Console {
     /// Errors: 42501 where a reload has taken the user's right away since it connected, 42601 for what
     /// is no command, 0A000 for several at once, F0000 for a configuration that cannot be taken.
     pub async fn run(&self, text: &str) -> Result<View, PgError> {
+        let outcome = self.answer(text).await;
+        // A fatal one is counted where the connection ends.
+        if let Err(error) = &outcome
+            && error.severity == Severity::Error
+        {
+            self.shared.metrics.error(error.code);
+        }
+        outcome
+    }
+
+    async fn answer(&self, text: &str) -> Result<View, PgError> {
         self.admit()?;
         match parse(text)? {
             Command::Show(view) => Ok(show::view(view, &self.shared)),

@@ -23,6 +23,7 @@ impl Client {
         if !self.close_pipeline().await? {
             return Ok(());
         }
+        self.session.arrived();
         self.session.statements.forget_unnamed();
         let outcome = match std::str::from_utf8(text) {
             Ok(text) => self.query(text).await,
