@@ -139,12 +139,20 @@ impl PgError {
 
     /// An error of Trunkline's own, raised before anything reached a server.
     pub fn proxy(code: SqlState, message: impl Into<String>) -> Self {
-        Self { origin: Origin::Proxy, retry: Retry::Safe, ..Self::client(code, message) }
+        Self {
+            origin: Origin::Proxy,
+            retry: Retry::Safe,
+            ..Self::client(code, message)
+        }
     }
 
     /// A shard's server failed while it ran a statement.
     pub fn shard(code: SqlState, message: impl Into<String>) -> Self {
-        Self { origin: Origin::Shard, retry: Retry::OutcomeUnknown, ..Self::client(code, message) }
+        Self {
+            origin: Origin::Shard,
+            retry: Retry::OutcomeUnknown,
+            ..Self::client(code, message)
+        }
     }
 
     /// The precise "this cannot be done across shards": 0A000 with construct, reason and way out.
@@ -153,25 +161,43 @@ impl PgError {
     }
 
     pub fn fatal(self) -> Self {
-        Self { severity: Severity::Fatal, ..self }
+        Self {
+            severity: Severity::Fatal,
+            ..self
+        }
     }
 
     pub fn with_detail(self, detail: impl Into<String>) -> Self {
-        Self { detail: Some(detail.into()), ..self }
+        Self {
+            detail: Some(detail.into()),
+            ..self
+        }
     }
 
     pub fn with_hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
     }
 
     pub fn with_position(self, position: u32) -> Self {
-        Self { position: Some(position), ..self }
+        Self {
+            position: Some(position),
+            ..self
+        }
     }
 }
 
 impl fmt::Display for PgError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.severity.as_str(), self.code, self.message)
+        write!(
+            f,
+            "{} {}: {}",
+            self.severity.as_str(),
+            self.code,
+            self.message
+        )
     }
 }
 

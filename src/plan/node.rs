@@ -52,12 +52,15 @@ pub struct KeyTarget {
 }
 
 /// Where a key value comes from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum KeySource {
     Literal(KeyValue),
     /// `$n`, zero-based. `oid` is the type a cast in the statement gives it, else unspecified: then the
     /// type declared in Parse decides, then the key column's own.
-    Param { index: u16, oid: Oid },
+    Param {
+        index: u16,
+        oid: Oid,
+    },
 }
 
 /// What a statement does to the shard.
@@ -74,21 +77,40 @@ pub enum Control {
     Empty,
     /// BEGIN or START TRANSACTION; `text` is printed by the planner from the options it understood,
     /// so that sending it later cannot fail.
-    Begin { text: String },
-    Commit { chain: bool },
-    Rollback { chain: bool },
-    Savepoint { name: String },
-    Release { name: String },
-    RollbackTo { name: String },
+    Begin {
+        text: String,
+    },
+    Commit {
+        chain: bool,
+    },
+    Rollback {
+        chain: bool,
+    },
+    Savepoint {
+        name: String,
+    },
+    Release {
+        name: String,
+    },
+    RollbackTo {
+        name: String,
+    },
     /// SET TRANSACTION …: belongs to the current transaction only.
     SetTransaction,
     /// SET [SESSION|LOCAL] name, names folded to lower case.
-    Set { setting: Setting, local: bool },
+    Set {
+        setting: Setting,
+        local: bool,
+    },
     /// RESET name, or RESET ALL.
-    Reset { name: Option<String> },
+    Reset {
+        name: Option<String>,
+    },
     DiscardAll,
     /// SQL-level DEALLOCATE of one (protocol-level) prepared statement, or all of them.
-    Deallocate { name: Option<String> },
+    Deallocate {
+        name: Option<String>,
+    },
 }
 
 /// One SET: the setting's folded name, and its new value where the proxy must know it.
