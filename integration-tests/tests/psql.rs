@@ -12,7 +12,13 @@ use integration_tests::{Cluster, ProxyOptions, Setup, Subject};
 fn psql(port: u16, script: &str) -> (String, String) {
     let dsn = format!("postgresql://{APP}:{APP}@127.0.0.1:{port}/{APP}?connect_timeout=10");
     let mut process = Command::new("psql")
-        .args(["--no-psqlrc", "--echo-all", "--set=VERBOSITY=verbose", "--set=SHOW_CONTEXT=always", &dsn])
+        .args([
+            "--no-psqlrc",
+            "--echo-all",
+            "--set=VERBOSITY=verbose",
+            "--set=SHOW_CONTEXT=always",
+            &dsn,
+        ])
         .env("LC_ALL", "C.UTF-8")
         .env("PGOPTIONS", "")
         .stdin(Stdio::piped())
@@ -20,7 +26,12 @@ fn psql(port: u16, script: &str) -> (String, String) {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    process.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    process
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(script.as_bytes())
+        .unwrap();
     let output = process.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (text(output.stdout), text(output.stderr))
@@ -115,12 +126,16 @@ do $$ begin raise notice 'heard'; raise warning 'and warned'; end $$;
 #[test]
 fn psql_prints_the_same() {
     let cluster = Cluster::start(&Setup {
-        everywhere: "create table accounts (organization_id bigint primary key, balance int not null
+        everywhere:
+            "create table accounts (organization_id bigint primary key, balance int not null
                                             check (balance >= 0), note text)",
         default_shard: "create table notes (note_id int primary key, body text)",
         ..Setup::default()
     });
-    let options = ProxyOptions { tables: vec!["accounts".to_owned()], ..ProxyOptions::default() };
+    let options = ProxyOptions {
+        tables: vec!["accounts".to_owned()],
+        ..ProxyOptions::default()
+    };
     let subject = Subject::start(&cluster, &options);
     for (name, script) in SCRIPTS {
         let expected = psql(cluster.oracle.port(), script);
@@ -128,7 +143,10 @@ fn psql_prints_the_same() {
         let lines = |text: &str, port: u16| -> Vec<String> {
             let port = port.to_string();
             let comparable = |line: &&str| !line.starts_with("LOCATION:");
-            text.lines().filter(comparable).map(|line| line.replace(&port, "PORT")).collect()
+            text.lines()
+                .filter(comparable)
+                .map(|line| line.replace(&port, "PORT"))
+                .collect()
         };
         let (oracle, subject) = (cluster.oracle.port(), subject.port());
         for (expected, found) in [(&expected.0, &found.0), (&expected.1, &found.1)] {

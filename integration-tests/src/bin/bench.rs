@@ -3,7 +3,10 @@
 //!
 //! `bench [SECONDS [ROUNDS [CLIENTS]]]`
 
-#![allow(clippy::unwrap_used, reason = "a benchmark that cannot run should say where it stopped")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a benchmark that cannot run should say where it stopped"
+)]
 
 use std::fs;
 use std::path::Path;
@@ -34,27 +37,50 @@ struct Sum {
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u64>().unwrap());
+    let mut arguments = std::env::args()
+        .skip(1)
+        .map(|argument| argument.parse::<u64>().unwrap());
     let seconds = arguments.next().unwrap_or(5);
     let rounds = arguments.next().unwrap_or(5);
     let clients = arguments.next().unwrap_or(8);
-    let cluster = Cluster::start(&Setup { shards: 2, sample: Some(0.1), ..Setup::default() });
+    let cluster = Cluster::start(&Setup {
+        shards: 2,
+        sample: Some(0.1),
+        ..Setup::default()
+    });
     let proxy = Proxy::start(&cluster, &ProxyOptions::default());
     let (bouncer, bouncer_port, _watchdog) = pgbouncer(&cluster);
     let targets = [
-        Target { name: "direct", port: cluster.primary_port(0), pid: None },
-        Target { name: "pgbouncer", port: bouncer_port, pid: Some(bouncer.id()) },
-        Target { name: "trunkline", port: proxy.port, pid: Some(proxy.pid()) },
+        Target {
+            name: "direct",
+            port: cluster.primary_port(0),
+            pid: None,
+        },
+        Target {
+            name: "pgbouncer",
+            port: bouncer_port,
+            pid: Some(bouncer.id()),
+        },
+        Target {
+            name: "trunkline",
+            port: proxy.port,
+            pid: Some(proxy.pid()),
+        },
     ];
     // The same key for all: it lives on the shard that the first two reach.
     let script = cluster.scratch.path().join("select.sql");
     let key = cluster.organization_on(0);
-    fs::write(&script, format!("select name, country from organizations where organization_id = {key};\n"))
-        .unwrap();
+    fs::write(
+        &script,
+        format!("select name, country from organizations where organization_id = {key};\n"),
+    )
+    .unwrap();
     let with_variable = cluster.scratch.path().join("select-variable.sql");
     fs::write(
         &with_variable,
-        format!("\\set id {key}\nselect name, country from organizations where organization_id = :id;\n"),
+        format!(
+            "\\set id {key}\nselect name, country from organizations where organization_id = :id;\n"
+        ),
     )
     .unwrap();
 
@@ -68,7 +94,11 @@ fn main() {
                 if target.name == "pgbouncer" && *protocol == "prepared" && !keeps_prepared() {
                     continue;
                 }
-                let script = if *protocol == "simple" { &script } else { &with_variable };
+                let script = if *protocol == "simple" {
+                    &script
+                } else {
+                    &with_variable
+                };
                 let sum = &mut sums[column * targets.len() + row];
                 measure(&cluster, target, protocol, script, seconds, clients, sum);
             }
@@ -92,17 +122,47 @@ fn measure(
     let cpu = target.pid.map(cpu_seconds);
     let started = Instant::now();
     let output = Command::new(cluster.host.binaries.path("pgbench"))
-        .args(["-n", "-h", "127.0.0.1", "-p", &target.port.to_string(), "-U", APP, "-d", APP])
-        .args(["-M", protocol, "-c", &clients.to_string(), "-j", "1", "-T", &seconds.to_string(), "-f"])
+        .args([
+            "-n",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &target.port.to_string(),
+            "-U",
+            APP,
+            "-d",
+            APP,
+        ])
+        .args([
+            "-M",
+            protocol,
+            "-c",
+            &clients.to_string(),
+            "-j",
+            "1",
+            "-T",
+            &seconds.to_string(),
+            "-f",
+        ])
         .arg(script)
         .env("PGPASSWORD", APP)
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{}: {said}{}", target.name, String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}: {said}{}",
+        target.name,
+        String::from_utf8_lossy(&output.stderr)
+    );
     let number = |prefix: &str| -> f64 {
-        let line = said.lines().find_map(|line| line.strip_prefix(prefix)).unwrap_or_default();
-        line.split_whitespace().find_map(|word| word.parse().ok()).unwrap_or(f64::NAN)
+        let line = said
+            .lines()
+            .find_map(|line| line.strip_prefix(prefix))
+            .unwrap_or_default();
+        line.split_whitespace()
+            .find_map(|word| word.parse().ok())
+            .unwrap_or(f64::NAN)
     };
     sum.statements += number("number of transactions actually processed:");
     sum.latency_ms += number("latency average =");
@@ -117,12 +177,19 @@ fn measure(
 fn cpu_seconds(pid: u32) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let (_, fields) = stat.rsplit_once(") ").unwrap();
-    let ticks = fields.split(' ').skip(11).take(2).map(|field| field.parse::<f64>().unwrap());
+    let ticks = fields
+        .split(' ')
+        .skip(11)
+        .take(2)
+        .map(|field| field.parse::<f64>().unwrap());
     ticks.sum::<f64>() / TICKS_PER_SECOND
 }
 
 fn report(targets: &[Target], sums: &[Sum]) {
-    println!("{:<10} {:<10} {:>14} {:>12} {:>18}", "protocol", "through", "statements/s", "latency ms", "proxy CPU µs each");
+    println!(
+        "{:<10} {:<10} {:>14} {:>12} {:>18}",
+        "protocol", "through", "statements/s", "latency ms", "proxy CPU µs each"
+    );
     let mut json = Vec::new();
     for (column, protocol) in PROTOCOLS.iter().enumerate() {
         for (row, target) in targets.iter().enumerate() {
@@ -135,7 +202,10 @@ fn report(targets: &[Target], sums: &[Sum]) {
             let latency = sum.latency_ms / sum.rounds;
             let cpu = target.pid.map(|_| 1e6 * sum.cpu_seconds / sum.statements);
             let shown = cpu.map_or("-".to_owned(), |cpu| format!("{cpu:.1}"));
-            println!("{protocol:<10} {:<10} {rate:>14.0} {latency:>12.3} {shown:>18}", target.name);
+            println!(
+                "{protocol:<10} {:<10} {rate:>14.0} {latency:>12.3} {shown:>18}",
+                target.name
+            );
             let cpu = cpu.map_or("null".to_owned(), |cpu| format!("{cpu:.3}"));
             json.push(format!(
                 "  {{\"protocol\": \"{protocol}\", \"through\": \"{}\", \"statements_per_second\": {rate:.1}, \
@@ -149,15 +219,28 @@ fn report(targets: &[Target], sums: &[Sum]) {
 }
 
 fn pgbouncer_binary() -> &'static str {
-    if Path::new("/usr/sbin/pgbouncer").exists() { "/usr/sbin/pgbouncer" } else { "pgbouncer" }
+    if Path::new("/usr/sbin/pgbouncer").exists() {
+        "/usr/sbin/pgbouncer"
+    } else {
+        "pgbouncer"
+    }
 }
 
 /// Prepared statements in transaction pooling came with PgBouncer 1.21.
 fn keeps_prepared() -> bool {
-    let output = Command::new(pgbouncer_binary()).arg("--version").output().unwrap();
+    let output = Command::new(pgbouncer_binary())
+        .arg("--version")
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let version = said.lines().next().and_then(|line| line.split_whitespace().last()).unwrap_or_default();
-    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
+    let version = said
+        .lines()
+        .next()
+        .and_then(|line| line.split_whitespace().last())
+        .unwrap_or_default();
+    let mut numbers = version
+        .split('.')
+        .map(|number| number.parse::<u32>().unwrap_or(0));
     (numbers.next(), numbers.next()) >= (Some(1), Some(21))
 }
 
@@ -167,7 +250,11 @@ fn pgbouncer(cluster: &Cluster) -> (Child, u16, Watchdog) {
     let port = cluster.host.ports.take().unwrap();
     cluster.host.account.create_dir(&dir).unwrap();
     fs::write(dir.join("users"), format!("\"{APP}\" \"{APP}\"\n")).unwrap();
-    let prepared = if keeps_prepared() { "max_prepared_statements = 200\n" } else { "" };
+    let prepared = if keeps_prepared() {
+        "max_prepared_statements = 200\n"
+    } else {
+        ""
+    };
     let config = format!(
         "[databases]\n{APP} = host=127.0.0.1 port={} dbname={APP}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
          listen_port = {port}\nunix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {}\n\
@@ -178,10 +265,16 @@ fn pgbouncer(cluster: &Cluster) -> (Child, u16, Watchdog) {
     );
     fs::write(dir.join("pgbouncer.ini"), config).unwrap();
     let mut command = Command::new(pgbouncer_binary());
-    command.arg("-q").arg(dir.join("pgbouncer.ini")).stdin(Stdio::null()).stderr(Stdio::null());
+    command
+        .arg("-q")
+        .arg(dir.join("pgbouncer.ini"))
+        .stdin(Stdio::null())
+        .stderr(Stdio::null());
     // Like PostgreSQL, it refuses to run as root.
     Account::detect().unwrap().apply(&mut command);
-    let process = command.spawn().expect("pgbouncer is installed: run scripts/setup.sh bench");
+    let process = command
+        .spawn()
+        .expect("pgbouncer is installed: run scripts/setup.sh bench");
     let watchdog = Watchdog::end_process(process.id(), "KILL").unwrap();
     let deadline = Instant::now() + Duration::from_secs(10);
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
