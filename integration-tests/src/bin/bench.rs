@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use integration_tests::cluster::APP;
-use integration_tests::{Cluster, Proxy, ProxyOptions, Setup};
+use integration_tests::{Cluster, Proxy, ProxyOptions, Setup, Subject};
 use trunkline::internals::cluster::{Account, Watchdog};
 
 const PROTOCOLS: [&str; 3] = ["simple", "extended", "prepared"];
@@ -48,7 +48,7 @@ fn main() {
         sample: Some(0.1),
         ..Setup::default()
     });
-    let proxy = Proxy::start(&cluster, &ProxyOptions::default());
+    let proxy = Subject::start(&cluster, &ProxyOptions::default());
     let (bouncer, bouncer_port, _watchdog) = pgbouncer(&cluster);
     let targets = [
         Target {
@@ -63,8 +63,8 @@ fn main() {
         },
         Target {
             name: "trunkline",
-            port: proxy.port,
-            pid: Some(proxy.pid()),
+            port: proxy.port(),
+            pid: proxy.proxy().map(Proxy::pid),
         },
     ];
     // The same key for all: it lives on the shard that the first two reach.
