@@ -144,10 +144,8 @@ impl Found<'_> {
                 _ if !name.is_empty() => at_start = false,
                 _ => {}
             }
-            if !at_start || c == ',' {
-                if !name.is_empty() {
-                    names.push(std::mem::take(&mut name));
-                }
+            if (!at_start || c == ',') && !name.is_empty() {
+                names.push(std::mem::take(&mut name));
             }
         }
         if !name.is_empty() {
