@@ -32,7 +32,7 @@ use crate::executor::{Paused, Relay, RelayError};
 use crate::metrics::{Metrics, StatementMetrics};
 use crate::net::Buffered;
 use crate::plan::{Control, Destination, NoParams, ParamValues, Plan, Route, explain_lines};
-use crate::planner::{self, Context};
+use crate::planner::Context;
 use crate::shardmap::{ShardId, ShardMap};
 use crate::topology::{LiveDatabase, Snapshot, Topology};
 use crate::txn::Transaction;
@@ -198,7 +198,7 @@ impl Session {
             param_types,
             transaction_pooling: !self.session_pooled(),
         };
-        let planned = planner::plan(text, &context).map(Arc::new);
+        let planned = self.database.plans.plan(text, &context);
         if self.txn.status() == TransactionStatus::Failed {
             match &planned {
                 Ok(plan) => self.heard(plan)?,
