@@ -138,7 +138,9 @@ impl AsyncRead for Stream {
             Self::Counted(stream, traffic) => {
                 let before = buf.filled().len();
                 let polled = Pin::new(&mut **stream).poll_read(cx, buf);
-                traffic.received.inc_by((buf.filled().len() - before) as u64);
+                traffic
+                    .received
+                    .inc_by((buf.filled().len() - before) as u64);
                 polled
             }
         }
@@ -170,9 +172,10 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Counted(stream, traffic) => {
-                sent(traffic, Pin::new(&mut **stream).poll_write_vectored(cx, bufs))
-            }
+            Self::Counted(stream, traffic) => sent(
+                traffic,
+                Pin::new(&mut **stream).poll_write_vectored(cx, bufs),
+            ),
         }
     }
 

@@ -59,10 +59,16 @@ impl Topology {
             })
             .map(|(_, old)| Arc::clone(old))
             .collect();
-        self.current.store(Arc::new(Snapshot { config: Arc::clone(&config), databases }));
+        self.current.store(Arc::new(Snapshot {
+            config: Arc::clone(&config),
+            databases,
+        }));
         for database in gone {
             database.close();
-            self.forget_servers(&database.config, config.databases.get(&database.config.name));
+            self.forget_servers(
+                &database.config,
+                config.databases.get(&database.config.name),
+            );
         }
         Ok(())
     }
@@ -74,7 +80,8 @@ impl Topology {
             let same = shards.iter().find(|new| new.name == shard.name);
             for server in &shard.servers {
                 if !same.is_some_and(|same| same.servers.contains(server)) {
-                    self.metrics.remove_server(&old.name, &shard.name, &server.to_string());
+                    self.metrics
+                        .remove_server(&old.name, &shard.name, &server.to_string());
                 }
             }
         }
