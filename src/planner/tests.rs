@@ -4,6 +4,7 @@
 //! statement set its context: `search_path`, `types` (OIDs declared in Parse), `pooling: session`,
 //! `opaque` (relations), `functions` (opaque ones), `map: unsharded`.
 
+mod cases;
 mod robust;
 
 use std::collections::{HashMap, HashSet};
