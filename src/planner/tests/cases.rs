@@ -85,8 +85,8 @@ fn outcome(case: &Case) -> String {
         }
         // The last line of a route is its reason, which the statement shows better.
         Some((route, more)) if route.starts_with("Route one shard") => {
-            let keys: Vec<_> = more.iter().filter(|line| line.contains(" by hash(")).collect();
-            let keys: Vec<_> = keys.iter().map(|line| code(line)).collect();
+            let is_key = |line: &&&str| line.contains(" by hash(");
+            let keys: Vec<_> = more.iter().filter(is_key).map(|line| code(line)).collect();
             format!("{}: {}", text(route), keys.join(", "))
         }
         Some((line, _)) => text(line),
