@@ -18,7 +18,7 @@ use bytes::{Buf, Bytes};
 
 use super::Client;
 use super::service::{MESSAGE_BYTES_MAX, malformed, too_long};
-use super::simple::{not_utf8, rows};
+use super::simple::{Manner, not_utf8, rows};
 use crate::error::{PgError, SqlState};
 use crate::executor::{Expect, Forward};
 use crate::plan::{ExplainFormat, ParamValues, Plan, Route};
@@ -112,7 +112,7 @@ struct Bound {
     portal_len: usize,
     statement_len: usize,
     /// `None` for a statement about the session.
-    shard: Option<ShardId>,
+    target: Option<(ShardId, Manner)>,
     explain: Option<Bytes>,
 }
 
@@ -261,11 +261,7 @@ impl Client {
     }
 
     /// Looks a Bind through as far as it has arrived; `None` where that does not decide its shard.
-    fn read_bind(
-        &self,
-        head: Header,
-        complete: bool,
-    ) -> Result<Option<Read>, Failure> {
+    fn read_bind(&self, head: Header, complete: bool) -> Result<Option<Read>, Failure> {
         let body = &self.io.input[HEADER_BYTES..head.len.min(self.io.input.len())];
         let Some(bind) = wire::bind(body, complete).map_err(|e| malformed(&e))? else {
             return Ok(None);
@@ -279,7 +275,7 @@ impl Client {
             unnamed: bind.statement.is_empty(),
             portal_len: bind.portal.len(),
             statement_len: bind.statement.len(),
-            shard: None,
+            target: None,
             explain: None,
             prepared,
         };
@@ -295,7 +291,8 @@ impl Client {
             return Ok(None);
         }
         let declared = &bound.prepared.global.param_types;
-        bound.shard = Some(self.session.resolve(route, declared, &params)?);
+        let shard = self.session.resolve(route, declared, &params)?;
+        bound.target = Some((shard, Manner::of(route)));
         if route.explain == Some(ExplainFormat::Text) {
             bound.explain = Some(rows(&self.session.explain_lines(route, declared, &params)));
         }
@@ -315,7 +312,7 @@ impl Client {
         let portal_at = HEADER_BYTES..HEADER_BYTES + bound.portal_len;
         let portal: &[u8] = &self.io.input[portal_at.clone()];
         self.pipeline.forget_portal(portal);
-        let Some(shard) = bound.shard else {
+        let Some((shard, manner)) = bound.target else {
             let portal = portal.into();
             self.in_turn().await?;
             if parsed {
@@ -331,8 +328,11 @@ impl Client {
             self.keep_portal(portal, Portal::Explain(lines))?;
         }
         self.session
-            .enter(&mut self.io, shard, Purpose::Run)
+            .enter(&mut self.io, shard, manner.purpose)
             .await?;
+        if manner.unsettles {
+            self.session.forget_settings();
+        }
         let forward = if parsed {
             Forward::ToClient
         } else {

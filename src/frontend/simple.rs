@@ -17,6 +17,27 @@ use crate::shardmap::ShardId;
 use crate::sql;
 use crate::wire::Replies;
 
+/// How a statement uses its connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    pub(super) purpose: Purpose,
+    pub(super) unsettles: bool,
+}
+
+impl Manner {
+    pub(super) fn of(route: &Route) -> Self {
+        let purpose = if route.detached {
+            Purpose::Peek
+        } else {
+            Purpose::Run
+        };
+        Self {
+            purpose,
+            unsettles: route.unsettles,
+        }
+    }
+}
+
 impl Client {
     /// Runs a Query message to its ReadyForQuery.
     pub(super) async fn simple(&mut self, text: &[u8]) -> Result<(), Failure> {
@@ -64,7 +85,7 @@ impl Client {
                         self.session.routed(&plan);
                         let shard = self.session.resolve(route, &[], &NoParams)?;
                         let lines = self.explained(route);
-                        self.send(text, shard, lines).await
+                        self.send(text, shard, lines, Manner::of(route)).await
                     }
                 }
             }
@@ -90,10 +111,14 @@ impl Client {
         text: &str,
         shard: ShardId,
         before: Option<Bytes>,
+        manner: Manner,
     ) -> Result<(), Failure> {
         self.session
-            .enter(&mut self.io, shard, Purpose::Run)
+            .enter(&mut self.io, shard, manner.purpose)
             .await?;
+        if manner.unsettles {
+            self.session.forget_settings();
+        }
         self.session.queue_query(text, Forward::ToClient, before);
         self.session.run(&mut self.io).await
     }
@@ -147,7 +172,11 @@ impl Client {
             self.session.admit();
             self.session.routed(plan);
         }
-        self.send(text, shard, None).await?;
+        let manner = Manner {
+            purpose: Purpose::Run,
+            unsettles: routes().any(|route| route.unsettles),
+        };
+        self.send(text, shard, None, manner).await?;
         self.take_effects(statements);
         Ok(())
     }

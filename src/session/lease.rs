@@ -26,6 +26,9 @@ pub enum Purpose {
     /// To learn something of a statement (its parameters, its columns): a transaction no server has heard
     /// of stays that way.
     Describe,
+    /// To run a statement that depends on the session's settings only: a transaction no server has heard
+    /// of is begun there, and rolled back when it is done.
+    Peek,
     /// To run a statement: the transaction begins there.
     Run,
 }
@@ -36,6 +39,8 @@ pub(super) struct Bound {
     pub(super) lease: Lease,
     /// Messages of the extended protocol have been queued since the last Sync.
     pipelined: bool,
+    /// A transaction was begun for a look only; the client's own is on no server yet.
+    peeking: bool,
     /// Among them some that may change data, so that leaving now would tear an implicit transaction.
     effects: bool,
 }
@@ -66,8 +71,22 @@ impl Session {
             self.take(shard).await?;
             self.sync_settings(io).await?;
         }
-        if purpose == Purpose::Run {
-            self.begin(io).await?;
+        match purpose {
+            Purpose::Describe => Ok(()),
+            Purpose::Peek => self.peek(io).await,
+            Purpose::Run => self.begin(io).await,
+        }
+    }
+
+    async fn peek(&mut self, io: &mut Buffered) -> Result<(), Failure> {
+        let Transaction::Deferred(prelude) = &self.txn else {
+            return Ok(());
+        };
+        let text = prelude.text();
+        self.queue_query(&text, Forward::Swallow, None);
+        self.run(io).await?;
+        if let Some(server) = &mut self.server {
+            server.peeking = true;
         }
         Ok(())
     }
@@ -123,6 +142,7 @@ impl Session {
             shard,
             lease,
             pipelined: false,
+            peeking: false,
             effects: false,
         });
         Ok(())
@@ -186,12 +206,24 @@ impl Session {
         let deadline = Instant::now() + self.database.config.pool.connect;
         server.lease.prepared.unnamed = None;
         let outcome = server.lease.simple(&prelude.text(), deadline).await;
+        report(&mut self.reported, &server.lease, &mut io.output);
         let ended = server.lease.simple("ROLLBACK", deadline).await;
         if ended.is_err() {
             self.drop_server();
         }
         self.leave().await;
         Ok(outcome?)
+    }
+
+    /// Tells the client of parameters that have changed without a statement of its own on a server.
+    pub(super) async fn report_parameters(&mut self, io: &mut Buffered) -> Result<(), Failure> {
+        self.enter(io, self.default_shard(), Purpose::Describe)
+            .await?;
+        if let Some(server) = &self.server {
+            report(&mut self.reported, &server.lease, &mut io.output);
+        }
+        self.leave().await;
+        Ok(())
     }
 
     /// Queues a simple query for the connection in use.
@@ -272,7 +304,8 @@ impl Session {
     }
 
     pub(super) fn has_effects(&self) -> bool {
-        self.server.as_ref().is_some_and(|server| server.effects)
+        let effects = |server: &Bound| server.effects && !server.peeking;
+        self.server.as_ref().is_some_and(effects)
     }
 
     /// Messages of the extended protocol wait for their Sync.
@@ -411,13 +444,26 @@ impl Session {
                 self.settings.commit()
             }
             self.leave().await;
+            if std::mem::take(&mut self.relay.schema_changed) {
+                self.schema_changed().await;
+            }
         } else if !self.txn.is_on_server() {
+            if failed {
+                self.txn.fail();
+            }
             self.leave().await;
         }
         self.entry().set_activity(match self.txn {
             Transaction::Idle => Activity::Idle,
             _ => Activity::InTransaction,
         });
+    }
+
+    /// The client's next statement is planned with what this one made.
+    async fn schema_changed(&self) {
+        if let Err(error) = self.database.schema_reloaded().await {
+            tracing::warn!(%error, "the schema could not be loaded after a definition");
+        }
     }
 
     /// Gives the connection in use back: to its pool, or in session pooling to the session's own store.
@@ -431,6 +477,12 @@ impl Session {
         }
         server.pipelined = false;
         server.effects = false;
+        if std::mem::take(&mut server.peeking) {
+            let deadline = Instant::now() + self.database.config.pool.connect;
+            if server.lease.simple("ROLLBACK", deadline).await.is_err() {
+                return;
+            }
+        }
         if self.session_pooled() {
             self.kept.push(server);
         } else {

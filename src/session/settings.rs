@@ -141,6 +141,11 @@ impl Settings {
         (!texts.is_empty()).then(|| texts.join(";\n"))
     }
 
+    /// The transaction has SET or RESET something.
+    pub fn has_changes(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
     pub fn has_savepoint(&self, name: &str) -> bool {
         self.savepoints.iter().any(|(n, _)| n == name)
     }
