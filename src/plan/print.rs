@@ -68,6 +68,8 @@ fn key_line(
         targets: Targets::Key(one),
         access: Access::Read,
         explain: None,
+        detached: false,
+        unsettles: false,
         reason: String::new(),
     };
     if matches!(source, KeySource::Param { index, .. } if params.param(*index).is_none()) {
