@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up its world should stop there")]
 
 pub mod client;
+pub mod clients;
 pub mod cluster;
 pub mod drivers;
 pub mod oracle;
