@@ -689,12 +689,12 @@ fn pipelines_are_transactions() {
 
     // Errors at every kind of message; everything up to Sync is skipped.
     let bad: &[fn(&mut Script)] = &[
-        |s| drop(s.bind("", "missing", &Parameters::NONE)),
-        |s| drop(s.describe_portal("missing")),
-        |s| drop(s.describe_statement("missing")),
-        |s| drop(s.execute("missing", 0)),
-        |s| drop(s.parse("", "selec", &[])),
-        |s| drop(s.parse("twice", "select 1", &[]).parse("twice", "select 1", &[])),
+        |s| { s.bind("", "missing", &Parameters::NONE); },
+        |s| { s.describe_portal("missing"); },
+        |s| { s.describe_statement("missing"); },
+        |s| { s.execute("missing", 0); },
+        |s| { s.parse("", "selec", &[]); },
+        |s| { s.parse("twice", "select 1", &[]).parse("twice", "select 1", &[]); },
     ];
     for (number, break_it) in bad.iter().enumerate() {
         for begin in [false, true] {
