@@ -311,7 +311,13 @@ fn startup_parameters_are_the_session_s_own() {
             pair.simple("show datestyle");
             pair.simple("reset datestyle");
             pair.simple("reset search_path");
-            pair.simple("begin; reset all; show search_path; commit");
+            pair.simple("begin");
+            pair.simple("reset all");
+            pair.simple("show search_path");
+            pair.simple("set search_path to other");
+            pair.simple("reset all");
+            pair.simple("show search_path");
+            pair.simple("commit");
         }
     }
     for (pair, _) in pairs.iter_mut().zip(started) {
@@ -578,7 +584,7 @@ fn parse_tells_errors_where_postgres_does() {
     let mut a = pair(&proxy);
     for sql in [
         "selec 1", "select nothing from organizations where organization_id = $1", "select * from no_such_table",
-        "select $1 + ", "select 1; select 2", "insert into accounts values ($1, 'x'::int)", "select $0", "select 'open",
+        "select $1 + ", "select 1; select 2", "insert into accounts (organization_id, balance) values ($1, 'x'::int)", "select $0", "select 'open",
         "select ü.x from organizations where organization_id = $1", "", "select $1::no_such_type",
     ] {
         let mut script = Script::new();

@@ -223,6 +223,14 @@ impl Client {
         }
         self.pipeline.state = State::Open;
         self.session.arrived();
+        if !complete && !self.session.relay.is_idle() {
+            // While its rest is passed on nobody reads what the server has to say of earlier messages.
+            let outcome = self.session.flush(&mut self.io).await;
+            self.outcome(outcome).await?;
+            if self.pipeline.state == State::SkipToSync {
+                return self.drop_message(head).await;
+            }
+        }
         let bound = match self.read_bind(head, complete) {
             Ok(Some(bound)) => bound,
             Ok(None) if self.io.input.len() >= MESSAGE_BYTES_MAX => {
