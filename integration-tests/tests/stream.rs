@@ -196,8 +196,7 @@ fn refused(proxy: &Proxy, send: impl Fn(&mut Wire) -> std::io::Result<()>) -> Op
     let mut wire = Wire::connect(proxy.port).unwrap();
     let _ = send(&mut wire);
     let reply = wire.reply().ok()?;
-    assert_eq!(reply.tag, b'E', "{reply:?}");
-    reply.field(b'C')
+    if reply.tag == b'E' { reply.field(b'C') } else { Some(format!("{reply:?}")) }
 }
 
 #[test]

@@ -138,6 +138,12 @@ impl Client {
                 return self.drop_message(head).await;
             }
             frontend::BIND => {}
+            frontend::SYNC | frontend::FLUSH if head.len > HEADER_BYTES => {
+                return Err(Failure::Fatal(PgError::client(
+                    SqlState::PROTOCOL_VIOLATION,
+                    "invalid message format",
+                )));
+            }
             _ if head.len > MESSAGE_BYTES_MAX => return Err(Failure::Fatal(too_long(head))),
             _ if !here => return Ok(false),
             _ => {}
