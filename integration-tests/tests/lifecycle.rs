@@ -5,7 +5,7 @@
 use std::fs;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -71,11 +71,10 @@ fn a_good_file_takes_effect_and_a_bad_one_does_not() {
         good.replace("0-127", "0-130"),
         String::new(),
     ] {
-        let (refused, reloads) = (proxy.log().matches("the old one stays").count(), ());
+        let refused = proxy.log().matches("the old one stays").count();
         fs::write(&proxy.config, bad).unwrap();
         proxy.signal("HUP");
         eventually("the bad file is refused", || proxy.log().matches("the old one stays").count() > refused);
-        assert_eq!(reloads, ());
         assert_eq!(code(&client.simple("select 1").unwrap()).as_deref(), Some("53300"));
     }
     fs::remove_file(&proxy.config).unwrap();
@@ -171,7 +170,7 @@ fn what_is_wrong_with_the_file_is_told_with_its_place() {
         format!("{file}:{line}:")
     };
     for (from, to, mark) in [
-        ("size: 1", "size: -1", "-1"),
+        ("size: 1", "size: -1", "size: -1"),
         ("size: 1", "sizes: 1", "sizes"),
         ("function: hash", "function: hush", "hush"),
         ("default_shard: s1", "default_shard: s9", "s9"),
@@ -210,7 +209,7 @@ fn what_is_wrong_with_the_file_is_told_with_its_place() {
 fn a_killed_proxy_loses_no_acknowledged_write() {
     let mut proxy = start("");
     let port = proxy.port;
-    static STOP: AtomicBool = AtomicBool::new(false);
+    static WRITTEN: AtomicUsize = AtomicUsize::new(0);
     let ids: Vec<i64> = (100_000..1_000_000).collect();
     let writing = thread::spawn(move || {
         let mut wire = Wire::connect(port).unwrap();
@@ -222,19 +221,20 @@ fn a_killed_proxy_loses_no_acknowledged_write() {
                 format!("begin; insert into accounts (organization_id, balance) values ({id}, 1); commit")
             };
             match wire.simple(&sql) {
-                Ok(replies) if code(&replies).is_none() => acknowledged.push(id),
+                Ok(replies) if code(&replies).is_none() => {
+                    acknowledged.push(id);
+                    WRITTEN.fetch_add(1, Ordering::SeqCst);
+                }
                 Ok(replies) => panic!("{replies:?}"),
                 Err(_) => break,
             }
         }
-        STOP.store(true, Ordering::SeqCst);
         acknowledged
     });
-    thread::sleep(Duration::from_millis(700));
+    eventually("some writes are acknowledged", || WRITTEN.load(Ordering::SeqCst) > 100);
     proxy.signal("KILL");
     let acknowledged = writing.join().unwrap();
-    assert!(proxy.wait(PATIENCE).is_some() && STOP.load(Ordering::SeqCst));
-    assert!(acknowledged.len() > 10, "{}", acknowledged.len());
+    assert!(proxy.wait(PATIENCE).is_some());
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let found = runtime.block_on(async {
         let mut found = Vec::new();

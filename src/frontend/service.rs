@@ -39,7 +39,6 @@ pub(super) async fn session(client: &mut Client) -> Result<(), Failure> {
             if entry.is_stopping() {
                 return Err(Failure::Fatal(shutting_down()));
             }
-            client.session.refresh()?;
         }
         tokio::select! {
             biased;
@@ -49,6 +48,10 @@ pub(super) async fn session(client: &mut Client) -> Result<(), Failure> {
                 }
             }
             () = &mut stop, if may_stop => return Err(Failure::Fatal(shutting_down())),
+        }
+        if may_stop {
+            // After the wait, which may have outlasted a reload.
+            client.session.refresh()?;
         }
     }
 }
