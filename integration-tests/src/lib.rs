@@ -11,6 +11,7 @@
 )]
 
 pub mod client;
+pub mod clients;
 pub mod cluster;
 pub mod drivers;
 pub mod oracle;

@@ -31,6 +31,10 @@ pub struct ProxyOptions {
     /// Reference tables besides the sample's.
     pub reference_tables: Vec<String>,
     pub environment: Vec<(String, String)>,
+    /// Whole lines: users besides the tests' own.
+    pub users: String,
+    /// Where to listen besides the TCP port.
+    pub listen: Option<String>,
 }
 
 /// A running proxy. Dropping it stops it, and shows its log where the test has failed.
@@ -207,7 +211,7 @@ pub fn config_text(cluster: &Cluster, options: &ProxyOptions, port: u16, http_po
             .join(", ")
     };
     format!(
-        "listen: 127.0.0.1:{port}
+        "listen: [ 127.0.0.1:{port}{listen} ]
 http: 127.0.0.1:{http_port}
 {top}
 users:
@@ -215,6 +219,7 @@ users:
     password: {APP}
     databases: [ {APP} ]
     admin: true
+{users}
 
 databases:
   {APP}:
@@ -232,6 +237,12 @@ databases:
 {database}
 ",
         top = options.top,
+        users = options.users,
+        listen = options
+            .listen
+            .as_ref()
+            .map(|address| format!(", \"{address}\""))
+            .unwrap_or_default(),
         database = options.database,
         tables = list(&SHARDED_TABLES, &options.tables),
         reference = list(&REFERENCE_TABLES, &options.reference_tables),

@@ -46,7 +46,7 @@ impl Reply {
 /// A connection without any comfort.
 #[derive(Debug)]
 pub struct Wire {
-    stream: TcpStream,
+    pub stream: TcpStream,
     received: BytesMut,
     pub parameters: Vec<(String, String)>,
     pub key: (i32, i32),
@@ -196,6 +196,50 @@ impl Wire {
         self.run(&script)
     }
 
+    /// As `simple`, but takes ParameterStatus messages into `parameters`.
+    pub fn simple_noting(&mut self, sql: &str) -> io::Result<Vec<Reply>> {
+        let mut out = BytesMut::new();
+        frontend::query(sql, &mut out)?;
+        self.send(&out)?;
+        let mut replies = Vec::new();
+        loop {
+            let reply = self.reply()?;
+            if reply.tag == b'S' {
+                let mut fields = reply
+                    .body
+                    .split(|byte| *byte == 0)
+                    .map(|field| String::from_utf8_lossy(field).into_owned());
+                let (name, value) = (
+                    fields.next().unwrap_or_default(),
+                    fields.next().unwrap_or_default(),
+                );
+                self.parameters.retain(|(known, _)| *known != name);
+                self.parameters.push((name, value));
+                continue;
+            }
+            let last = reply.tag == b'Z';
+            replies.push(reply);
+            if last {
+                return Ok(replies);
+            }
+        }
+    }
+
+    /// Sends messages without waiting for an answer.
+    pub fn send_script(&mut self, script: &Script) -> io::Result<()> {
+        self.send(&script.bytes)
+    }
+
+    /// The data of a COPY and its end, in one write.
+    pub fn send_copy(&mut self, data: &[u8]) -> io::Result<()> {
+        let mut out = BytesMut::new();
+        frontend::CopyData::new(data)
+            .map_err(io::Error::other)?
+            .write(&mut out);
+        frontend::copy_done(&mut out);
+        self.send(&out)
+    }
+
     pub fn run(&mut self, script: &Script) -> io::Result<Vec<Reply>> {
         self.send(&script.bytes)?;
         self.replies()
@@ -203,12 +247,7 @@ impl Wire {
 
     /// Sends the rows of a COPY and ends it.
     pub fn copy_in(&mut self, data: &[u8]) -> io::Result<Vec<Reply>> {
-        let mut out = BytesMut::new();
-        frontend::CopyData::new(data)
-            .map_err(io::Error::other)?
-            .write(&mut out);
-        frontend::copy_done(&mut out);
-        self.send(&out)?;
+        self.send_copy(data)?;
         self.replies()
     }
 

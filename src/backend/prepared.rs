@@ -44,6 +44,9 @@ impl Prepared {
     /// Forgets a statement whose Parse failed or that was closed.
     pub fn remove(&mut self, id: StatementId) {
         self.named.pop(&id);
+        if self.unnamed == Some(id) {
+            self.unnamed = None;
+        }
     }
 
     /// Forgets all, after DISCARD ALL or DEALLOCATE ALL.

@@ -14,8 +14,16 @@ pub enum Forward {
 /// One answer that is due, or something of our own that goes out when its turn comes.
 #[derive(Debug)]
 pub enum Expect {
-    /// ParseComplete. The connection forgets the statement if Parse fails.
-    Parse { forward: Forward, id: StatementId },
+    /// ParseComplete. The connection forgets the statement if Parse fails, and the client its name.
+    Parse {
+        forward: Forward,
+        id: StatementId,
+        name: Option<Box<[u8]>>,
+    },
+    /// ParseComplete of our own: the connection holds what the client calls by this name.
+    Known(Box<[u8]>),
+    /// CloseComplete of a statement that had to make room. Skipped, it is still there.
+    Evict(StatementId),
     /// BindComplete.
     Bind(Forward),
     /// ParameterDescription, then RowDescription or NoData.
@@ -56,10 +64,12 @@ impl Expect {
             | Self::Execute { forward, .. }
             | Self::Close(forward)
             | Self::Query { forward, .. } => *forward,
-            Self::Poison => Forward::Swallow,
-            Self::DescribeStatement | Self::DescribePortal | Self::Sync | Self::Local(_) => {
-                Forward::ToClient
-            }
+            Self::Poison | Self::Evict(_) => Forward::Swallow,
+            Self::DescribeStatement
+            | Self::DescribePortal
+            | Self::Sync
+            | Self::Local(_)
+            | Self::Known(_) => Forward::ToClient,
         }
     }
 }

@@ -14,7 +14,7 @@ use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll};
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;
 
 use super::copy::CopyIn;
@@ -22,7 +22,7 @@ use super::expect::{Expect, Forward};
 use crate::backend::Connection;
 use crate::error::{PgError, SqlState};
 use crate::net::{Buffered, OUTPUT_BYTES_MAX, poll_read, poll_write};
-use crate::wire::{HEADER_BYTES, Header, TransactionStatus, backend, header};
+use crate::wire::{HEADER_BYTES, Header, Replies, TransactionStatus, backend, header, put_flush};
 
 /// A state-carrying frame must fit; larger ones are a server out of its mind.
 const STATE_FRAME_BYTES_MAX: usize = 64 * 1024;
@@ -92,6 +92,10 @@ pub struct Relay {
     pub completed: usize,
     /// Statements of the client a server has answered without error, until somebody takes it.
     pub answered: usize,
+    /// Names of the client's whose Parse failed or was skipped, until somebody takes them.
+    pub unparsed: Vec<Box<[u8]>>,
+    /// The server took a Sync for part of a COPY: the client will send another.
+    pub sync_ignored: bool,
     /// A statement has changed the catalogs, in a transaction that may not have committed yet.
     pub schema_changed: bool,
     /// The server has reported a parameter, and the client been told, since this was last cleared.
@@ -108,6 +112,8 @@ impl Default for Relay {
             error: None,
             completed: 0,
             answered: 0,
+            unparsed: Vec::new(),
+            sync_ignored: false,
             schema_changed: false,
             parameters_changed: false,
         }
@@ -177,6 +183,10 @@ impl Relay {
                 Ok(false) => self.transfer(server, client, true).await?,
                 Ok(true) => {
                     self.copying_in = false;
+                    if matches!(self.expects.front(), Some(Expect::Execute { .. })) {
+                        // Without it the server keeps CommandComplete until the client's next Sync.
+                        put_flush(&mut server.output);
+                    }
                     return self.run(server, client).await;
                 }
                 Err(e) => return Err(RelayError::Client(e)),
@@ -281,9 +291,7 @@ impl Relay {
             }
         }
         loop {
-            if let Some(Expect::Local(_)) = self.expects.front()
-                && let Some(Expect::Local(bytes)) = self.expects.pop_front()
-            {
+            if let Some(bytes) = self.own_turn() {
                 return Step {
                     forward: at,
                     skip: 0,
@@ -365,6 +373,19 @@ impl Relay {
         }
     }
 
+    /// Our own bytes, if it is their turn.
+    fn own_turn(&mut self) -> Option<Bytes> {
+        let ours = |expect: &mut Expect| matches!(expect, Expect::Local(_) | Expect::Known(_));
+        match self.expects.pop_front_if(ours)? {
+            Expect::Local(bytes) => Some(bytes),
+            _ => {
+                let mut reply = BytesMut::with_capacity(HEADER_BYTES);
+                reply.parse_complete();
+                Some(reply.freeze())
+            }
+        }
+    }
+
     /// What one frame means; pops what it answers.
     fn frame(&mut self, head: Header, at: usize, server: &mut Connection) -> Seen {
         let Some(front) = self.expects.front_mut() else {
@@ -402,6 +423,7 @@ impl Relay {
                     if let Some(sync) = self.expects.iter().position(|e| matches!(e, Expect::Sync))
                     {
                         self.expects.remove(sync);
+                        self.sync_ignored = true;
                     }
                     Seen::Pass(forward)
                 }
@@ -421,7 +443,7 @@ impl Relay {
         match (head.tag, front) {
             (backend::PARSE_COMPLETE, Expect::Parse { .. })
             | (backend::BIND_COMPLETE, Expect::Bind(_))
-            | (backend::CLOSE_COMPLETE, Expect::Close(_))
+            | (backend::CLOSE_COMPLETE, Expect::Close(_) | Expect::Evict(_))
             | (
                 backend::ROW_DESCRIPTION | backend::NO_DATA,
                 Expect::DescribeStatement | Expect::DescribePortal,
@@ -483,9 +505,20 @@ impl Relay {
                 Forward::ToClient
             }
         };
-        while let Some(expect) = self.expects.pop_front_if(|expect| !expect.is_ready()) {
-            if let Expect::Parse { id, .. } = expect {
-                server.prepared.remove(id);
+        let end = self.expects.iter().position(Expect::is_ready);
+        let skipped = self.expects.drain(..end.unwrap_or(self.expects.len()));
+        // The last first: a statement may have been prepared and have made room again since.
+        for expect in skipped.rev() {
+            match expect {
+                Expect::Parse { id, name, .. } => {
+                    server.prepared.remove(id);
+                    self.unparsed.extend(name);
+                }
+                Expect::Known(name) => self.unparsed.push(name),
+                Expect::Evict(id) => {
+                    server.prepared.insert(id);
+                }
+                _ => {}
             }
         }
         Seen::Pass(forward)

@@ -58,7 +58,7 @@ enum State {
 #[derive(Debug)]
 struct Parsed {
     prepared: Arc<Prepared>,
-    unnamed: bool,
+    name: Box<[u8]>,
 }
 
 #[derive(Clone, Debug)]
@@ -153,7 +153,10 @@ impl Client {
             Ok(()) => {}
             Err(Failure::Told) => self.pipeline.state = State::SkipToSync,
             Err(Failure::Statement(error)) => {
-                self.pipeline.parsed = None;
+                // Its ParseComplete has not gone out, so to the client the Parse has failed.
+                if let Some(parsed) = self.pipeline.parsed.take() {
+                    self.session.statements.close(&parsed.name);
+                }
                 self.pipeline.state = State::SkipToSync;
                 self.refuse(&error).await?;
             }
@@ -184,7 +187,7 @@ impl Client {
         self.session.statements.insert(name, prepared.clone())?;
         self.pipeline.parsed = Some(Parsed {
             prepared,
-            unnamed: name.is_empty(),
+            name: name.into(),
         });
         Ok(())
     }
@@ -205,8 +208,11 @@ impl Client {
                 self.session
                     .enter(&mut self.io, shard, Purpose::Describe)
                     .await?;
-                self.session
-                    .queue_parse(&parsed.prepared, parsed.unnamed, Forward::ToClient);
+                self.session.queue_parse(
+                    &parsed.prepared,
+                    parsed.name.is_empty(),
+                    Some(&parsed.name),
+                );
                 Ok(())
             }
         }
@@ -231,6 +237,14 @@ impl Client {
         }
         self.pipeline.state = State::Open;
         self.session.arrived();
+        if !complete && !self.session.relay.is_idle() {
+            // While its rest is passed on nobody reads what the server has to say of earlier messages.
+            let outcome = self.session.flush(&mut self.io).await;
+            self.outcome(outcome).await?;
+            if self.pipeline.state == State::SkipToSync {
+                return self.drop_message(head).await;
+            }
+        }
         let bound = loop {
             let failure = match self.read_bind(head, complete) {
                 Ok(Some(Read::Bound(bound))) => break bound,
@@ -302,11 +316,13 @@ impl Client {
     async fn queue_bind(&mut self, head: Header, bound: Bound) -> Result<(), Failure> {
         // The Parse this Bind belongs to is answered by the shard the Bind goes to.
         let parsed = match self.pipeline.parsed.take() {
-            Some(parsed) if Arc::ptr_eq(&parsed.prepared.global, &bound.prepared.global) => true,
+            Some(parsed) if Arc::ptr_eq(&parsed.prepared.global, &bound.prepared.global) => {
+                Some(parsed.name)
+            }
             other => {
                 self.pipeline.parsed = other;
                 self.answer_parse().await?;
-                false
+                None
             }
         };
         let portal_at = HEADER_BYTES..HEADER_BYTES + bound.portal_len;
@@ -315,7 +331,7 @@ impl Client {
         let Some((shard, manner)) = bound.target else {
             let portal = portal.into();
             self.in_turn().await?;
-            if parsed {
+            if parsed.is_some() {
                 self.io.output.parse_complete();
             }
             self.keep_portal(portal, Portal::Control(bound.prepared))?;
@@ -333,13 +349,8 @@ impl Client {
         if manner.unsettles {
             self.session.forget_settings();
         }
-        let forward = if parsed {
-            Forward::ToClient
-        } else {
-            Forward::Swallow
-        };
         self.session
-            .queue_parse(&bound.prepared, bound.unnamed, forward);
+            .queue_parse(&bound.prepared, bound.unnamed, parsed.as_deref());
         let input = &self.io.input[..head.len.min(self.io.input.len())];
         let rest_at = portal_at.end + 1 + bound.statement_len + 1;
         let name: &[u8] = if bound.unnamed {
@@ -415,8 +426,7 @@ impl Client {
                 self.session
                     .enter(&mut self.io, shard, Purpose::Describe)
                     .await?;
-                self.session
-                    .queue_parse(&prepared, name.is_empty(), Forward::Swallow);
+                self.session.queue_parse(&prepared, name.is_empty(), None);
                 let server_name: &[u8] = if name.is_empty() {
                     b""
                 } else {
@@ -513,7 +523,11 @@ impl Client {
         self.answer_parse().await?;
         let target = wire::close(body).map_err(|e| malformed(&e))?;
         match target {
-            Described::Statement(name) => self.session.statements.close(name),
+            Described::Statement(name) => {
+                // An earlier error would have skipped this.
+                self.in_turn().await?;
+                self.session.statements.close(name);
+            }
             Described::Portal(name) => {
                 let here = matches!(self.pipeline.forget_portal(name), Some(Portal::Control(_)));
                 if !here && self.session.in_use() {
@@ -569,6 +583,9 @@ impl Client {
             self.session.queue_sync();
             let outcome = self.session.run(&mut self.io).await;
             self.outcome(outcome).await?;
+            if self.session.is_pipelined() {
+                return Ok(());
+            }
         }
         self.session.finish().await;
         if self.session.is_between_transactions() {

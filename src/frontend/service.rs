@@ -39,7 +39,6 @@ pub(super) async fn session(client: &mut Client) -> Result<(), Failure> {
             if entry.is_stopping() {
                 return Err(Failure::Fatal(shutting_down()));
             }
-            client.session.refresh()?;
         }
         tokio::select! {
             biased;
@@ -49,6 +48,10 @@ pub(super) async fn session(client: &mut Client) -> Result<(), Failure> {
                 }
             }
             () = &mut stop, if may_stop => return Err(Failure::Fatal(shutting_down())),
+        }
+        if may_stop {
+            // After the wait, which may have outlasted a reload.
+            client.session.refresh()?;
         }
     }
 }
@@ -138,6 +141,12 @@ impl Client {
                 return self.drop_message(head).await;
             }
             frontend::BIND => {}
+            frontend::SYNC | frontend::FLUSH if head.len > HEADER_BYTES => {
+                return Err(Failure::Fatal(PgError::client(
+                    SqlState::PROTOCOL_VIOLATION,
+                    "invalid message format",
+                )));
+            }
             _ if head.len > MESSAGE_BYTES_MAX => return Err(Failure::Fatal(too_long(head))),
             _ if !here => return Ok(false),
             _ => {}

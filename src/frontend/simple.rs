@@ -153,6 +153,19 @@ impl Client {
                     "Send it alone.",
                 )));
             }
+            // The server connection would go back to its own start, not to this client's.
+            if let Plan::Control(Control::Reset { name }) = &**plan
+                && self
+                    .session
+                    .settings
+                    .replay_startup(name.as_deref())
+                    .is_some()
+            {
+                return Err(Failure::Statement(PgError::refusal(
+                    "RESET of a startup parameter in a string of several statements",
+                    "Send it alone.",
+                )));
+            }
         }
         let mut shard = None;
         for route in routes() {

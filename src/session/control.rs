@@ -345,6 +345,7 @@ impl Session {
             )));
         }
         self.settings.reset(None);
+        self.settings.reset(Some("role"));
         self.settings.commit();
         self.statements.deallocate(None)?;
         self.statements.forget_unnamed();

@@ -45,6 +45,14 @@ pub(super) struct Bound {
     effects: bool,
 }
 
+impl Bound {
+    /// The pipeline goes on: its Sync did not end it.
+    pub(super) fn await_sync(&mut self) {
+        self.pipelined = true;
+        self.effects = true;
+    }
+}
+
 impl Session {
     /// Makes a connection to `shard` the one in use, with the session's settings and transaction on it.
     ///
@@ -237,7 +245,8 @@ impl Session {
     }
 
     /// Queues what makes the statement known to the connection in use, unless it is.
-    pub fn queue_parse(&mut self, prepared: &Prepared, unnamed: bool, forward: Forward) {
+    /// `client`: the client's own name for it, where the Parse is the client's and not ours.
+    pub fn queue_parse(&mut self, prepared: &Prepared, unnamed: bool, client: Option<&[u8]>) {
         let Some(server) = &mut self.server else {
             return;
         };
@@ -250,10 +259,8 @@ impl Session {
             lease.prepared.contains_and_touch(global.id)
         };
         if known {
-            if forward == Forward::ToClient {
-                let mut reply = BytesMut::with_capacity(5);
-                reply.parse_complete();
-                self.relay.push(Expect::Local(reply.freeze()));
+            if let Some(name) = client {
+                self.relay.push(Expect::Known(name.into()));
             }
             return;
         }
@@ -261,19 +268,19 @@ impl Session {
         if unnamed {
             lease.prepared.unnamed = Some(global.id);
         } else if let Some(evicted) = lease.prepared.insert(global.id) {
-            let evicted = super::statement::server_name(evicted);
             wire::put_close(
                 &mut lease.output,
                 wire::frontend::CLOSE,
-                Described::Statement(&evicted),
+                Described::Statement(&super::statement::server_name(evicted)),
             );
-            self.relay.push(Expect::Close(Forward::Swallow));
+            self.relay.push(Expect::Evict(evicted));
         }
         let types: Vec<u32> = global.param_types.iter().map(|oid| oid.0).collect();
         wire::put_parse(&mut lease.output, name, global.text.as_bytes(), &types);
         self.relay.push(Expect::Parse {
-            forward,
+            forward: client.map_or(Forward::Swallow, |_| Forward::ToClient),
             id: global.id,
+            name: client.map(Into::into),
         });
     }
 
@@ -395,6 +402,7 @@ impl Session {
         let expect = Expect::Parse {
             forward: Forward::Swallow,
             id: StatementId(0),
+            name: None,
         };
         self.queue(expect, false, |out| {
             wire::put_parse(out, b"", text.as_bytes(), &types);

@@ -368,6 +368,12 @@ impl Session {
             }
             outcome => outcome,
         };
+        for name in self.relay.unparsed.drain(..) {
+            self.statements.close(&name);
+        }
+        if std::mem::take(&mut self.relay.sync_ignored) {
+            server.await_sync();
+        }
         match outcome {
             Ok(_) => Ok(()),
             Err(RelayError::Server(error)) => {

@@ -177,7 +177,8 @@ impl Settings {
         for change in std::mem::take(&mut self.changes) {
             match change {
                 Change::Local(_) => {}
-                Change::Reset(None) => self.entries.clear(),
+                // RESET ALL leaves the role alone.
+                Change::Reset(None) => self.entries.retain(|e| e.name == "role"),
                 Change::Reset(Some(name)) => self.entries.retain(|e| e.name != name),
                 Change::Set(entry) => {
                     self.entries.retain(|e| e.name != entry.name);
