@@ -6,6 +6,11 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::config::Config;
+use crate::error::PgError;
+use crate::plan::{NoParams, Plan};
+use crate::planner::{Context, Schema, plan};
+use crate::shardmap::ShardMap;
+use crate::sql;
 
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
@@ -28,4 +33,87 @@ impl ExplainArgs {
 pub fn run(arguments: &ExplainArgs, config: &Config) -> ExitCode {
     let _ = (&arguments.database, &arguments.sql, config);
     ExitCode::SUCCESS
+}
+
+/// Each statement, its plan or refusal, and whether all of them have a plan.
+#[allow(dead_code, reason = "the command line calls it once it is there")]
+pub(crate) fn explain(map: &ShardMap, transaction_pooling: bool, text: &str) -> (String, bool) {
+    let pieces = match sql::split(text) {
+        Ok(pieces) => pieces,
+        Err(error) => return (refusal(&error), false),
+    };
+    let schema = Schema::default();
+    let context = Context {
+        map,
+        schema: &schema,
+        search_path: None,
+        param_types: &[],
+        transaction_pooling,
+    };
+    let mut answers = Vec::new();
+    let mut all = true;
+    for piece in pieces {
+        let statement = &text[piece.range];
+        let answer = plan(statement, &context).and_then(|planned| {
+            // Literal keys on several shards are found only by following them.
+            if let Plan::Route(route) = &planned
+                && !route.needs_params()
+            {
+                route.resolve(map, &[], &NoParams)?;
+            }
+            Ok(planned.lines(map, &[], &NoParams).join("\n") + "\n")
+        });
+        all &= answer.is_ok();
+        answers.push(format!(
+            "{statement}\n{}",
+            indent(&answer.unwrap_or_else(|error| refusal(&error)))
+        ));
+    }
+    (answers.join("\n"), all)
+}
+
+fn refusal(error: &PgError) -> String {
+    let mut text = format!("Refused {}: {}\n", error.code, error.message);
+    for (name, value) in [("detail", &error.detail), ("hint", &error.hint)] {
+        if let Some(value) = value {
+            text.push_str(&format!("  {name}: {value}\n"));
+        }
+    }
+    text
+}
+
+fn indent(lines: &str) -> String {
+    lines.lines().map(|line| format!("  {line}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::planner::tests::map;
+
+    #[test]
+    fn each_statement_is_explained() {
+        let (text, all) = explain(
+            &map(),
+            true,
+            "begin; select * from matches where organization_id = 5; select * from matches",
+        );
+        assert!(!all);
+        assert!(text.contains("Control Begin: BEGIN"), "{text}");
+        assert!(
+            text.contains("tenants by hash(organization_id = 5) -> logical 29 -> s1"),
+            "{text}"
+        );
+        assert!(
+            text.contains("Refused 0A000: matches is sharded by organization_id"),
+            "{text}"
+        );
+        assert!(text.contains("hint: add organization_id"), "{text}");
+        let (_, all) = explain(
+            &map(),
+            true,
+            "select * from matches where organization_id = $1",
+        );
+        assert!(all);
+    }
 }

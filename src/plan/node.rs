@@ -52,7 +52,7 @@ pub struct KeyTarget {
 }
 
 /// Where a key value comes from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum KeySource {
     Literal(KeyValue),
     /// `$n`, zero-based. `oid` is the type a cast in the statement gives it, else unspecified: then the

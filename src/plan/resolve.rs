@@ -3,7 +3,7 @@
 use super::{KeySource, KeyTarget, Route, Targets};
 use crate::error::{PgError, SqlState};
 use crate::shardmap::{LogicalShardId, ShardId, ShardMap};
-use crate::types::{Format, KeyError, KeyValue, Oid};
+use crate::types::{Format, KeyError, KeyType, KeyValue, Oid};
 
 /// The parameters of one Bind, read where they lie.
 pub trait ParamValues {
@@ -33,7 +33,12 @@ impl Route {
     ///
     /// Errors: 0A000 where several key values lead to different shards or a value cannot be read
     /// exactly as PostgreSQL would.
-    pub fn resolve(&self, map: &ShardMap, declared: &[Oid], params: &dyn ParamValues) -> Result<Destination, PgError> {
+    pub fn resolve(
+        &self,
+        map: &ShardMap,
+        declared: &[Oid],
+        params: &dyn ParamValues,
+    ) -> Result<Destination, PgError> {
         let target = match &self.targets {
             Targets::Any => return Ok(Destination::Any),
             Targets::Default => return Ok(Destination::Shard(map.default_shard)),
@@ -44,13 +49,21 @@ impl Route {
         for source in &target.sources {
             let value = target.value(source, map, declared, params)?;
             // A comparison with NULL is true on no row, on any shard.
-            let Some((_, shard)) = map.locate(target.keyspace, &value) else { continue };
+            let Some((_, shard)) = map.locate(target.keyspace, &value) else {
+                continue;
+            };
             if found.is_some_and(|found| found != shard) {
                 return Err(self.scattered(map, target, declared, params));
             }
             found = Some(shard);
         }
         Ok(found.map_or(Destination::Any, Destination::Shard))
+    }
+
+    /// True where the shard is known only once parameters are.
+    pub fn needs_params(&self) -> bool {
+        matches!(&self.targets, Targets::Key(target)
+            if target.sources.iter().any(|source| matches!(source, KeySource::Param { .. })))
     }
 
     /// The key values and where each leads, for EXPLAIN; same errors as `resolve`, except that values on
@@ -61,7 +74,9 @@ impl Route {
         declared: &[Oid],
         params: &dyn ParamValues,
     ) -> Result<Vec<(KeyValue, LogicalShardId, ShardId)>, PgError> {
-        let Targets::Key(target) = &self.targets else { return Ok(Vec::new()) };
+        let Targets::Key(target) = &self.targets else {
+            return Ok(Vec::new());
+        };
         let mut located = Vec::new();
         for source in &target.sources {
             let value = target.value(source, map, declared, params)?;
@@ -72,19 +87,44 @@ impl Route {
         Ok(located)
     }
 
-    fn scattered(&self, map: &ShardMap, target: &KeyTarget, declared: &[Oid], params: &dyn ParamValues) -> PgError {
-        let mut shards: Vec<ShardId> =
-            self.locate(map, declared, params).unwrap_or_default().into_iter().map(|(_, _, shard)| shard).collect();
+    fn scattered(
+        &self,
+        map: &ShardMap,
+        target: &KeyTarget,
+        declared: &[Oid],
+        params: &dyn ParamValues,
+    ) -> PgError {
+        let mut shards: Vec<ShardId> = self
+            .locate(map, declared, params)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(_, _, shard)| shard)
+            .collect();
         shards.sort_unstable();
         shards.dedup();
-        let names: Vec<&str> = shards.into_iter().map(|shard| map.shard_name(shard)).collect();
+        let names: Vec<&str> = shards
+            .into_iter()
+            .map(|shard| map.shard_name(shard))
+            .collect();
         let column = &map.keyspace(target.keyspace).key.column;
         let (what, hint) = if target.stores {
-            ("an INSERT of rows", format!("insert the rows of one {column} at a time"))
+            (
+                "an INSERT of rows",
+                format!("insert the rows of one {column} at a time"),
+            )
         } else {
-            ("a statement over rows", format!("tie every table to the same {column}"))
+            (
+                "a statement over rows",
+                format!("tie every table to the same {column}"),
+            )
         };
-        PgError::refusal(format!("{what} on several shards ({}) is not supported yet", names.join(", ")), hint)
+        PgError::refusal(
+            format!(
+                "{what} on several shards ({}) is not supported yet",
+                names.join(", ")
+            ),
+            hint,
+        )
     }
 }
 
@@ -103,16 +143,25 @@ impl KeyTarget {
                 let Some((format, bytes)) = params.param(*index) else {
                     return Err(PgError::client(
                         SqlState::PROTOCOL_VIOLATION,
-                        format!("there is no value for parameter ${}, which holds the sharding key", u32::from(*index) + 1),
+                        format!(
+                            "there is no value for parameter ${}, which holds the sharding key",
+                            u32::from(*index) + 1
+                        ),
                     ));
                 };
                 let oid = match *oid {
-                    Oid::UNSPECIFIED => declared.get(usize::from(*index)).copied().unwrap_or(Oid::UNSPECIFIED),
+                    Oid::UNSPECIFIED => declared
+                        .get(usize::from(*index))
+                        .copied()
+                        .unwrap_or(Oid::UNSPECIFIED),
                     oid => oid,
                 };
                 match bytes {
                     None => KeyValue::Null,
-                    Some(bytes) => key.key_type.parse_param(oid, format, bytes).map_err(|error| unreadable(&error, *index))?,
+                    Some(bytes) => key
+                        .key_type
+                        .parse_param(oid, format, bytes)
+                        .map_err(|error| unreadable(&error, *index))?,
                 }
             }
         };
@@ -122,6 +171,17 @@ impl KeyTarget {
                 format!("null value in sharding key column \"{}\"", key.column),
             )
             .with_hint("a row without a sharding key lives on no shard"));
+        }
+        let blank_end = matches!(&value, KeyValue::Text(text) if text.ends_with(' '));
+        if self.stores && blank_end && key.key_type == KeyType::Varchar {
+            // varchar(n) silently drops blanks beyond n: the stored key could be another.
+            return Err(PgError::refusal(
+                format!(
+                    "a value for sharding key \"{}\" of type varchar that ends in a blank is not supported",
+                    key.column
+                ),
+                "leave the trailing blanks out",
+            ));
         }
         Ok(value)
     }
@@ -135,6 +195,8 @@ fn unreadable(error: &KeyError, index: u16) -> PgError {
         KeyError::Encoding => SqlState::CHARACTER_NOT_IN_REPERTOIRE,
         KeyError::Incomparable { .. } => SqlState::FEATURE_NOT_SUPPORTED,
     };
-    PgError::client(code, error.to_string())
-        .with_detail(format!("Parameter ${} holds the sharding key.", u32::from(index) + 1))
+    PgError::client(code, error.to_string()).with_detail(format!(
+        "Parameter ${} holds the sharding key.",
+        u32::from(index) + 1
+    ))
 }

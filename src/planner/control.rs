@@ -7,7 +7,9 @@ use crate::sql::Kind;
 
 /// `None` where the statement is not about session or transaction.
 pub(super) fn control(mut at: Cursor<'_>, pooled: bool) -> Result<Option<Control>, PgError> {
-    let Some(first) = at.rest.first() else { return Ok(Some(Control::Empty)) };
+    let Some(first) = at.rest.first() else {
+        return Ok(Some(Control::Empty));
+    };
     if first.kind != Kind::Word {
         return Ok(None);
     }
@@ -24,7 +26,9 @@ pub(super) fn control(mut at: Cursor<'_>, pooled: bool) -> Result<Option<Control
         "commit" | "end" => {
             refuse_prepared(&mut at, "COMMIT PREPARED")?;
             let _ = at.take_any(&["work", "transaction"]);
-            Control::Commit { chain: chain(&mut at)? }
+            Control::Commit {
+                chain: chain(&mut at)?,
+            }
         }
         "rollback" | "abort" => rollback(&mut at)?,
         "prepare" if at.take("transaction") => return Err(prepared("PREPARE TRANSACTION")),
@@ -41,7 +45,13 @@ pub(super) fn control(mut at: Cursor<'_>, pooled: bool) -> Result<Option<Control
         },
         "deallocate" => {
             let _ = at.rest.len() > 1 && at.take("prepare");
-            Control::Deallocate { name: if at.take("all") { None } else { Some(at.name()?) } }
+            Control::Deallocate {
+                name: if at.take("all") {
+                    None
+                } else {
+                    Some(at.name()?)
+                },
+            }
         }
         _ => return Ok(None),
     };
@@ -57,7 +67,11 @@ fn prepared(what: &str) -> PgError {
 }
 
 fn refuse_prepared(at: &mut Cursor<'_>, what: &str) -> Result<(), PgError> {
-    if at.take("prepared") { Err(prepared(what)) } else { Ok(()) }
+    if at.take("prepared") {
+        Err(prepared(what))
+    } else {
+        Ok(())
+    }
 }
 
 fn rollback(at: &mut Cursor<'_>) -> Result<Control, PgError> {
@@ -80,16 +94,32 @@ fn chain(at: &mut Cursor<'_>) -> Result<bool, PgError> {
 /// Modes are printed from what was understood, so that a BEGIN sent later cannot fail.
 fn begin(at: &mut Cursor<'_>) -> Result<Control, PgError> {
     let modes = modes(at)?;
-    let text = if modes.is_empty() { "BEGIN".to_owned() } else { format!("BEGIN {}", modes.join(", ")) };
+    let text = if modes.is_empty() {
+        "BEGIN".to_owned()
+    } else {
+        format!("BEGIN {}", modes.join(", "))
+    };
     Ok(Control::Begin { text })
 }
 
 fn modes(at: &mut Cursor<'_>) -> Result<Vec<&'static str>, PgError> {
     const MODES: [(&[&str], &str); 8] = [
-        (&["isolation", "level", "read", "committed"], "ISOLATION LEVEL READ COMMITTED"),
-        (&["isolation", "level", "read", "uncommitted"], "ISOLATION LEVEL READ UNCOMMITTED"),
-        (&["isolation", "level", "repeatable", "read"], "ISOLATION LEVEL REPEATABLE READ"),
-        (&["isolation", "level", "serializable"], "ISOLATION LEVEL SERIALIZABLE"),
+        (
+            &["isolation", "level", "read", "committed"],
+            "ISOLATION LEVEL READ COMMITTED",
+        ),
+        (
+            &["isolation", "level", "read", "uncommitted"],
+            "ISOLATION LEVEL READ UNCOMMITTED",
+        ),
+        (
+            &["isolation", "level", "repeatable", "read"],
+            "ISOLATION LEVEL REPEATABLE READ",
+        ),
+        (
+            &["isolation", "level", "serializable"],
+            "ISOLATION LEVEL SERIALIZABLE",
+        ),
         (&["read", "only"], "READ ONLY"),
         (&["read", "write"], "READ WRITE"),
         (&["not", "deferrable"], "NOT DEFERRABLE"),
@@ -148,7 +178,10 @@ fn set(mut at: Cursor<'_>) -> Result<Option<Control>, PgError> {
     }
     let setting = setting(&mut at)?;
     at.end()?;
-    if matches!(&*setting.name, "transaction_isolation" | "transaction_read_only" | "transaction_deferrable") {
+    if matches!(
+        &*setting.name,
+        "transaction_isolation" | "transaction_read_only" | "transaction_deferrable"
+    ) {
         return Ok(Some(Control::SetTransaction));
     }
     check_setting(&setting)?;
@@ -156,11 +189,16 @@ fn set(mut at: Cursor<'_>) -> Result<Option<Control>, PgError> {
 }
 
 fn names_a_setting(at: &Cursor<'_>) -> bool {
-    at.rest.get(1).is_some_and(|next| next.is_op("=") || next.is_op(".") || next.is_word("to"))
+    at.rest
+        .get(1)
+        .is_some_and(|next| next.is_op("=") || next.is_op(".") || next.is_word("to"))
 }
 
 fn setting(at: &mut Cursor<'_>) -> Result<Setting, PgError> {
-    let named = |name: &str, value: Option<String>| Setting { name: name.to_owned(), values: value.map(|v| vec![v]) };
+    let named = |name: &str, value: Option<String>| Setting {
+        name: name.to_owned(),
+        values: value.map(|v| vec![v]),
+    };
     if at.take_all(&["time", "zone"]) {
         if at.take_any(&["local", "default"]) {
             return Ok(named("timezone", None));
@@ -174,8 +212,15 @@ fn setting(at: &mut Cursor<'_>) -> Result<Setting, PgError> {
         return Ok(named("timezone", Some(value(at)?)));
     }
     if at.take("names") {
-        let values = if at.rest.is_empty() || at.take("default") { None } else { Some(vec![value(at)?]) };
-        return Ok(Setting { name: "client_encoding".to_owned(), values });
+        let values = if at.rest.is_empty() || at.take("default") {
+            None
+        } else {
+            Some(vec![value(at)?])
+        };
+        return Ok(Setting {
+            name: "client_encoding".to_owned(),
+            values,
+        });
     }
     if at.take("schema") {
         return Ok(named("search_path", Some(value(at)?)));
@@ -198,14 +243,19 @@ fn setting(at: &mut Cursor<'_>) -> Result<Setting, PgError> {
     while at.take_op(",") {
         values.push(value(at)?);
     }
-    Ok(Setting { name, values: Some(values) })
+    Ok(Setting {
+        name,
+        values: Some(values),
+    })
 }
 
 /// A word, string or number, perhaps negative.
 fn value(at: &mut Cursor<'_>) -> Result<String, PgError> {
     let sign = if at.take_op("-") { "-" } else { "" };
     let _ = sign.is_empty() && at.take_op("+");
-    let Some(token) = at.rest.first() else { return Err(at.syntax_error()) };
+    let Some(token) = at.rest.first() else {
+        return Err(at.syntax_error());
+    };
     match token.kind {
         Kind::Number => {}
         Kind::String | Kind::Word | Kind::Quoted if sign.is_empty() => {}
@@ -219,7 +269,12 @@ fn value(at: &mut Cursor<'_>) -> Result<String, PgError> {
 pub(super) fn check_setting(setting: &Setting) -> Result<(), PgError> {
     let invalid = |message: &str, hint: &str| Err(PgError::refusal(message, hint));
     let values = setting.values.as_deref().unwrap_or_default();
-    let is_on = |value: &String| matches!(&*value.to_ascii_lowercase(), "on" | "true" | "yes" | "1" | "t" | "y");
+    let is_on = |value: &String| {
+        matches!(
+            &*value.to_ascii_lowercase(),
+            "on" | "true" | "yes" | "1" | "t" | "y"
+        )
+    };
     match &*setting.name {
         name if name.starts_with("trunkline.") => {
             invalid(&format!("SET {name} is not supported yet"), "leave it out")
@@ -240,7 +295,10 @@ pub(super) fn check_setting(setting: &Setting) -> Result<(), PgError> {
 /// PostgreSQL compares encoding names without punctuation.
 fn is_utf8(name: &str) -> bool {
     let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-    matches!(&*plain.to_ascii_lowercase(), "utf8" | "unicode" | "sqlascii")
+    matches!(
+        &*plain.to_ascii_lowercase(),
+        "utf8" | "unicode" | "sqlascii"
+    )
 }
 
 fn session_authorization() -> PgError {
@@ -256,7 +314,9 @@ fn reset(at: &mut Cursor<'_>) -> Result<Control, PgError> {
         return Ok(Control::Reset { name: None });
     }
     if at.take_all(&["time", "zone"]) {
-        return Ok(Control::Reset { name: Some("timezone".to_owned()) });
+        return Ok(Control::Reset {
+            name: Some("timezone".to_owned()),
+        });
     }
     if at.take_all(&["transaction", "isolation", "level"]) {
         return Ok(Control::SetTransaction);
@@ -264,7 +324,9 @@ fn reset(at: &mut Cursor<'_>) -> Result<Control, PgError> {
     if at.take_all(&["session", "authorization"]) {
         return Err(session_authorization());
     }
-    Ok(Control::Reset { name: Some(at.dotted_name()?) })
+    Ok(Control::Reset {
+        name: Some(at.dotted_name()?),
+    })
 }
 
 /// DISCARD of less than all concerns one server connection: `None` where that one is the session's own.
@@ -277,7 +339,10 @@ fn discard(at: &mut Cursor<'_>, pooled: bool) -> Result<Option<Control>, PgError
     };
     if pooled {
         return Err(PgError::refusal(
-            format!("DISCARD {} is not supported in transaction pooling", what.to_ascii_uppercase()),
+            format!(
+                "DISCARD {} is not supported in transaction pooling",
+                what.to_ascii_uppercase()
+            ),
             "use DISCARD ALL",
         ));
     }

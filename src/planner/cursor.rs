@@ -22,7 +22,10 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn peek_word(&self) -> Option<&'a str> {
-        self.rest.first().filter(|token| token.kind == Kind::Word).map(|token| &*token.value)
+        self.rest
+            .first()
+            .filter(|token| token.kind == Kind::Word)
+            .map(|token| &*token.value)
     }
 
     /// Takes this word if it comes next.
@@ -57,7 +60,11 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn expect(&mut self, word: &str) -> Result<(), PgError> {
-        if self.take(word) { Ok(()) } else { Err(self.syntax_error()) }
+        if self.take(word) {
+            Ok(())
+        } else {
+            Err(self.syntax_error())
+        }
     }
 
     /// An identifier, folded.
@@ -97,14 +104,21 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn end(&self) -> Result<(), PgError> {
-        if self.rest.is_empty() { Ok(()) } else { Err(self.syntax_error()) }
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(self.syntax_error())
+        }
     }
 
     /// PostgreSQL's own words for text that cannot be.
     pub(super) fn syntax_error(&self) -> PgError {
         let (message, at) = match self.rest.first() {
             Some(token) => (
-                format!("syntax error at or near \"{}\"", &self.text[token.start..token.end]),
+                format!(
+                    "syntax error at or near \"{}\"",
+                    &self.text[token.start..token.end]
+                ),
                 token.start,
             ),
             None => ("syntax error at end of input".to_owned(), self.text.len()),

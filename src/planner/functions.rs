@@ -9,6 +9,9 @@ use crate::shardmap::TableName;
 use crate::sql::tree::Name;
 use crate::sql::{Kind, Token};
 
+/// Arguments are read up to this many tokens.
+const ARGUMENT_TOKENS_MAX: usize = 256;
+
 /// What the functions of a statement ask for.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Calls {
@@ -17,26 +20,45 @@ pub(super) struct Calls {
 }
 
 /// Looks at every call in a sharded database.
-pub(super) fn check(tokens: &[Token<'_>], names: &Names<'_>, context: &Context<'_>) -> Result<Calls, PgError> {
+pub(super) fn check(
+    tokens: &[Token<'_>],
+    names: &Names<'_>,
+    context: &Context<'_>,
+) -> Result<Calls, PgError> {
     let mut calls = Calls::default();
     for call in calls_of(tokens) {
         if is_opaque(&call, context) {
             return Err(PgError::refusal(
-                format!("function {} is user-defined and might read or write any table", call.name),
+                format!(
+                    "function {} is user-defined and might read or write any table",
+                    call.name
+                ),
                 "write its statements out, or call it on the shard directly",
             ));
         }
         if runs_sql(&call.name) {
             return Err(PgError::refusal(
-                format!("function {} runs SQL or reads tables named in a string, which Trunkline cannot route", call.name),
+                format!(
+                    "function {} runs SQL or reads tables named in a string, which Trunkline cannot route",
+                    call.name
+                ),
                 "run that SQL as a statement of its own",
             ));
         }
-        if measures(&call.name) && call.arguments.iter().any(|token| names_listed(token, names)) {
-            return Err(PgError::refusal(
-                format!("function {} would answer for one shard's part of the table", call.name),
-                "ask each shard directly",
-            ));
+        if measures(&call.name) {
+            if call
+                .arguments()
+                .is_none_or(|arguments| arguments.iter().any(|token| names_listed(token, names)))
+            {
+                return Err(PgError::refusal(
+                    format!(
+                        "function {} would answer for one shard's part of the table",
+                        call.name
+                    ),
+                    "ask each shard directly",
+                ));
+            }
+            calls.on_default = Some(call.name.clone());
         }
         if on_default(&call.name) {
             calls.on_default = Some(call.name.clone());
@@ -50,12 +72,15 @@ pub(super) fn check_session_state(tokens: &[Token<'_>], pooled: bool) -> Result<
     for call in calls_of(tokens) {
         if pooled && locks_session(&call.name) {
             return Err(PgError::refusal(
-                format!("{} is not supported in transaction pooling: the lock would stay on a shared connection", call.name),
+                format!(
+                    "{} is not supported in transaction pooling: the lock would stay on a shared connection",
+                    call.name
+                ),
                 "use pg_advisory_xact_lock within a transaction, or a pool in session mode",
             ));
         }
         if call.name == "set_config" {
-            check_set_config(call.arguments)?;
+            check_set_config(call.arguments().unwrap_or_default())?;
         }
     }
     Ok(())
@@ -64,8 +89,27 @@ pub(super) fn check_session_state(tokens: &[Token<'_>], pooled: bool) -> Result<
 struct Call<'t> {
     schema: Option<String>,
     name: String,
-    /// The tokens between the parentheses.
-    arguments: &'t [Token<'t>],
+    /// What comes after the opening parenthesis.
+    rest: &'t [Token<'t>],
+}
+
+impl<'t> Call<'t> {
+    /// The tokens between the parentheses, unless there are very many: that keeps looking at nested calls
+    /// from costing the square of the statement's length.
+    fn arguments(&self) -> Option<&'t [Token<'t>]> {
+        let mut depth = 0usize;
+        for (at, token) in self.rest.iter().enumerate().take(ARGUMENT_TOKENS_MAX) {
+            if token.is_op("(") {
+                depth += 1;
+            } else if token.is_op(")") {
+                if depth == 0 {
+                    return Some(&self.rest[..at]);
+                }
+                depth -= 1;
+            }
+        }
+        None
+    }
 }
 
 fn calls_of<'t>(tokens: &'t [Token<'t>]) -> impl Iterator<Item = Call<'t>> {
@@ -75,40 +119,39 @@ fn calls_of<'t>(tokens: &'t [Token<'t>]) -> impl Iterator<Item = Call<'t>> {
         }
         let qualified = at >= 2 && tokens[at - 1].is_op(".") && tokens[at - 2].is_name();
         let schema = qualified.then(|| tokens[at - 2].value.clone().into_owned());
-        let arguments = &tokens[at + 2..at + 2 + group_length(&tokens[at + 2..])];
-        Some(Call { schema, name: token.value.clone().into_owned(), arguments })
+        Some(Call {
+            schema,
+            name: token.value.clone().into_owned(),
+            rest: &tokens[at + 2..],
+        })
     })
-}
-
-/// The number of tokens before the parenthesis that closes.
-fn group_length(tokens: &[Token<'_>]) -> usize {
-    let mut depth = 0usize;
-    for (at, token) in tokens.iter().enumerate() {
-        if token.is_op("(") {
-            depth += 1;
-        } else if token.is_op(")") {
-            if depth == 0 {
-                return at;
-            }
-            depth -= 1;
-        }
-    }
-    tokens.len()
 }
 
 fn is_opaque(call: &Call<'_>, context: &Context<'_>) -> bool {
     let functions = &context.schema.opaque_functions;
     match &call.schema {
-        Some(schema) => functions.contains(&TableName { schema: schema.clone(), name: call.name.clone() }),
+        Some(schema) => functions.contains(&TableName {
+            schema: schema.clone(),
+            name: call.name.clone(),
+        }),
         None => functions.iter().any(|function| function.name == call.name),
     }
 }
 
 fn runs_sql(name: &str) -> bool {
     const EXACT: &[&str] = &[
-        "connectby", "cursor_to_xml", "cursor_to_xmlschema", "query_to_xml", "query_to_xml_and_xmlschema",
-        "query_to_xmlschema", "table_to_xml", "table_to_xml_and_xmlschema", "table_to_xmlschema", "ts_rewrite",
-        "ts_stat", "xpath_table",
+        "connectby",
+        "cursor_to_xml",
+        "cursor_to_xmlschema",
+        "query_to_xml",
+        "query_to_xml_and_xmlschema",
+        "query_to_xmlschema",
+        "table_to_xml",
+        "table_to_xml_and_xmlschema",
+        "table_to_xmlschema",
+        "ts_rewrite",
+        "ts_stat",
+        "xpath_table",
     ];
     EXACT.contains(&name)
         || name.starts_with("crosstab")
@@ -119,8 +162,16 @@ fn runs_sql(name: &str) -> bool {
 fn measures(name: &str) -> bool {
     matches!(
         name,
-        "pg_relation_size" | "pg_total_relation_size" | "pg_table_size" | "pg_indexes_size" | "pg_relation_filepath"
-            | "pg_relation_filenode" | "pgstattuple" | "pgstattuple_approx" | "pg_prewarm" | "pg_buffercache_evict_relation"
+        "pg_relation_size"
+            | "pg_total_relation_size"
+            | "pg_table_size"
+            | "pg_indexes_size"
+            | "pg_relation_filepath"
+            | "pg_relation_filenode"
+            | "pgstattuple"
+            | "pgstattuple_approx"
+            | "pg_prewarm"
+            | "pg_buffercache_evict_relation"
     )
 }
 
@@ -130,12 +181,18 @@ fn names_listed(token: &Token<'_>, names: &Names<'_>) -> bool {
         return token.kind == Kind::BadString;
     }
     // Unreadable text names nothing: `regclass` refuses it too.
-    let Ok(inner) = crate::sql::tokens(&token.value) else { return false };
+    let Ok(inner) = crate::sql::tokens(&token.value) else {
+        return false;
+    };
     let name = match inner.as_slice() {
-        [name] if name.is_name() => Name { schema: None, name: name.value.clone().into_owned() },
-        [schema, dot, name] if schema.is_name() && dot.is_op(".") && name.is_name() => {
-            Name { schema: Some(schema.value.clone().into_owned()), name: name.value.clone().into_owned() }
-        }
+        [name] if name.is_name() => Name {
+            schema: None,
+            name: name.value.clone().into_owned(),
+        },
+        [schema, dot, name] if schema.is_name() && dot.is_op(".") && name.is_name() => Name {
+            schema: Some(schema.value.clone().into_owned()),
+            name: name.value.clone().into_owned(),
+        },
         _ => return false,
     };
     names.is_known(&name.name)
@@ -143,22 +200,79 @@ fn names_listed(token: &Token<'_>, names: &Names<'_>) -> bool {
 
 fn on_default(name: &str) -> bool {
     const EXACT: &[&str] = &[
-        "currval", "lastval", "nextval", "setval", "pg_notify", "pg_cancel_backend", "pg_terminate_backend",
-        "pg_database_size", "pg_tablespace_size", "pg_export_snapshot", "pg_reload_conf", "pg_listening_channels",
+        "currval",
+        "lastval",
+        "nextval",
+        "setval",
+        "pg_notify",
+        "pg_cancel_backend",
+        "pg_terminate_backend",
+        "pg_database_size",
+        "pg_tablespace_size",
+        "pg_export_snapshot",
+        "pg_reload_conf",
+        "pg_listening_channels",
     ];
     const PREFIXES: &[&str] = &[
-        "lo_", "dblink", "pg_advisory_", "pg_try_advisory_", "pg_stat_", "pg_ls_", "pg_read_", "pg_logical_",
-        "pg_replication_", "pg_create_", "pg_drop_", "pg_current_wal_", "pg_switch_wal", "pg_backup_", "pg_walfile_",
+        "lo_",
+        "dblink",
+        "pg_advisory_",
+        "pg_try_advisory_",
+        "pg_stat_",
+        "pg_ls_",
+        "pg_read_",
+        "pg_logical_",
+        "pg_replication_",
+        "pg_create_",
+        "pg_drop_",
+        "pg_current_wal_",
+        "pg_switch_wal",
+        "pg_backup_",
+        "pg_walfile_",
     ];
-    EXACT.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || name == "loread" || name == "lowrite"
+    name != "pg_advisory_unlock_all"
+        && (EXACT.contains(&name)
+            || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            || matches!(name, "loread" | "lowrite"))
+}
+
+/// Names in a statement without tables whose answer is about one server's catalog.
+pub(super) fn asks_server(tokens: &[Token<'_>]) -> bool {
+    const NEUTRAL: &[&str] = &[
+        "pg_advisory_unlock_all",
+        "pg_backend_pid",
+        "pg_client_encoding",
+        "pg_is_in_recovery",
+        "pg_size_pretty",
+        "pg_sleep",
+        "pg_sleep_for",
+        "pg_sleep_until",
+        "pg_typeof",
+        "pg_column_size",
+        "pg_catalog",
+    ];
+    let asks = |name: &str| {
+        (name.starts_with("pg_") && !NEUTRAL.contains(&name))
+            || name.starts_with("reg")
+            || name.starts_with("to_reg")
+            || name.starts_with("has_")
+            || name.ends_with("_description")
+    };
+    tokens
+        .iter()
+        .any(|token| token.is_name() && asks(&token.value))
 }
 
 /// `pg_advisory_unlock_all` only lets go.
 fn locks_session(name: &str) -> bool {
     matches!(
         name,
-        "pg_advisory_lock" | "pg_advisory_lock_shared" | "pg_try_advisory_lock" | "pg_try_advisory_lock_shared"
-            | "pg_advisory_unlock" | "pg_advisory_unlock_shared"
+        "pg_advisory_lock"
+            | "pg_advisory_lock_shared"
+            | "pg_try_advisory_lock"
+            | "pg_try_advisory_lock_shared"
+            | "pg_advisory_unlock"
+            | "pg_advisory_unlock_shared"
     )
 }
 
@@ -166,20 +280,34 @@ fn locks_session(name: &str) -> bool {
 fn check_set_config(arguments: &[Token<'_>]) -> Result<(), PgError> {
     let refused = |message: &str| PgError::refusal(message, "use SET or SET LOCAL");
     let [name, comma, .., local_comma, local] = arguments else {
-        return Err(refused("set_config with unusual arguments is not supported"));
+        return Err(refused(
+            "set_config with unusual arguments is not supported",
+        ));
     };
-    let local_on = local.is_word("true") || (local.kind == Kind::String && matches!(&*local.value, "t" | "true" | "on"));
+    let local_on = local.is_word("true")
+        || (local.kind == Kind::String && matches!(&*local.value, "t" | "true" | "on"));
     if !local_comma.is_op(",") || !local_on {
-        return Err(refused("set_config for the session is not supported: the server connection is shared"));
+        return Err(refused(
+            "set_config for the session is not supported: the server connection is shared",
+        ));
     }
     let plain = name.kind == Kind::String && comma.is_op(",");
     let name = name.value.to_ascii_lowercase();
     let watched = matches!(
         &*name,
-        "search_path" | "role" | "session_authorization" | "client_encoding" | "standard_conforming_strings"
+        "search_path"
+            | "role"
+            | "session_authorization"
+            | "client_encoding"
+            | "standard_conforming_strings"
     );
     if !plain || watched {
-        return Err(refused("set_config of a setting that Trunkline must know is not supported"));
+        return Err(refused(
+            "set_config of a setting that Trunkline must know is not supported",
+        ));
     }
-    super::control::check_setting(&Setting { name, values: Some(Vec::new()) })
+    super::control::check_setting(&Setting {
+        name,
+        values: Some(Vec::new()),
+    })
 }

@@ -6,6 +6,7 @@
 //! is parsed, walked scope by scope ([`scope`]), and routed where every sharded table in it is tied to a
 //! key. What cannot be read or proved is refused.
 
+mod cache;
 mod control;
 mod cursor;
 mod functions;
@@ -16,6 +17,7 @@ mod schema;
 mod scope;
 mod utility;
 
+pub use cache::PlanCache;
 pub use schema::Schema;
 
 use crate::error::{PgError, SqlState};
@@ -57,10 +59,17 @@ pub fn plan(text: &str, context: &Context<'_>) -> Result<Plan, PgError> {
     functions::check_session_state(&tokens, context.transaction_pooling)?;
     if context.map.is_unsharded() {
         let reason = "no table of this database is sharded".to_owned();
-        return Ok(Plan::Route(Route { explain: explained(at), ..only(Targets::Default, access(&tokens), reason) }));
+        return Ok(Plan::Route(Route {
+            explain: explained(at),
+            ..only(Targets::Default, access(&tokens), reason)
+        }));
     }
     let names = Names::new(context);
-    Planner { names: &names, context }.statement(at)
+    Planner {
+        names: &names,
+        context,
+    }
+    .statement(at)
 }
 
 struct Planner<'a> {
@@ -71,7 +80,9 @@ struct Planner<'a> {
 impl Planner<'_> {
     fn statement(&self, at: Cursor<'_>) -> Result<Plan, PgError> {
         let mut rest = at;
-        let Some(first) = rest.next() else { return Err(at.syntax_error()) };
+        let Some(first) = rest.next() else {
+            return Err(at.syntax_error());
+        };
         if first.is_op("(") {
             return self.query(at);
         }
@@ -79,20 +90,32 @@ impl Planner<'_> {
             return Err(at.syntax_error());
         }
         match &*first.value {
-            "select" | "values" | "with" | "table" | "insert" | "update" | "delete" | "merge" => self.query(at),
+            "select" | "values" | "with" | "table" | "insert" | "update" | "delete" | "merge" => {
+                self.query(at)
+            }
             "explain" => self.explain(rest),
             "declare" => self.declare(rest),
-            "fetch" | "move" | "close" => {
-                Ok(route(Targets::Any, Access::Read, "a cursor belongs to the transaction's shard".to_owned()))
-            }
+            "fetch" | "move" | "close" => Ok(route(
+                Targets::Any,
+                Access::Read,
+                "a cursor belongs to the transaction's shard".to_owned(),
+            )),
             "copy" => self.copy(rest),
-            "show" => Ok(route(Targets::Any, Access::Read, "a setting is the same on every shard".to_owned())),
-            "set" | "discard" | "unlisten" => {
-                Ok(route(Targets::Any, Access::Write, "it concerns the session's own connection".to_owned()))
-            }
-            "listen" | "notify" => {
-                Ok(route(Targets::Default, Access::Write, "notifications go through the default shard".to_owned()))
-            }
+            "show" => Ok(route(
+                Targets::Any,
+                Access::Read,
+                "a setting is the same on every shard".to_owned(),
+            )),
+            "set" | "discard" | "unlisten" => Ok(route(
+                Targets::Any,
+                Access::Write,
+                "it concerns the session's own connection".to_owned(),
+            )),
+            "listen" | "notify" => Ok(route(
+                Targets::Default,
+                Access::Write,
+                "notifications go through the default shard".to_owned(),
+            )),
             _ => self.by_names(at),
         }
     }
@@ -103,25 +126,44 @@ impl Planner<'_> {
         let calls = functions::check(tokens, self.names, self.context)?;
         let access = access(tokens);
         // U&"…" UESCAPE '!' hides a name from us.
-        let escaped = tokens.windows(2).any(|pair| pair[0].kind == Kind::UnicodeQuoted && pair[1].is_word("uescape"));
+        let escaped = tokens
+            .windows(2)
+            .any(|pair| pair[0].kind == Kind::UnicodeQuoted && pair[1].is_word("uescape"));
         if escaped {
-            return Err(PgError::refusal("an identifier with UESCAPE is not supported", "write the identifier in quotes"));
+            return Err(PgError::refusal(
+                "an identifier with UESCAPE is not supported",
+                "write the identifier in quotes",
+            ));
         }
         let Some(listed) = self.names.mentioned(tokens) else {
             if let Some(function) = calls.on_default {
-                return Ok(route(Targets::Default, Access::Write, format!("{function} belongs to the default shard")));
+                return Ok(route(
+                    Targets::Default,
+                    Access::Write,
+                    format!("{function} belongs to the default shard"),
+                ));
             }
-            if reads_no_table(tokens) {
+            if reads_no_table(tokens) && !functions::asks_server(tokens) {
                 return Ok(route(Targets::Any, access, "it reads no table".to_owned()));
             }
-            return Ok(route(Targets::Default, access, "it names no table of the shard map".to_owned()));
+            return Ok(route(
+                Targets::Default,
+                access,
+                "it names no table of the shard map".to_owned(),
+            ));
         };
         self.check_readable(at, listed)?;
         let analysis = sql::analyse(tokens, at.text, &|name| self.names.is_known(name))
             .map_err(|unread| self.unread(unread, listed))?;
-        let named = tokens.iter().filter(|token| token.is_name() && self.names.is_known(&token.value)).count();
+        let named = tokens
+            .iter()
+            .filter(|token| token.is_name() && self.names.is_known(&token.value))
+            .count();
         if named != analysis.named {
-            return Err(unread_construct("a name of the shard map in an unusual place", listed));
+            return Err(unread_construct(
+                "a name of the shard map in an unusual place",
+                listed,
+            ));
         }
         let footprint = scope::footprint(&analysis.query, self.names, self.context)?;
         self.route(footprint, tokens, access, calls.on_default)
@@ -131,15 +173,24 @@ impl Planner<'_> {
     fn check_readable(&self, at: Cursor<'_>, listed: &str) -> Result<(), PgError> {
         for (place, token) in at.rest.iter().enumerate() {
             let before = place.checked_sub(1).map(|before| &at.rest[before]);
-            let after_rows = before.is_some_and(|before| before.is_word("row") || before.is_word("rows"));
+            let after_rows =
+                before.is_some_and(|before| before.is_word("row") || before.is_word("rows"));
             let construct = match token.kind {
                 Kind::BadString => "a string with an invalid escape",
-                Kind::String if at.rest.get(place + 1).is_some_and(|next| next.is_word("uescape")) => "UESCAPE",
+                Kind::String
+                    if at
+                        .rest
+                        .get(place + 1)
+                        .is_some_and(|next| next.is_word("uescape")) =>
+                {
+                    "UESCAPE"
+                }
                 Kind::Word if token.value == "only" && !after_rows => "ONLY",
                 Kind::Word if token.value == "table" => "TABLE",
                 _ => continue,
             };
-            return Err(unread_construct(construct, listed).with_position(sql::position(at.text, token.start)));
+            return Err(unread_construct(construct, listed)
+                .with_position(sql::position(at.text, token.start)));
         }
         self.names.check_path()
     }
@@ -163,29 +214,59 @@ impl Planner<'_> {
         access: Access,
         on_default: Option<String>,
     ) -> Result<Plan, PgError> {
-        let default = found.default.first().cloned().map(|table| format!("{table} (not in the shard map)")).or(on_default);
+        let default = found
+            .default
+            .first()
+            .cloned()
+            .map(|table| format!("{table} (not in the shard map)"))
+            .or(on_default);
         let Some(keyspace) = found.keyspace else {
             return Ok(match (default, found.reference.first()) {
-                (Some(what), _) => route(Targets::Default, access, format!("{what} is on the default shard")),
-                (None, Some(table)) => {
-                    route(Targets::Any, access, format!("reference table {table} is whole on every shard"))
-                }
+                (Some(what), _) => route(
+                    Targets::Default,
+                    access,
+                    format!("{what} is on the default shard"),
+                ),
+                (None, Some(table)) => route(
+                    Targets::Any,
+                    access,
+                    format!("reference table {table} is whole on every shard"),
+                ),
                 (None, None) => route(Targets::Any, access, "it reads no table".to_owned()),
             });
         };
         if let Some(what) = default {
-            let table = found.sharded.first().map(|(table, _)| table.to_string()).unwrap_or_default();
+            let table = found
+                .sharded
+                .first()
+                .map(|(table, _)| table.to_string())
+                .unwrap_or_default();
             return Err(PgError::refusal(
-                format!("{what} is on the default shard only and cannot be combined with sharded table {table}"),
+                format!(
+                    "{what} is on the default shard only and cannot be combined with sharded table {table}"
+                ),
                 "query them separately, or list it in reference_tables or in the keyspace",
             ));
         }
         let key = &self.names.map.keyspace(keyspace).key;
-        params::check(tokens, &found.sources, key.key_type, &found.explained, self.context)?;
-        let mut tied: Vec<String> =
-            found.sharded.iter().map(|(table, column)| format!("{table} by {column}")).collect();
+        params::check(
+            tokens,
+            &found.sources,
+            key.key_type,
+            &found.explained,
+            self.context,
+        )?;
+        let mut tied: Vec<String> = found
+            .sharded
+            .iter()
+            .map(|(table, column)| format!("{table} by {column}"))
+            .collect();
         tied.extend(found.reference.iter().map(|table| format!("{table} whole")));
-        let target = KeyTarget { keyspace, sources: found.sources, stores: found.stores };
+        let target = KeyTarget {
+            keyspace,
+            sources: found.sources,
+            stores: found.stores,
+        };
         Ok(route(Targets::Key(target), access, tied.join(", ")))
     }
 }
@@ -198,7 +279,12 @@ fn unread_construct(construct: &str, listed: &str) -> PgError {
 }
 
 fn only(targets: Targets, access: Access, reason: String) -> Route {
-    Route { targets, access, explain: None, reason }
+    Route {
+        targets,
+        access,
+        explain: None,
+        reason,
+    }
 }
 
 fn route(targets: Targets, access: Access, reason: String) -> Plan {
@@ -207,27 +293,46 @@ fn route(targets: Targets, access: Access, reason: String) -> Plan {
 
 /// From above: a word that can write makes the statement a write.
 fn access(tokens: &[Token<'_>]) -> Access {
-    let reads = tokens.iter().find(|token| !token.is_op("(")).is_some_and(|token| {
-        ["select", "values", "table", "with", "show", "explain", "fetch", "move", "close"]
+    let reads = tokens
+        .iter()
+        .find(|token| !token.is_op("("))
+        .is_some_and(|token| {
+            [
+                "select", "values", "table", "with", "show", "explain", "fetch", "move", "close",
+            ]
             .iter()
             .any(|word| token.is_word(word))
-    });
+        });
     let writes = |token: &Token<'_>| {
-        ["insert", "update", "delete", "merge", "into", "share", "nextval", "setval"].iter().any(|word| token.is_word(word))
+        [
+            "insert", "update", "delete", "merge", "into", "share", "nextval", "setval",
+        ]
+        .iter()
+        .any(|word| token.is_word(word))
     };
-    if reads && !tokens.iter().any(writes) { Access::Read } else { Access::Write }
+    if reads && !tokens.iter().any(writes) {
+        Access::Read
+    } else {
+        Access::Write
+    }
 }
 
 /// SELECT or VALUES in which nothing can bring a table in.
 fn reads_no_table(tokens: &[Token<'_>]) -> bool {
     let first = tokens.iter().find(|token| !token.is_op("("));
     first.is_some_and(|token| token.is_word("select") || token.is_word("values"))
-        && !tokens.iter().any(|token| token.is_word("from") || token.is_word("table") || token.is_word("into"))
+        && !tokens
+            .iter()
+            .any(|token| token.is_word("from") || token.is_word("table") || token.is_word("into"))
 }
 
 /// In a database without shards nothing is routed, but lines of our own may go before a text plan.
 fn explained(at: Cursor<'_>) -> Option<crate::plan::ExplainFormat> {
-    let structured = |token: &Token<'_>| ["json", "xml", "yaml"].iter().any(|format| token.value.eq_ignore_ascii_case(format));
+    let structured = |token: &Token<'_>| {
+        ["json", "xml", "yaml"]
+            .iter()
+            .any(|format| token.value.eq_ignore_ascii_case(format))
+    };
     let mut rest = at;
     rest.take("explain").then(|| {
         if rest.rest.iter().take(20).any(structured) {
@@ -239,4 +344,4 @@ fn explained(at: Cursor<'_>) -> Option<crate::plan::ExplainFormat> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -11,7 +11,10 @@ use crate::sql::tree::Name;
 /// What a relation name stands for.
 #[derive(Clone, Debug)]
 pub(super) enum Relation<'a> {
-    Listed { table: &'a TableName, kind: &'a TableKind },
+    Listed {
+        table: &'a TableName,
+        kind: &'a TableKind,
+    },
     /// `pg_catalog` or `information_schema`.
     Catalog,
     /// Not in the map: on the default shard.
@@ -29,8 +32,15 @@ pub(super) struct Names<'a> {
 impl<'a> Names<'a> {
     pub(super) fn new(context: &'a Context<'a>) -> Self {
         let listed = context.map.tables.keys();
-        let known = listed.chain(&context.schema.opaque_relations).map(|table| table.name.as_str()).collect();
-        Self { map: context.map, context, known }
+        let known = listed
+            .chain(&context.schema.opaque_relations)
+            .map(|table| table.name.as_str())
+            .collect();
+        Self {
+            map: context.map,
+            context,
+            known,
+        }
     }
 
     /// True where a listed or opaque relation has this name in some schema.
@@ -40,16 +50,24 @@ impl<'a> Names<'a> {
 
     /// The first listed or opaque name among the identifiers.
     pub(super) fn mentioned<'t>(&self, tokens: &'t [Token<'_>]) -> Option<&'t str> {
-        tokens.iter().find(|token| token.is_name() && self.is_known(&token.value)).map(|token| &*token.value)
+        tokens
+            .iter()
+            .find(|token| token.is_name() && self.is_known(&token.value))
+            .map(|token| &*token.value)
     }
 
     /// A listed or opaque name among the words of a string, whatever language it is in.
     pub(super) fn known_within(&self, text: &str) -> Option<&'a str> {
         let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '$' || !c.is_ascii();
-        let mut words = text.split(|c: char| !is_part(c)).filter(|word| !word.is_empty());
+        let mut words = text
+            .split(|c: char| !is_part(c))
+            .filter(|word| !word.is_empty());
         words.find_map(|word| {
             let folded = word.to_ascii_lowercase();
-            self.known.get(folded.as_str()).or_else(|| self.known.get(word)).copied()
+            self.known
+                .get(folded.as_str())
+                .or_else(|| self.known.get(word))
+                .copied()
         })
     }
 
@@ -70,7 +88,10 @@ impl<'a> Names<'a> {
                 "a temporary table belongs to one server connection; use an ordinary table",
             ));
         }
-        let wanted = TableName { schema: schema.to_owned(), name: name.to_owned() };
+        let wanted = TableName {
+            schema: schema.to_owned(),
+            name: name.to_owned(),
+        };
         if self.context.schema.opaque_relations.contains(&wanted) {
             return Err(opaque(&wanted));
         }
@@ -84,18 +105,27 @@ impl<'a> Names<'a> {
     /// here knows what else a schema holds: a schema before the deciding one might hide it.
     fn unqualified(&self, name: &str) -> Result<Relation<'a>, PgError> {
         if !self.is_known(name) {
-            return Ok(if name.starts_with("pg_") { Relation::Catalog } else { Relation::Unlisted });
+            return Ok(if name.starts_with("pg_") {
+                Relation::Catalog
+            } else {
+                Relation::Unlisted
+            });
         }
         let default = ["public".to_owned()];
         let path = self.context.search_path.unwrap_or(&default);
         let mut earlier: Option<&str> = None;
-        for schema in path.iter().filter(|schema| !matches!(schema.as_str(), "$user" | "pg_catalog")) {
+        for schema in path
+            .iter()
+            .filter(|schema| !matches!(schema.as_str(), "$user" | "pg_catalog"))
+        {
             let found = self.qualified(schema, name)?;
             if matches!(found, Relation::Listed { .. }) {
                 return match earlier {
                     None => Ok(found),
                     Some(earlier) => Err(PgError::refusal(
-                        format!("\"{name}\" may mean a table of schema {earlier}, or {schema}.{name}, which is in the shard map"),
+                        format!(
+                            "\"{name}\" may mean a table of schema {earlier}, or {schema}.{name}, which is in the shard map"
+                        ),
                         format!("write {schema}.{name}"),
                     )),
                 };

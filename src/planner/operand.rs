@@ -9,16 +9,23 @@ use crate::types::{KeyError, KeyType, KeyValue, Oid};
 /// The key's source, or `None` where the operand says nothing certain.
 ///
 /// Errors: a literal PostgreSQL would refuse as well.
-pub(super) fn source(operand: &Operand, key: KeyType, context: &Context<'_>) -> Result<Option<KeySource>, PgError> {
+pub(super) fn source(
+    operand: &Operand,
+    key: KeyType,
+    context: &Context<'_>,
+) -> Result<Option<KeySource>, PgError> {
     let value = match (operand, family(key)) {
         (Operand::Constant(Constant::Null), _) => KeyValue::Null,
         (Operand::Constant(Constant::Int(value)), Family::Integer) => KeyValue::Int(*value),
         // A literal of unknown type takes the type of the column it is compared with.
-        (Operand::Constant(Constant::Unknown(text)), _) | (Operand::Constant(Constant::Uuid(text)), Family::Uuid) => {
-            key.parse_text(text.as_bytes()).map_err(|error| bad_literal(&error, text))?
-        }
+        (Operand::Constant(Constant::Unknown(text)), _)
+        | (Operand::Constant(Constant::Uuid(text)), Family::Uuid) => key
+            .parse_text(text.as_bytes())
+            .map_err(|error| bad_literal(&error, text))?,
         (Operand::Constant(Constant::Text(text)), Family::Text) => KeyValue::Text(text.clone()),
-        (Operand::Param { index, cast }, family) => return Ok(param(*index, *cast, family, context)),
+        (Operand::Param { index, cast }, family) => {
+            return Ok(param(*index, *cast, family, context));
+        }
         _ => return Ok(None),
     };
     Ok(Some(KeySource::Literal(value)))
@@ -26,14 +33,23 @@ pub(super) fn source(operand: &Operand, key: KeyType, context: &Context<'_>) -> 
 
 /// A parameter's own type is what Parse declared, else what a cast says; the cast then converts within
 /// the family, which changes no value.
-fn param(index: u16, cast: Option<CastType>, family: Family, context: &Context<'_>) -> Option<KeySource> {
+fn param(
+    index: u16,
+    cast: Option<CastType>,
+    family: Family,
+    context: &Context<'_>,
+) -> Option<KeySource> {
     let cast = cast.map_or(Oid::UNSPECIFIED, oid_of);
     let declared = declared(context, index);
     let fits = |oid: Oid| oid == Oid::UNSPECIFIED || family_of(oid) == Some(family);
     if !fits(cast) || !fits(declared) {
         return None;
     }
-    let oid = if declared == Oid::UNSPECIFIED { cast } else { declared };
+    let oid = if declared == Oid::UNSPECIFIED {
+        cast
+    } else {
+        declared
+    };
     Some(KeySource::Param { index, oid })
 }
 
@@ -97,5 +113,6 @@ fn bad_literal(error: &KeyError, text: &str) -> PgError {
         KeyError::OutOfRange { .. } => SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
         _ => SqlState::INVALID_TEXT_REPRESENTATION,
     };
-    PgError::client(code, format!("{error}: \"{text}\"")).with_detail("The literal is compared with a sharding key.")
+    PgError::client(code, format!("{error}: \"{text}\""))
+        .with_detail("The literal is compared with a sharding key.")
 }

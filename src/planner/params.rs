@@ -31,18 +31,33 @@ pub(super) fn check(
     explained: &HashMap<u16, usize>,
     context: &Context<'_>,
 ) -> Result<(), PgError> {
+    if !sources
+        .iter()
+        .any(|source| matches!(source, KeySource::Param { .. }))
+    {
+        return Ok(());
+    }
+    let uses = uses(tokens);
+    let none = Uses::default();
     for source in sources {
-        let KeySource::Param { index, .. } = source else { continue };
+        let KeySource::Param { index, .. } = source else {
+            continue;
+        };
         if declared(context, *index) != Oid::UNSPECIFIED {
             continue;
         }
-        let uses = uses(tokens, *index);
+        let uses = uses.get(index).unwrap_or(&none);
         let explained = explained.get(index).copied().unwrap_or(0);
-        if uses.bare != explained || !casts_agree(&uses, key) {
+        if uses.bare != explained || !casts_agree(uses, key) {
             let number = u32::from(*index) + 1;
             return Err(PgError::refusal(
-                format!("parameter ${number} holds the sharding key and is used elsewhere as perhaps another type"),
-                format!("cast it everywhere (${number}::{}), or declare its type when preparing", key.name()),
+                format!(
+                    "parameter ${number} holds the sharding key and is used elsewhere as perhaps another type"
+                ),
+                format!(
+                    "cast it everywhere (${number}::{}), or declare its type when preparing",
+                    key.name()
+                ),
             ));
         }
     }
@@ -53,20 +68,38 @@ fn casts_agree(uses: &Uses, key: KeyType) -> bool {
     match family(key) {
         // All widths differ in binary format.
         Family::Integer => {
-            let inferred = if uses.bare > 0 { Some(Some(key_oid(key))) } else { uses.casts.first().copied() };
-            uses.casts.iter().all(|cast| cast.is_some() && Some(*cast) == inferred)
+            let inferred = if uses.bare > 0 {
+                Some(Some(key_oid(key)))
+            } else {
+                uses.casts.first().copied()
+            };
+            uses.casts
+                .iter()
+                .all(|cast| cast.is_some() && Some(*cast) == inferred)
         }
-        wanted => uses.casts.iter().all(|cast| cast.and_then(family_of) == Some(wanted)),
+        wanted => uses
+            .casts
+            .iter()
+            .all(|cast| cast.and_then(family_of) == Some(wanted)),
     }
 }
 
-fn uses(tokens: &[Token<'_>], index: u16) -> Uses {
-    let mut uses = Uses::default();
-    let number = u32::from(index) + 1;
-    for (at, token) in tokens.iter().enumerate() {
-        if token.kind != Kind::Param || token.value.parse() != Ok(number) {
+fn uses(tokens: &[Token<'_>]) -> HashMap<u16, Uses> {
+    let mut found: HashMap<u16, Uses> = HashMap::new();
+    for (at, token) in tokens
+        .iter()
+        .enumerate()
+        .filter(|(_, token)| token.kind == Kind::Param)
+    {
+        let Some(index) = token
+            .value
+            .parse::<u16>()
+            .ok()
+            .and_then(|number| number.checked_sub(1))
+        else {
             continue;
-        }
+        };
+        let uses = found.entry(index).or_default();
         let after = &tokens[at + 1..];
         let in_cast = at >= 2 && tokens[at - 1].is_op("(") && tokens[at - 2].is_word("cast");
         match after.first() {
@@ -75,7 +108,7 @@ fn uses(tokens: &[Token<'_>], index: u16) -> Uses {
             _ => uses.bare += 1,
         }
     }
-    uses
+    found
 }
 
 fn type_oid(tokens: &[Token<'_>]) -> Option<Oid> {
@@ -97,6 +130,8 @@ fn type_oid(tokens: &[Token<'_>]) -> Option<Oid> {
         _ => return None,
     };
     // A length, an array, a qualified name: another type.
-    let more = rest.first().is_some_and(|next| next.is_op("(") || next.is_op("[") || next.is_op(".") || next.is_word("array"));
+    let more = rest.first().is_some_and(|next| {
+        next.is_op("(") || next.is_op("[") || next.is_op(".") || next.is_word("array")
+    });
     (!more).then_some(oid)
 }

@@ -20,12 +20,12 @@ mod tie;
 
 pub(super) use insert::reference_write;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
 use super::Context;
 use super::names::{Names, Relation};
-use crate::error::PgError;
+use crate::error::{PgError, SqlState};
 use crate::plan::KeySource;
 use crate::shardmap::{KeyspaceIndex, TableName};
 use crate::sql::tree::{Arm, Block, Name, Query, Verb};
@@ -80,6 +80,19 @@ struct Frame {
     visible: Range<usize>,
 }
 
+/// Statements of more table references that name a listed table are refused.
+const RELATIONS_MAX: usize = 256;
+/// And those of more equalities between keys and values in one scope.
+const TIES_MAX: usize = 1024;
+
+fn too_many(what: &str) -> PgError {
+    PgError::client(
+        SqlState::STATEMENT_TOO_COMPLEX,
+        format!("a statement over sharded tables with {what}"),
+    )
+    .with_hint("split the statement")
+}
+
 pub(super) struct Walker<'a> {
     names: &'a Names<'a>,
     context: &'a Context<'a>,
@@ -89,6 +102,8 @@ pub(super) struct Walker<'a> {
     frames: Vec<Frame>,
     /// FOR UPDATE without OF, or of something other than a table, which reaches into subqueries.
     locks_all: bool,
+    /// The sources of `found`.
+    seen: HashSet<KeySource>,
     found: Footprint<'a>,
 }
 
@@ -107,6 +122,7 @@ pub(super) fn footprint<'a>(
         ctes: Vec::new(),
         frames: Vec::new(),
         locks_all: false,
+        seen: HashSet::new(),
         found: Footprint::default(),
     };
     walker.query(query)?;
@@ -120,7 +136,9 @@ pub(super) fn footprint<'a>(
 
 fn locked_reference(table: &str) -> PgError {
     PgError::refusal(
-        format!("FOR UPDATE or FOR SHARE of reference table {table} is not supported: it would lock the copy of one shard"),
+        format!(
+            "FOR UPDATE or FOR SHARE of reference table {table} is not supported: it would lock the copy of one shard"
+        ),
         "lock a row of a sharded table instead (FOR UPDATE OF …)",
     )
 }
@@ -129,7 +147,8 @@ impl<'a> Walker<'a> {
     fn query(&mut self, query: &Query) -> Result<(), PgError> {
         let known = self.ctes.len();
         if query.recursive {
-            self.ctes.extend(query.ctes.iter().map(|cte| cte.name.clone()));
+            self.ctes
+                .extend(query.ctes.iter().map(|cte| cte.name.clone()));
         }
         for cte in &query.ctes {
             self.query(&cte.query)?;
@@ -155,12 +174,21 @@ impl<'a> Walker<'a> {
             return self.insert(insert, block);
         }
         let start = self.leaves.len();
-        let mut scope = build::Scope { first: start, trees: Vec::new(), inner: Vec::new() };
+        let mut scope = build::Scope {
+            first: start,
+            trees: Vec::new(),
+            inner: Vec::new(),
+        };
         for item in &block.from {
             let tree = self.build(item, &mut scope)?;
             scope.trees.push(tree);
         }
         let all = start..self.leaves.len();
+        if self.leaves.len() > RELATIONS_MAX {
+            return Err(too_many(&format!(
+                "more than {RELATIONS_MAX} table references"
+            )));
+        }
         self.tie_scope(&mut scope, block, all.clone())?;
         self.check_locks(block, all.clone())?;
         if let Verb::Update(sets) = &block.verb {
@@ -169,11 +197,23 @@ impl<'a> Walker<'a> {
         for (query, sight) in scope.inner {
             match sight {
                 build::Sight::Outer => self.query(query)?,
-                build::Sight::Leaves(visible) => self.within(Frame { leaves: all.clone(), visible }, query)?,
+                build::Sight::Leaves(visible) => self.within(
+                    Frame {
+                        leaves: all.clone(),
+                        visible,
+                    },
+                    query,
+                )?,
             }
         }
         for query in &block.subqueries {
-            self.within(Frame { leaves: all.clone(), visible: all.clone() }, query)?;
+            self.within(
+                Frame {
+                    leaves: all.clone(),
+                    visible: all.clone(),
+                },
+                query,
+            )?;
         }
         Ok(())
     }
@@ -202,8 +242,17 @@ impl<'a> Walker<'a> {
 
     /// Enters a tied table into the footprint.
     fn record(&mut self, sharded: Sharded<'a>, sources: &[KeySource]) -> Result<(), PgError> {
-        if self.found.keyspace.is_some_and(|keyspace| keyspace != sharded.keyspace) {
-            let other = self.found.sharded.first().map(|(table, _)| table.to_string()).unwrap_or_default();
+        if self
+            .found
+            .keyspace
+            .is_some_and(|keyspace| keyspace != sharded.keyspace)
+        {
+            let other = self
+                .found
+                .sharded
+                .first()
+                .map(|(table, _)| table.to_string())
+                .unwrap_or_default();
             return Err(PgError::refusal(
                 format!("{} and {other} are in different keyspaces", sharded.table),
                 "use tables of one keyspace in one statement",
@@ -212,7 +261,7 @@ impl<'a> Walker<'a> {
         self.found.keyspace = Some(sharded.keyspace);
         self.found.sharded.insert((sharded.table, sharded.column));
         for source in sources {
-            if !self.found.sources.contains(source) {
+            if self.seen.insert(source.clone()) {
                 self.found.sources.push(source.clone());
             }
         }
@@ -225,7 +274,11 @@ impl<'a> Walker<'a> {
                 self.locks_all = true;
                 continue;
             };
-            let named = |leaf: &&Leaf<'_>| leaf.exposed.as_ref().is_some_and(|exposed| exposed.name == *name);
+            let named = |leaf: &&Leaf<'_>| {
+                leaf.exposed
+                    .as_ref()
+                    .is_some_and(|exposed| exposed.name == *name)
+            };
             match self.leaves[all.clone()].iter().find(named) {
                 Some(leaf) if leaf.reference => return Err(locked_reference(name)),
                 Some(leaf) if leaf.sharded.is_some() => {}

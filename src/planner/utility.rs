@@ -18,31 +18,56 @@ pub(super) fn check_session_state(mut at: Cursor<'_>, pooled: bool) -> Result<()
         return Ok(());
     }
     let refused = |what: &str, hint: &str| {
-        Err(PgError::refusal(format!("{what} is not supported in transaction pooling"), hint))
+        Err(PgError::refusal(
+            format!("{what} is not supported in transaction pooling"),
+            hint,
+        ))
     };
     let all = at.rest;
     match at.next().map(|token| &*token.value).unwrap_or_default() {
-        "listen" => refused("LISTEN", "listen on a connection of its own, straight to the server"),
+        "listen" => refused(
+            "LISTEN",
+            "listen on a connection of its own, straight to the server",
+        ),
         "prepare" | "execute" => refused(
             "SQL-level PREPARE and EXECUTE",
             "use the driver's prepared statements (protocol level), which work in every pool mode",
         ),
-        "declare" if all.windows(2).any(|pair| pair[0].is_word("with") && pair[1].is_word("hold")) => {
-            refused("DECLARE … WITH HOLD", "declare the cursor within a transaction, without WITH HOLD")
+        "declare"
+            if all
+                .windows(2)
+                .any(|pair| pair[0].is_word("with") && pair[1].is_word("hold")) =>
+        {
+            refused(
+                "DECLARE … WITH HOLD",
+                "declare the cursor within a transaction, without WITH HOLD",
+            )
         }
-        "create" if at.take_any(&["temp", "temporary"]) || (at.take_any(&["local", "global"]) && at.take_any(&["temp", "temporary"])) => {
-            refused("CREATE TEMPORARY", "use an ordinary (perhaps unlogged) table, or a pool in session mode")
+        "create"
+            if at.take_any(&["temp", "temporary"])
+                || (at.take_any(&["local", "global"]) && at.take_any(&["temp", "temporary"])) =>
+        {
+            refused(
+                "CREATE TEMPORARY",
+                "use an ordinary (perhaps unlogged) table, or a pool in session mode",
+            )
         }
         "load" => refused("LOAD", "use session_preload_libraries on the server"),
-        _ if into_temporary(all) => refused("SELECT INTO a temporary table", "use an ordinary table"),
+        _ if into_temporary(all) => {
+            refused("SELECT INTO a temporary table", "use an ordinary table")
+        }
         _ => Ok(()),
     }
 }
 
 fn into_temporary(tokens: &[Token<'_>]) -> bool {
     let temporary = |token: &Token<'_>| token.is_word("temp") || token.is_word("temporary");
-    tokens.windows(2).any(|pair| pair[0].is_word("into") && temporary(&pair[1]))
-        || tokens.windows(3).any(|three| three[0].is_word("into") && three[1].is_word("local") && temporary(&three[2]))
+    tokens
+        .windows(2)
+        .any(|pair| pair[0].is_word("into") && temporary(&pair[1]))
+        || tokens.windows(3).any(|three| {
+            three[0].is_word("into") && three[1].is_word("local") && temporary(&three[2])
+        })
         || tokens.iter().any(|token| token.is_word("pg_temp"))
 }
 
@@ -55,8 +80,13 @@ impl Planner<'_> {
             at.skip_group();
             let options = &before[1..before.len() - at.rest.len()];
             for option in options.split(|token| token.is_op(",")) {
-                let Some((name, value)) = option.split_first() else { continue };
-                let value = value.first().map(|value| value.value.to_ascii_lowercase()).unwrap_or_default();
+                let Some((name, value)) = option.split_first() else {
+                    continue;
+                };
+                let value = value
+                    .first()
+                    .map(|value| value.value.to_ascii_lowercase())
+                    .unwrap_or_default();
                 if name.is_word("analyze") || name.is_word("analyse") {
                     analyze = !matches!(&*value, "off" | "false" | "0");
                 } else if name.is_word("format") && value != "text" {
@@ -67,16 +97,19 @@ impl Planner<'_> {
             analyze = at.take_any(&["analyze", "analyse"]);
             let _ = at.take("verbose");
         }
-        // PostgreSQL explains no EXPLAIN.
-        if at.peek_word().is_none_or(|word| word == "explain") && !at.rest.first().is_some_and(|token| token.is_op("(")) {
+        let planned = match at.peek_word() {
+            Some("declare" | "create" | "refresh" | "execute") => self.statement(at)?,
+            _ => self.inner_query(at)?,
+        };
+        let Plan::Route(inner) = planned else {
             return Err(at.syntax_error());
-        }
-        let inner = match self.statement(at)? {
-            Plan::Route(route) => route,
-            Plan::Control(_) => return Err(at.syntax_error()),
         };
         let access = if analyze { inner.access } else { Access::Read };
-        Ok(Plan::Route(Route { access, explain: Some(format), ..inner }))
+        Ok(Plan::Route(Route {
+            access,
+            explain: Some(format),
+            ..inner
+        }))
     }
 
     /// `DECLARE name … CURSOR … FOR query`.
@@ -84,12 +117,17 @@ impl Planner<'_> {
         let Some(place) = at.rest.iter().position(|token| token.is_word("for")) else {
             return Err(Cursor { rest: &[], ..at }.syntax_error());
         };
-        self.inner_query(Cursor { rest: &at.rest[place + 1..], ..at })
+        self.inner_query(Cursor {
+            rest: &at.rest[place + 1..],
+            ..at
+        })
     }
 
     fn inner_query(&self, at: Cursor<'_>) -> Result<Plan, PgError> {
         match at.peek_word() {
-            Some("select" | "values" | "with" | "table" | "insert" | "update" | "delete" | "merge") => self.query(at),
+            Some(
+                "select" | "values" | "with" | "table" | "insert" | "update" | "delete" | "merge",
+            ) => self.query(at),
             None if at.rest.first().is_some_and(|token| token.is_op("(")) => self.query(at),
             _ => Err(at.syntax_error()),
         }
@@ -105,9 +143,15 @@ impl Planner<'_> {
         let _ = at.take("binary");
         let first = at.name()?;
         let name = if at.take_op(".") {
-            Name { schema: Some(first), name: at.name()? }
+            Name {
+                schema: Some(first),
+                name: at.name()?,
+            }
         } else {
-            Name { schema: None, name: first }
+            Name {
+                schema: None,
+                name: first,
+            }
         };
         if at.rest.first().is_some_and(|token| token.is_op("(")) {
             at.skip_group();
@@ -115,12 +159,25 @@ impl Planner<'_> {
         let reads = at.take("to");
         let after_where = at.rest;
         match self.names.resolve(&name)? {
-            Relation::Listed { table, kind: TableKind::Reference } if reads => {
-                Ok(route(Targets::Any, Access::Read, format!("reference table {table} is whole on every shard")))
-            }
-            Relation::Listed { table, kind: TableKind::Reference } => Err(super::scope::reference_write(table)),
-            Relation::Listed { table, kind: TableKind::Sharded { column, .. } } => Err(PgError::refusal(
-                format!("COPY of sharded table {table} is not supported yet: its rows live on several shards"),
+            Relation::Listed {
+                table,
+                kind: TableKind::Reference,
+            } if reads => Ok(route(
+                Targets::Any,
+                Access::Read,
+                format!("reference table {table} is whole on every shard"),
+            )),
+            Relation::Listed {
+                table,
+                kind: TableKind::Reference,
+            } => Err(super::scope::reference_write(table)),
+            Relation::Listed {
+                table,
+                kind: TableKind::Sharded { column, .. },
+            } => Err(PgError::refusal(
+                format!(
+                    "COPY of sharded table {table} is not supported yet: its rows live on several shards"
+                ),
                 if reads {
                     format!("COPY (SELECT * FROM {table} WHERE {column} = …) TO STDOUT")
                 } else {
@@ -133,7 +190,11 @@ impl Planner<'_> {
                     return Err(self.names_listed("COPY", listed));
                 }
                 let access = if reads { Access::Read } else { Access::Write };
-                Ok(route(Targets::Default, access, format!("{name} is not in the shard map")))
+                Ok(route(
+                    Targets::Default,
+                    access,
+                    format!("{name} is not in the shard map"),
+                ))
             }
         }
     }
@@ -145,9 +206,14 @@ impl Planner<'_> {
         let verb = first.to_ascii_uppercase();
         if concerns_server(first, words) && self.names.map.shards.len() > 1 {
             return Err(PgError::refusal(
-                format!("{verb} of something that belongs to a whole server would change one shard's server only"),
+                format!(
+                    "{verb} of something that belongs to a whole server would change one shard's server only"
+                ),
                 "run it on each server directly",
             ));
+        }
+        if self.names.map.shards.len() > 1 {
+            check_reach(first, words)?;
         }
         match first {
             "do" | "call" => {
@@ -170,33 +236,41 @@ impl Planner<'_> {
             }
             _ => {}
         }
-        if let Some(listed) = self.names.mentioned(at.rest).or_else(|| self.mentioned_in_bodies(at.rest)) {
+        if let Some(listed) = self
+            .names
+            .mentioned(at.rest)
+            .or_else(|| self.mentioned_in_bodies(at.rest))
+        {
             return Err(self.names_listed(&verb, listed));
         }
-        let whole = matches!(first, "vacuum" | "analyze" | "analyse" | "cluster" | "reindex" | "drop")
-            && concerns_database(first, words);
-        if whole {
-            return Err(PgError::refusal(
-                format!("{verb} of a whole database or schema would reach one shard only"),
-                "run it on each shard directly, or name a table",
-            ));
-        }
-        Ok(route(Targets::Default, Access::Write, format!("{verb} names no table of the shard map")))
+        Ok(route(
+            Targets::Default,
+            Access::Write,
+            format!("{verb} names no table of the shard map"),
+        ))
     }
 
     /// Function bodies and DO blocks are strings: their words count as names too.
     fn mentioned_in_bodies(&self, tokens: &[Token<'_>]) -> Option<&str> {
-        let creates = tokens.first().is_some_and(|token| token.is_word("create") || token.is_word("alter"));
+        let creates = tokens
+            .first()
+            .is_some_and(|token| token.is_word("create") || token.is_word("alter"));
         if !creates {
             return None;
         }
-        let strings = tokens.iter().filter(|token| token.kind == crate::sql::Kind::String);
-        strings.into_iter().find_map(|token| self.names.known_within(&token.value))
+        let strings = tokens
+            .iter()
+            .filter(|token| token.kind == crate::sql::Kind::String);
+        strings
+            .into_iter()
+            .find_map(|token| self.names.known_within(&token.value))
     }
 
     pub(super) fn names_listed(&self, verb: &str, listed: &str) -> PgError {
         PgError::refusal(
-            format!("{verb} names \"{listed}\", which is in the shard map (or a view over it): it would reach one shard only"),
+            format!(
+                "{verb} names \"{listed}\", which is in the shard map (or a view over it): it would reach one shard only"
+            ),
             "run it on each shard directly",
         )
     }
@@ -204,7 +278,10 @@ impl Planner<'_> {
 
 fn starts_query(tokens: &[Token<'_>]) -> bool {
     tokens.first().is_some_and(|token| {
-        token.is_op("(") || ["select", "with", "values", "table"].iter().any(|word| token.is_word(word))
+        token.is_op("(")
+            || ["select", "with", "values", "table"]
+                .iter()
+                .any(|word| token.is_word(word))
     })
 }
 
@@ -212,22 +289,76 @@ fn starts_query(tokens: &[Token<'_>]) -> bool {
 fn concerns_server(first: &str, mut at: Cursor<'_>) -> bool {
     match first {
         "create" | "alter" | "drop" => {
-            at.take_any(&["database", "role", "user", "group", "tablespace", "system", "subscription"])
-                && !at.take("mapping")
+            at.take_any(&[
+                "database",
+                "role",
+                "user",
+                "group",
+                "tablespace",
+                "system",
+                "subscription",
+            ]) && !at.take("mapping")
         }
         "checkpoint" => true,
         _ => false,
     }
 }
 
-/// VACUUM and its like without a table, DROP OWNED, DROP SCHEMA.
-fn concerns_database(first: &str, mut at: Cursor<'_>) -> bool {
-    if first == "drop" {
-        return at.take_any(&["owned", "schema", "extension"]);
-    }
+/// Refuses what may reach sharded tables without naming one.
+fn check_reach(first: &str, mut at: Cursor<'_>) -> Result<(), PgError> {
+    let verb = first.to_ascii_uppercase();
+    let has = |word: &str| at.rest.iter().any(|token| token.is_word(word));
+    let (what, hint) = match first {
+        "drop" | "truncate" if has("cascade") => (
+            "CASCADE",
+            "leave CASCADE out, or run it on each shard directly",
+        ),
+        "drop"
+            if ["owned", "schema", "extension"]
+                .iter()
+                .any(|word| at.take(word)) =>
+        {
+            ("what tables may depend on", "run it on each shard directly")
+        }
+        "drop" | "alter" | "reindex"
+            if at.rest.iter().take(4).any(|token| token.is_word("index")) =>
+        {
+            (
+                "an index, which may be a sharded table's",
+                "run it on each shard directly",
+            )
+        }
+        "alter" if at.take_any(&["schema", "default", "extension"]) => {
+            ("a schema", "run it on each shard directly")
+        }
+        "grant" | "revoke" if has("schema") || has("database") || !has("on") => (
+            "more than single tables",
+            "run it on each shard directly, or name the tables",
+        ),
+        "vacuum" | "analyze" | "analyse" | "cluster" | "reindex" if concerns_database(at) => (
+            "a whole database or schema",
+            "run it on each shard directly, or name a table",
+        ),
+        _ => return Ok(()),
+    };
+    Err(PgError::refusal(
+        format!("{verb} ({what}) would reach one shard only"),
+        hint,
+    ))
+}
+
+/// VACUUM and its like without a table.
+fn concerns_database(mut at: Cursor<'_>) -> bool {
     if at.rest.first().is_some_and(|token| token.is_op("(")) {
         at.skip_group();
     }
-    while at.take_any(&["full", "freeze", "verbose", "analyze", "analyse", "concurrently"]) {}
+    while at.take_any(&[
+        "full",
+        "freeze",
+        "verbose",
+        "analyze",
+        "analyse",
+        "concurrently",
+    ]) {}
     at.rest.is_empty() || at.take_any(&["database", "system", "schema"])
 }

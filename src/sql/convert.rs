@@ -7,7 +7,8 @@ use sqlparser::ast::{self, Expr, SetExpr, Statement, TableFactor, Visit, Visitor
 
 use super::operand::{column_name, facts, ident, name, operand};
 use super::tree::{
-    Arm, Assignment, Block, Cte, Fact, From, Insert, InsertSource, Join, JoinKind, Operand, Query, Table, Verb,
+    Arm, Assignment, Block, Cte, Fact, From, Insert, InsertSource, Join, JoinKind, Operand, Query,
+    Table, Verb,
 };
 
 type Result<T> = std::result::Result<T, String>;
@@ -17,9 +18,10 @@ pub(super) fn statement(statement: &Statement) -> Result<(Query, usize)> {
     let mut converter = Converter { relations: 0 };
     let query = match statement {
         Statement::Query(query) => converter.query(query)?,
-        Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
-            Query { arms: vec![Arm::Block(converter.writing(statement)?)], ..Query::default() }
-        }
+        Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => Query {
+            arms: vec![Arm::Block(converter.writing(statement)?)],
+            ..Query::default()
+        },
         Statement::Merge(_) => return Err("MERGE".to_owned()),
         _ => return Err("this statement".to_owned()),
     };
@@ -45,7 +47,10 @@ impl Converter {
                 if cte.from.is_some() {
                     return Err("a WITH member with FROM".to_owned());
                 }
-                out.ctes.push(Cte { name: ident(&cte.alias.name)?, query: self.query(&cte.query)? });
+                out.ctes.push(Cte {
+                    name: ident(&cte.alias.name)?,
+                    query: self.query(&cte.query)?,
+                });
             }
         }
         self.arms(&query.body, &mut out.arms)?;
@@ -82,9 +87,9 @@ impl Converter {
                 SetExpr::Query(query) => Arm::Nested(self.query(query)?),
                 SetExpr::Select(select) => Arm::Block(self.select(select)?),
                 SetExpr::Values(values) => Arm::Block(self.values(values)?),
-                SetExpr::Insert(statement) | SetExpr::Update(statement) | SetExpr::Delete(statement) => {
-                    Arm::Block(self.writing(statement)?)
-                }
+                SetExpr::Insert(statement)
+                | SetExpr::Update(statement)
+                | SetExpr::Delete(statement) => Arm::Block(self.writing(statement)?),
                 SetExpr::Merge(_) => return Err("MERGE".to_owned()),
                 SetExpr::Table(_) => return Err("TABLE".to_owned()),
             };
@@ -187,13 +192,26 @@ impl Converter {
         }
         self.subqueries(&insert.returning, &mut subqueries)?;
         let target = name(target)?;
-        let columns = insert.columns.iter().map(column_name).collect::<Result<_>>()?;
-        let mut block = Block::new(Verb::Insert(Box::new(Insert { target, columns, source, conflict_sets })));
+        let columns = insert
+            .columns
+            .iter()
+            .map(column_name)
+            .collect::<Result<_>>()?;
+        let mut block = Block::new(Verb::Insert(Box::new(Insert {
+            target,
+            columns,
+            source,
+            conflict_sets,
+        })));
         block.subqueries = subqueries;
         Ok(block)
     }
 
-    fn insert_source(&mut self, query: &ast::Query, subqueries: &mut Vec<Query>) -> Result<InsertSource> {
+    fn insert_source(
+        &mut self,
+        query: &ast::Query,
+        subqueries: &mut Vec<Query>,
+    ) -> Result<InsertSource> {
         let plain = query.with.is_none()
             && query.order_by.is_none()
             && query.limit_clause.is_none()
@@ -202,22 +220,32 @@ impl Converter {
         match &*query.body {
             SetExpr::Values(values) if plain => {
                 self.subqueries(values, subqueries)?;
-                let row = |row: &ast::Parens<Vec<Expr>>| row.content.iter().map(operand).collect::<Result<_>>();
-                Ok(InsertSource::Values(values.rows.iter().map(row).collect::<Result<_>>()?))
+                let row = |row: &ast::Parens<Vec<Expr>>| {
+                    row.content.iter().map(operand).collect::<Result<_>>()
+                };
+                Ok(InsertSource::Values(
+                    values.rows.iter().map(row).collect::<Result<_>>()?,
+                ))
             }
             _ => Ok(InsertSource::Query(self.query(query)?)),
         }
     }
 
     fn update(&mut self, update: &ast::Update) -> Result<Block> {
-        if update.output.is_some() || update.or.is_some() || update.limit.is_some() || !update.order_by.is_empty() {
+        if update.output.is_some()
+            || update.or.is_some()
+            || update.limit.is_some()
+            || !update.order_by.is_empty()
+        {
             return Err("a form of UPDATE PostgreSQL does not have".to_owned());
         }
         let mut block = Block::new(Verb::Update(assignments(&update.assignments)?));
         block.from.push(self.target(&update.table)?);
         match &update.from {
             None => {}
-            Some(ast::UpdateTableFromKind::AfterSet(from)) => block.from.extend(self.from_list(from)?),
+            Some(ast::UpdateTableFromKind::AfterSet(from)) => {
+                block.from.extend(self.from_list(from)?)
+            }
             Some(_) => return Err("a form of UPDATE PostgreSQL does not have".to_owned()),
         }
         self.condition(update.selection.as_ref(), &mut block)?;
@@ -252,7 +280,10 @@ impl Converter {
             return Err("a join as the target".to_owned());
         }
         match self.factor(&table.relation)? {
-            From::Table(table) => Ok(From::Table(Table { target: true, ..table })),
+            From::Table(table) => Ok(From::Table(Table {
+                target: true,
+                ..table
+            })),
             _ => Err("a target that is no table".to_owned()),
         }
     }
@@ -283,7 +314,15 @@ impl Converter {
             Op::CrossJoin(constraint @ ast::JoinConstraint::None) => (JoinKind::Inner, constraint),
             _ => return Err("a join PostgreSQL does not have".to_owned()),
         };
-        let mut join = Join { left, right, kind, on: Vec::new(), using: Vec::new(), natural: false, subqueries: Vec::new() };
+        let mut join = Join {
+            left,
+            right,
+            kind,
+            on: Vec::new(),
+            using: Vec::new(),
+            natural: false,
+            subqueries: Vec::new(),
+        };
         match constraint {
             ast::JoinConstraint::On(condition) => {
                 join.on = facts(condition)?;
@@ -306,31 +345,63 @@ impl Converter {
             Some(alias) => ident(&alias.name).map(Some),
         };
         match factor {
-            TableFactor::Table { args: Some(_), alias, .. } => {
+            TableFactor::Table {
+                args: Some(_),
+                alias,
+                ..
+            } => {
                 self.relations += 1;
                 self.source(factor, alias_of(alias)?)
             }
-            TableFactor::Table { name: table, alias, with_hints, version, partitions, json_path, sample, index_hints, .. } => {
+            TableFactor::Table {
+                name: table,
+                alias,
+                with_hints,
+                version,
+                partitions,
+                json_path,
+                sample,
+                index_hints,
+                ..
+            } => {
                 self.relations += 1;
                 if sample.is_some() {
                     return Err("TABLESAMPLE".to_owned());
                 }
-                let hints = !with_hints.is_empty() || !index_hints.is_empty() || !partitions.is_empty();
+                let hints =
+                    !with_hints.is_empty() || !index_hints.is_empty() || !partitions.is_empty();
                 if hints || version.is_some() || json_path.is_some() {
                     return Err("a table reference PostgreSQL does not have".to_owned());
                 }
-                let renamed = alias.as_ref().is_some_and(|alias| !alias.columns.is_empty());
-                Ok(From::Table(Table { name: name(table)?, alias: alias_of(alias)?, renamed, target: false }))
+                let renamed = alias
+                    .as_ref()
+                    .is_some_and(|alias| !alias.columns.is_empty());
+                Ok(From::Table(Table {
+                    name: name(table)?,
+                    alias: alias_of(alias)?,
+                    renamed,
+                    target: false,
+                }))
             }
-            TableFactor::Derived { lateral, subquery, alias, sample: None } => {
-                Ok(From::Derived { lateral: *lateral, alias: alias_of(alias)?, query: self.query(subquery)? })
-            }
+            TableFactor::Derived {
+                lateral,
+                subquery,
+                alias,
+                sample: None,
+            } => Ok(From::Derived {
+                lateral: *lateral,
+                alias: alias_of(alias)?,
+                query: self.query(subquery)?,
+            }),
             TableFactor::Function { alias, .. }
             | TableFactor::UNNEST { alias, .. }
             | TableFactor::TableFunction { alias, .. }
             | TableFactor::XmlTable { alias, .. }
             | TableFactor::JsonTable { alias, .. } => self.source(factor, alias_of(alias)?),
-            TableFactor::NestedJoin { table_with_joins, alias: None } => self.joins(table_with_joins),
+            TableFactor::NestedJoin {
+                table_with_joins,
+                alias: None,
+            } => self.joins(table_with_joins),
             TableFactor::NestedJoin { .. } => Err("an alias for a join".to_owned()),
             _ => Err("a table reference PostgreSQL does not have".to_owned()),
         }
@@ -344,7 +415,11 @@ impl Converter {
 
     /// The outermost queries within a node, found by the parser's visitor, whatever kind of node it is.
     fn subqueries<N: Visit>(&mut self, node: &N, out: &mut Vec<Query>) -> Result<()> {
-        let mut finder = Finder { converter: self, depth: 0, out };
+        let mut finder = Finder {
+            converter: self,
+            depth: 0,
+            out,
+        };
         match node.visit(&mut finder) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(construct) => Err(construct),
@@ -383,11 +458,17 @@ fn assignments(list: &[ast::Assignment]) -> Result<Vec<Assignment>> {
     for assignment in list {
         match &assignment.target {
             ast::AssignmentTarget::ColumnName(column) => {
-                out.push(Assignment { column: column_name(column)?, value: operand(&assignment.value)? });
+                out.push(Assignment {
+                    column: column_name(column)?,
+                    value: operand(&assignment.value)?,
+                });
             }
             ast::AssignmentTarget::Tuple(columns) => {
                 for column in columns {
-                    out.push(Assignment { column: column_name(column)?, value: Operand::Other });
+                    out.push(Assignment {
+                        column: column_name(column)?,
+                        value: Operand::Other,
+                    });
                 }
             }
         }
@@ -397,6 +478,12 @@ fn assignments(list: &[ast::Assignment]) -> Result<Vec<Assignment>> {
 
 impl Block {
     fn new(verb: Verb) -> Self {
-        Self { verb, from: Vec::new(), facts: Vec::<Fact>::new(), subqueries: Vec::new(), locks: Vec::new() }
+        Self {
+            verb,
+            from: Vec::new(),
+            facts: Vec::<Fact>::new(),
+            subqueries: Vec::new(),
+            locks: Vec::new(),
+        }
     }
 }

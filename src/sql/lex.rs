@@ -97,7 +97,11 @@ impl<'a> Iterator for Lexer<'a> {
 
 impl<'a> Lexer<'a> {
     pub fn new(text: &'a str) -> Self {
-        Self { text, bytes: text.as_bytes(), at: 0 }
+        Self {
+            text,
+            bytes: text.as_bytes(),
+            at: 0,
+        }
     }
 
     fn peek(&self, ahead: usize) -> u8 {
@@ -152,7 +156,10 @@ impl<'a> Lexer<'a> {
             (b'u' | b'U', b'&', b'\'') => self.quoted_string(start, 2, unescape::Form::Unicode),
             (b'b' | b'B' | b'x' | b'X' | b'n' | b'N', b'\'', _) => {
                 let token = self.quoted_string(start, 1, unescape::Form::Plain)?;
-                Ok(Token { kind: Kind::TypedString, ..token })
+                Ok(Token {
+                    kind: Kind::TypedString,
+                    ..token
+                })
             }
             (b'u' | b'U', b'&', b'"') => self.quoted_identifier(start, 2, Kind::UnicodeQuoted),
             (b'"', ..) => self.quoted_identifier(start, 0, Kind::Quoted),
@@ -165,7 +172,12 @@ impl<'a> Lexer<'a> {
     }
 
     fn make(&self, kind: Kind, start: usize, value: Cow<'a, str>) -> Token<'a> {
-        Token { kind, start, end: self.at, value }
+        Token {
+            kind,
+            start,
+            end: self.at,
+            value,
+        }
     }
 
     fn word(&mut self, start: usize) -> Token<'a> {
@@ -182,7 +194,12 @@ impl<'a> Lexer<'a> {
         self.make(Kind::Word, start, value)
     }
 
-    fn quoted_identifier(&mut self, start: usize, prefix: usize, kind: Kind) -> Result<Token<'a>, PgError> {
+    fn quoted_identifier(
+        &mut self,
+        start: usize,
+        prefix: usize,
+        kind: Kind,
+    ) -> Result<Token<'a>, PgError> {
         self.at += prefix + 1;
         let body = self.at;
         loop {
@@ -195,7 +212,11 @@ impl<'a> Lexer<'a> {
         }
         let raw = &self.text[body..self.at];
         self.at += 1;
-        let undoubled = if raw.contains("\"\"") { Cow::Owned(raw.replace("\"\"", "\"")) } else { Cow::Borrowed(raw) };
+        let undoubled = if raw.contains("\"\"") {
+            Cow::Owned(raw.replace("\"\"", "\""))
+        } else {
+            Cow::Borrowed(raw)
+        };
         let value = match kind {
             Kind::UnicodeQuoted => Cow::Owned(unescape::unicode(&undoubled).unwrap_or_default()),
             _ => undoubled,
@@ -208,7 +229,12 @@ impl<'a> Lexer<'a> {
     }
 
     /// A string with all its continuations (`'a'` newline `'b'` is one literal).
-    fn quoted_string(&mut self, start: usize, prefix: usize, form: unescape::Form) -> Result<Token<'a>, PgError> {
+    fn quoted_string(
+        &mut self,
+        start: usize,
+        prefix: usize,
+        form: unescape::Form,
+    ) -> Result<Token<'a>, PgError> {
         self.at += prefix;
         let mut raw: Cow<'a, str> = Cow::Borrowed("");
         loop {
@@ -217,7 +243,11 @@ impl<'a> Lexer<'a> {
             self.string_body(start, form)?;
             let part = &self.text[body..self.at];
             self.at += 1;
-            raw = if raw.is_empty() { Cow::Borrowed(part) } else { Cow::Owned(raw.into_owned() + part) };
+            raw = if raw.is_empty() {
+                Cow::Borrowed(part)
+            } else {
+                Cow::Owned(raw.into_owned() + part)
+            };
             match self.continuation() {
                 Some(quote) => self.at = quote,
                 None => break,
@@ -270,7 +300,11 @@ impl<'a> Lexer<'a> {
 
     fn dollar_string(&mut self, start: usize) -> Result<Token<'a>, PgError> {
         let mut end = start + 1;
-        while self.bytes.get(end).is_some_and(|b| is_identifier_start(*b) || (end > start + 1 && b.is_ascii_digit())) {
+        while self
+            .bytes
+            .get(end)
+            .is_some_and(|b| is_identifier_start(*b) || (end > start + 1 && b.is_ascii_digit()))
+        {
             end += 1;
         }
         if self.bytes.get(end) != Some(&b'$') {
@@ -283,7 +317,11 @@ impl<'a> Lexer<'a> {
             return Err(unterminated("dollar-quoted string", self.text, start));
         };
         self.at = body + length + tag.len();
-        Ok(self.make(Kind::String, start, Cow::Borrowed(&self.text[body..body + length])))
+        Ok(self.make(
+            Kind::String,
+            start,
+            Cow::Borrowed(&self.text[body..body + length]),
+        ))
     }
 
     fn param(&mut self, start: usize) -> Token<'a> {
@@ -291,7 +329,11 @@ impl<'a> Lexer<'a> {
         while self.peek(0).is_ascii_digit() {
             self.at += 1;
         }
-        self.make(Kind::Param, start, Cow::Borrowed(&self.text[start + 1..self.at]))
+        self.make(
+            Kind::Param,
+            start,
+            Cow::Borrowed(&self.text[start + 1..self.at]),
+        )
     }
 
     fn number(&mut self, start: usize) -> Token<'a> {
@@ -307,7 +349,11 @@ impl<'a> Lexer<'a> {
             let hex = matches!(self.peek(1), b'x' | b'X');
             self.at += 2;
             digits(self, hex);
-            return self.make(Kind::Number, start, Cow::Borrowed(&self.text[start..self.at]));
+            return self.make(
+                Kind::Number,
+                start,
+                Cow::Borrowed(&self.text[start..self.at]),
+            );
         }
         digits(self, false);
         // `1..10` is a range of two integers in PL/pgSQL, not two decimals.
@@ -322,7 +368,11 @@ impl<'a> Lexer<'a> {
                 digits(self, false);
             }
         }
-        self.make(Kind::Number, start, Cow::Borrowed(&self.text[start..self.at]))
+        self.make(
+            Kind::Number,
+            start,
+            Cow::Borrowed(&self.text[start..self.at]),
+        )
     }
 
     fn operator(&mut self, start: usize) -> Token<'a> {
@@ -332,11 +382,19 @@ impl<'a> Lexer<'a> {
             (byte, _) if is_operator(byte) => self.operator_length(),
             _ => {
                 self.at += 1;
-                return self.make(Kind::Other, start, Cow::Borrowed(&self.text[start..self.at]));
+                return self.make(
+                    Kind::Other,
+                    start,
+                    Cow::Borrowed(&self.text[start..self.at]),
+                );
             }
         };
         self.at += length;
-        self.make(Kind::Operator, start, Cow::Borrowed(&self.text[start..self.at]))
+        self.make(
+            Kind::Operator,
+            start,
+            Cow::Borrowed(&self.text[start..self.at]),
+        )
     }
 
     /// The longest operator, before a comment; a trailing `+` or `-` is another token unless the operator
@@ -351,7 +409,8 @@ impl<'a> Lexer<'a> {
             }
         }
         let special = |run: &[u8]| run.iter().any(|b| b"~!@#^&|`?%".contains(b));
-        while length > 1 && matches!(rest[length - 1], b'+' | b'-') && !special(&rest[..length - 1]) {
+        while length > 1 && matches!(rest[length - 1], b'+' | b'-') && !special(&rest[..length - 1])
+        {
             length -= 1;
         }
         length
@@ -384,12 +443,15 @@ fn is_operator(byte: u8) -> bool {
 }
 
 fn unterminated(what: &str, text: &str, start: usize) -> PgError {
-    PgError::client(SqlState::SYNTAX_ERROR, format!("unterminated {what}")).with_position(position(text, start))
+    PgError::client(SqlState::SYNTAX_ERROR, format!("unterminated {what}"))
+        .with_position(position(text, start))
 }
 
 /// PostgreSQL counts positions in characters, from one.
 pub fn position(text: &str, offset: usize) -> u32 {
-    let before = text.get(..offset).map_or(0, |before| before.chars().count());
+    let before = text
+        .get(..offset)
+        .map_or(0, |before| before.chars().count());
     u32::try_from(before + 1).unwrap_or(u32::MAX)
 }
 
@@ -398,7 +460,11 @@ mod tests {
     use super::*;
 
     fn lex(text: &str) -> Vec<(Kind, String)> {
-        tokens(text).expect("lexes").into_iter().map(|t| (t.kind, t.value.into_owned())).collect()
+        tokens(text)
+            .expect("lexes")
+            .into_iter()
+            .map(|t| (t.kind, t.value.into_owned()))
+            .collect()
     }
 
     fn values(text: &str) -> Vec<String> {
@@ -421,7 +487,10 @@ mod tests {
     fn strings_of_every_form_are_decoded() {
         assert_eq!(lex("'it''s'"), [(Kind::String, "it's".into())]);
         assert_eq!(lex(r"'a\'"), [(Kind::String, r"a\".into())]);
-        assert_eq!(lex(r"E'a\'b\n\x41\u00e9\101'"), [(Kind::String, "a'b\nAéA".into())]);
+        assert_eq!(
+            lex(r"E'a\'b\n\x41\u00e9\101'"),
+            [(Kind::String, "a'b\nAéA".into())]
+        );
         assert_eq!(lex(r"U&'d\0061t\+000061'"), [(Kind::String, "data".into())]);
         assert_eq!(lex("$$a'b$$"), [(Kind::String, "a'b".into())]);
         assert_eq!(lex("$x$a$$b$x$"), [(Kind::String, "a$$b".into())]);
@@ -445,7 +514,10 @@ mod tests {
     #[test]
     fn numbers_and_parameters() {
         assert_eq!(values("1..2"), ["1", "..", "2"]);
-        assert_eq!(values("1.5e-3 .5 5. 0x1F 1_000"), ["1.5e-3", ".5", "5.", "0x1F", "1_000"]);
+        assert_eq!(
+            values("1.5e-3 .5 5. 0x1F 1_000"),
+            ["1.5e-3", ".5", "5.", "0x1F", "1_000"]
+        );
         assert_eq!(lex("$12"), [(Kind::Param, "12".into())]);
         assert_eq!(values("5e"), ["5", "e"]);
     }

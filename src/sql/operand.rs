@@ -16,16 +16,29 @@ const WRAPPINGS_MAX: usize = 8;
 /// so, it has misread (`FROM ONLY t`).
 pub(super) fn ident(ident: &ast::Ident) -> Result<String> {
     if ident.quote_style.is_none() && is_reserved(&ident.value) {
-        return Err(format!("{} at this place", ident.value.to_ascii_uppercase()));
+        return Err(format!(
+            "{} at this place",
+            ident.value.to_ascii_uppercase()
+        ));
     }
     Ok(ident.value.clone())
 }
 
 pub(super) fn name(name: &ast::ObjectName) -> Result<Name> {
-    let parts: Vec<&ast::Ident> = name.0.iter().filter_map(ast::ObjectNamePart::as_ident).collect();
+    let parts: Vec<&ast::Ident> = name
+        .0
+        .iter()
+        .filter_map(ast::ObjectNamePart::as_ident)
+        .collect();
     match (parts.as_slice(), name.0.len()) {
-        ([table], 1) => Ok(Name { schema: None, name: ident(table)? }),
-        ([schema, table], 2) => Ok(Name { schema: Some(schema.value.clone()), name: table.value.clone() }),
+        ([table], 1) => Ok(Name {
+            schema: None,
+            name: ident(table)?,
+        }),
+        ([schema, table], 2) => Ok(Name {
+            schema: Some(schema.value.clone()),
+            name: table.value.clone(),
+        }),
         _ => Err("a table name of more than two parts".to_owned()),
     }
 }
@@ -48,16 +61,34 @@ pub(super) fn facts(condition: &Expr) -> Result<Vec<Fact>> {
     while let Some(expr) = pending.pop() {
         match expr {
             Expr::Nested(inner) => pending.push(inner),
-            Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
+            Expr::BinaryOp {
+                left,
+                op: BinaryOperator::And,
+                right,
+            } => {
                 pending.push(right);
                 pending.push(left);
             }
-            Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
-                facts.push(Fact { left: operand(left)?, right: operand(right)? });
+            Expr::BinaryOp {
+                left,
+                op: BinaryOperator::Eq,
+                right,
+            } => {
+                facts.push(Fact {
+                    left: operand(left)?,
+                    right: operand(right)?,
+                });
             }
-            Expr::InList { expr, list, negated: false } => {
+            Expr::InList {
+                expr,
+                list,
+                negated: false,
+            } => {
                 if let [only] = list.as_slice() {
-                    facts.push(Fact { left: operand(expr)?, right: operand(only)? });
+                    facts.push(Fact {
+                        left: operand(expr)?,
+                        right: operand(only)?,
+                    });
                 }
             }
             _ => {}
@@ -71,33 +102,51 @@ pub(super) fn operand(expr: &Expr) -> Result<Operand> {
 }
 
 fn wrapped(expr: &Expr, left: usize) -> Operand {
-    let Some(left) = left.checked_sub(1) else { return Operand::Other };
+    let Some(left) = left.checked_sub(1) else {
+        return Operand::Other;
+    };
     match expr {
         Expr::Nested(inner) => wrapped(inner, left),
         Expr::Identifier(ident) if ident.quote_style.is_none() && ident.value == "default" => {
             Operand::Constant(Constant::Default)
         }
         // `current_user` and other reserved words are functions.
-        Expr::Identifier(ident) if ident.quote_style.is_none() && is_reserved(&ident.value) => Operand::Other,
-        Expr::Identifier(ident) => Operand::Column(Column { relation: None, name: ident.value.clone() }),
+        Expr::Identifier(ident) if ident.quote_style.is_none() && is_reserved(&ident.value) => {
+            Operand::Other
+        }
+        Expr::Identifier(ident) => Operand::Column(Column {
+            relation: None,
+            name: ident.value.clone(),
+        }),
         Expr::CompoundIdentifier(parts) => compound(parts),
         Expr::Value(value) => literal(&value.value),
-        Expr::UnaryOp { op: UnaryOperator::Plus, expr } => match wrapped(expr, left) {
+        Expr::UnaryOp {
+            op: UnaryOperator::Plus,
+            expr,
+        } => match wrapped(expr, left) {
             value @ Operand::Constant(Constant::Int(_)) => value,
             _ => Operand::Other,
         },
-        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => match wrapped(expr, left) {
+        Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr,
+        } => match wrapped(expr, left) {
             Operand::Constant(Constant::Int(value)) => {
-                value.checked_neg().map_or(Operand::Other, |value| Operand::Constant(Constant::Int(value)))
+                value.checked_neg().map_or(Operand::Other, |value| {
+                    Operand::Constant(Constant::Int(value))
+                })
             }
             _ => Operand::Other,
         },
-        Expr::Cast { kind: CastKind::Cast | CastKind::DoubleColon, expr, data_type, format: None } => {
-            match cast_type(data_type) {
-                Some(to) => cast(wrapped(expr, left), to),
-                None => Operand::Other,
-            }
-        }
+        Expr::Cast {
+            kind: CastKind::Cast | CastKind::DoubleColon,
+            expr,
+            data_type,
+            format: None,
+        } => match cast_type(data_type) {
+            Some(to) => cast(wrapped(expr, left), to),
+            None => Operand::Other,
+        },
         Expr::TypedString(typed) if !typed.uses_odbc_syntax => match cast_type(&typed.data_type) {
             Some(to) => cast(literal(&typed.value.value), to),
             None => Operand::Other,
@@ -108,26 +157,47 @@ fn wrapped(expr: &Expr, left: usize) -> Operand {
 
 fn compound(parts: &[ast::Ident]) -> Operand {
     let (relation, name) = match parts {
-        [relation, name] => (Name { schema: None, name: relation.value.clone() }, name),
-        [schema, relation, name] => {
-            (Name { schema: Some(schema.value.clone()), name: relation.value.clone() }, name)
-        }
+        [relation, name] => (
+            Name {
+                schema: None,
+                name: relation.value.clone(),
+            },
+            name,
+        ),
+        [schema, relation, name] => (
+            Name {
+                schema: Some(schema.value.clone()),
+                name: relation.value.clone(),
+            },
+            name,
+        ),
         _ => return Operand::Other,
     };
-    Operand::Column(Column { relation: Some(relation), name: name.value.clone() })
+    Operand::Column(Column {
+        relation: Some(relation),
+        name: name.value.clone(),
+    })
 }
 
 fn literal(value: &Value) -> Operand {
     match value {
         // Decimals, exponents and what does not fit 64 bits are numeric, which is compared as numeric.
-        Value::Number(digits, false) if digits.bytes().all(|b| b.is_ascii_digit()) => match digits.parse() {
-            Ok(value) => Operand::Constant(Constant::Int(value)),
-            Err(_) => Operand::Other,
-        },
+        Value::Number(digits, false) if digits.bytes().all(|b| b.is_ascii_digit()) => {
+            match digits.parse() {
+                Ok(value) => Operand::Constant(Constant::Int(value)),
+                Err(_) => Operand::Other,
+            }
+        }
         Value::SingleQuotedString(text) => Operand::Constant(Constant::Unknown(text.clone())),
         Value::Null => Operand::Constant(Constant::Null),
-        Value::Placeholder(text) => match text.strip_prefix('$').and_then(|digits| digits.parse::<u16>().ok()) {
-            Some(number @ 1..) => Operand::Param { index: number - 1, cast: None },
+        Value::Placeholder(text) => match text
+            .strip_prefix('$')
+            .and_then(|digits| digits.parse::<u16>().ok())
+        {
+            Some(number @ 1..) => Operand::Param {
+                index: number - 1,
+                cast: None,
+            },
             _ => Operand::Other,
         },
         _ => Operand::Other,
@@ -137,7 +207,12 @@ fn literal(value: &Value) -> Operand {
 /// What PostgreSQL's cast makes of a constant, where that is certain.
 fn cast(operand: Operand, to: CastType) -> Operand {
     let constant = match operand {
-        Operand::Param { index, cast: None } => return Operand::Param { index, cast: Some(to) },
+        Operand::Param { index, cast: None } => {
+            return Operand::Param {
+                index,
+                cast: Some(to),
+            };
+        }
         Operand::Constant(constant) => constant,
         _ => return Operand::Other,
     };
@@ -145,7 +220,11 @@ fn cast(operand: Operand, to: CastType) -> Operand {
         Ok(KeyValue::Int(value)) => Some(Constant::Int(value)),
         _ => None,
     };
-    let fits = |value: i64, low: i64, high: i64| (low..=high).contains(&value).then_some(Constant::Int(value));
+    let fits = |value: i64, low: i64, high: i64| {
+        (low..=high)
+            .contains(&value)
+            .then_some(Constant::Int(value))
+    };
     let made = match (constant, to) {
         (Constant::Null, _) => Some(Constant::Null),
         (Constant::Int(value), CastType::SmallInt) => fits(value, i16::MIN.into(), i16::MAX.into()),

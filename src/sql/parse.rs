@@ -49,18 +49,31 @@ pub struct Analysis {
 
 /// Analyses SELECT, VALUES, INSERT, UPDATE or DELETE, with or without WITH. `is_listed` says which names
 /// the caller wants counted.
-pub fn analyse(tokens: &[Token<'_>], text: &str, is_listed: &dyn Fn(&str) -> bool) -> Result<Analysis, Unread> {
+pub fn analyse(
+    tokens: &[Token<'_>],
+    text: &str,
+    is_listed: &dyn Fn(&str) -> bool,
+) -> Result<Analysis, Unread> {
     let depth = bounds(tokens, text).map_err(Unread::Limit)?;
     // The tree is dropped recursively by the compiler's own glue, which knows no bounds.
     stacker::maybe_grow(STACK_BASE / 2, STACK_BASE + depth * STACK_PER_LEVEL, || {
         let statement = parse(tokens, text)?;
-        let mut census = Census { is_listed, relations: 0, named: 0 };
+        let mut census = Census {
+            is_listed,
+            relations: 0,
+            named: 0,
+        };
         let _ = statement.visit(&mut census);
         let (query, relations) = convert::statement(&statement).map_err(Unread::Construct)?;
         if relations != census.relations {
-            return Err(Unread::Construct("a table reference in an unusual place".to_owned()));
+            return Err(Unread::Construct(
+                "a table reference in an unusual place".to_owned(),
+            ));
         }
-        Ok(Analysis { query, named: census.named })
+        Ok(Analysis {
+            query,
+            named: census.named,
+        })
     })
 }
 
@@ -88,26 +101,40 @@ impl Visitor for Census<'_> {
 fn parse(tokens: &[Token<'_>], text: &str) -> Result<Statement, Unread> {
     let dialect = PostgreSqlDialect {};
     let weaker = weaker_locks(tokens);
-    let kept = tokens.iter().enumerate().filter(|(place, _)| !weaker.contains(place));
+    let kept = tokens
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| !weaker.contains(place));
     let tokens: Vec<_> = kept.map(|(_, token)| convert_token(token, text)).collect();
     // The parser spends several levels on one level of parentheses.
-    let mut parser = Parser::new(&dialect).with_recursion_limit(NESTING_MAX * 8).with_tokens_with_locations(tokens);
+    let mut parser = Parser::new(&dialect)
+        .with_recursion_limit(NESTING_MAX * 8)
+        .with_tokens_with_locations(tokens);
     let statement = parser.parse_statement().map_err(|error| match error {
         ParserError::RecursionLimitExceeded => Unread::Limit(too_deep()),
-        ParserError::ParserError(message) | ParserError::TokenizerError(message) => Unread::Syntax { message },
+        ParserError::ParserError(message) | ParserError::TokenizerError(message) => {
+            Unread::Syntax { message }
+        }
     })?;
     match parser.peek_token().token {
         sp::Token::EOF => Ok(statement),
-        token => Err(Unread::Syntax { message: format!("unexpected {token}") }),
+        token => Err(Unread::Syntax {
+            message: format!("unexpected {token}"),
+        }),
     }
 }
 
 /// The words that make `FOR NO KEY UPDATE` and `FOR KEY SHARE` weaker, which the grammar does not know: for
 /// analysis they are the stronger locks.
 fn weaker_locks(tokens: &[Token<'_>]) -> Vec<usize> {
-    let word = |place: usize, word: &str| tokens.get(place).is_some_and(|token| token.is_word(word));
+    let word =
+        |place: usize, word: &str| tokens.get(place).is_some_and(|token| token.is_word(word));
     let mut places = Vec::new();
-    for (place, _) in tokens.iter().enumerate().filter(|(_, token)| token.is_word("for")) {
+    for (place, _) in tokens
+        .iter()
+        .enumerate()
+        .filter(|(_, token)| token.is_word("for"))
+    {
         if word(place + 1, "no") && word(place + 2, "key") && word(place + 3, "update") {
             places.extend([place + 1, place + 2]);
         } else if word(place + 1, "key") && word(place + 2, "share") {
@@ -130,7 +157,9 @@ fn bounds(tokens: &[Token<'_>], text: &str) -> Result<usize, PgError> {
     let (mut total, mut deepest, mut nested) = (0usize, 0usize, 0usize);
     for token in tokens {
         let inner = levels.len() > 1;
-        let Some(level) = levels.last_mut() else { break };
+        let Some(level) = levels.last_mut() else {
+            break;
+        };
         match token.kind {
             Kind::Operator => match &*token.value {
                 "(" | "[" => {
@@ -179,9 +208,34 @@ struct Level {
 fn is_link(word: &str) -> bool {
     matches!(
         word,
-        "and" | "or" | "not" | "is" | "in" | "like" | "ilike" | "similar" | "between" | "collate" | "at" | "case"
-            | "when" | "else" | "join" | "isnull" | "notnull" | "operator"
-            | "select" | "with" | "any" | "all" | "some" | "exists" | "array" | "interval" | "prior" | "explain"
+        "and"
+            | "or"
+            | "not"
+            | "is"
+            | "in"
+            | "like"
+            | "ilike"
+            | "similar"
+            | "between"
+            | "collate"
+            | "at"
+            | "case"
+            | "when"
+            | "else"
+            | "join"
+            | "isnull"
+            | "notnull"
+            | "operator"
+            | "select"
+            | "with"
+            | "any"
+            | "all"
+            | "some"
+            | "exists"
+            | "array"
+            | "interval"
+            | "prior"
+            | "explain"
     )
 }
 
@@ -207,9 +261,14 @@ fn convert_token(token: &Token<'_>, text: &str) -> sp::TokenWithSpan {
         Kind::Number => sp::Token::Number(value(), false),
         Kind::Param => sp::Token::Placeholder(format!("${}", token.value)),
         Kind::Operator => operator(&token.value),
-        Kind::Other | Kind::BadString => sp::Token::Char(text[token.start..].chars().next().unwrap_or('?')),
+        Kind::Other | Kind::BadString => {
+            sp::Token::Char(text[token.start..].chars().next().unwrap_or('?'))
+        }
     };
-    sp::TokenWithSpan { token: converted, span: sp::Span::empty() }
+    sp::TokenWithSpan {
+        token: converted,
+        span: sp::Span::empty(),
+    }
 }
 
 fn operator(text: &str) -> sp::Token {

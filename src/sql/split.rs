@@ -21,14 +21,22 @@ pub fn split(text: &str) -> Result<Vec<Piece>, PgError> {
     let mut open: Option<Open> = None;
     for token in Lexer::new(text) {
         let token = token?;
-        let ends = token.is_op(";") && open.as_ref().is_none_or(|open| open.parens == 0 && open.blocks == 0);
+        let ends = token.is_op(";")
+            && open
+                .as_ref()
+                .is_none_or(|open| open.parens == 0 && open.blocks == 0);
         if !ends {
-            open.get_or_insert_with(|| Open::new(token.start)).push(&token);
+            open.get_or_insert_with(|| Open::new(token.start))
+                .push(&token);
         } else if let Some(done) = open.take() {
-            pieces.push(Piece { range: done.start..done.end });
+            pieces.push(Piece {
+                range: done.start..done.end,
+            });
         }
     }
-    pieces.extend(open.map(|open| Piece { range: open.start..open.end }));
+    pieces.extend(open.map(|open| Piece {
+        range: open.start..open.end,
+    }));
     Ok(pieces)
 }
 
@@ -54,7 +62,14 @@ enum Header {
 
 impl Open {
     fn new(start: usize) -> Self {
-        Self { start, end: start, parens: 0, blocks: 0, header: Header::Start, after_begin: false }
+        Self {
+            start,
+            end: start,
+            parens: 0,
+            blocks: 0,
+            header: Header::Start,
+            after_begin: false,
+        }
     }
 
     fn push(&mut self, token: &Token<'_>) {
@@ -67,7 +82,9 @@ impl Open {
         self.header = match self.header {
             Header::Start if token.is_word("create") => Header::Create,
             Header::Create if token.is_word("or") || token.is_word("replace") => Header::Create,
-            Header::Create if token.is_word("function") || token.is_word("procedure") => Header::Routine,
+            Header::Create if token.is_word("function") || token.is_word("procedure") => {
+                Header::Routine
+            }
             Header::Routine => Header::Routine,
             _ => Header::Other,
         };
@@ -89,16 +106,29 @@ mod tests {
     use super::*;
 
     fn pieces(text: &str) -> Vec<&str> {
-        split(text).expect("splits").into_iter().map(|p| &text[p.range]).collect()
+        split(text)
+            .expect("splits")
+            .into_iter()
+            .map(|p| &text[p.range])
+            .collect()
     }
 
     #[test]
     fn semicolons_end_statements() {
         assert_eq!(pieces("select 1; select ';'"), ["select 1", "select ';'"]);
         assert_eq!(pieces(" ; -- nothing\n ; /* ; */ "), [""; 0]);
-        assert_eq!(pieces("/* a */ select 1 -- ;\n ; select 2;"), ["select 1", "select 2"]);
-        assert_eq!(pieces("select $$;$$; select \";\""), ["select $$;$$", "select \";\""]);
-        assert_eq!(pieces("select 1); delete from t"), ["select 1)", "delete from t"]);
+        assert_eq!(
+            pieces("/* a */ select 1 -- ;\n ; select 2;"),
+            ["select 1", "select 2"]
+        );
+        assert_eq!(
+            pieces("select $$;$$; select \";\""),
+            ["select $$;$$", "select \";\""]
+        );
+        assert_eq!(
+            pieces("select 1); delete from t"),
+            ["select 1)", "delete from t"]
+        );
     }
 
     #[test]
@@ -106,8 +136,14 @@ mod tests {
         let rule = "create rule r as on insert to t do (select 1; select 2)";
         assert_eq!(pieces(&format!("{rule}; select 3")), [rule, "select 3"]);
         let function = "create or replace function f() returns int begin atomic select 1; select case when true then 1 end; end";
-        assert_eq!(pieces(&format!("{function}; select 3")), [function, "select 3"]);
+        assert_eq!(
+            pieces(&format!("{function}; select 3")),
+            [function, "select 3"]
+        );
         assert_eq!(pieces("begin; select 1; end"), ["begin", "select 1", "end"]);
-        assert_eq!(pieces("create table atomic (a int); end"), ["create table atomic (a int)", "end"]);
+        assert_eq!(
+            pieces("create table atomic (a int); end"),
+            ["create table atomic (a int)", "end"]
+        );
     }
 }

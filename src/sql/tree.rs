@@ -97,9 +97,16 @@ pub enum InsertSource {
 pub enum From {
     Table(Table),
     /// A subquery; `lateral` lets it see what stands to its left.
-    Derived { lateral: bool, alias: Option<String>, query: Query },
+    Derived {
+        lateral: bool,
+        alias: Option<String>,
+        query: Query,
+    },
     /// A function or another source that reads no table by itself; sees what stands to its left.
-    Function { alias: Option<String>, subqueries: Vec<Query> },
+    Function {
+        alias: Option<String>,
+        subqueries: Vec<Query>,
+    },
     Join(Box<Join>),
 }
 
@@ -146,7 +153,10 @@ pub enum Operand {
     Column(Column),
     Constant(Constant),
     /// `$n`, zero-based, perhaps cast.
-    Param { index: u16, cast: Option<CastType> },
+    Param {
+        index: u16,
+        cast: Option<CastType>,
+    },
     /// Anything else: says nothing.
     Other,
 }

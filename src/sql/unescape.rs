@@ -75,15 +75,20 @@ fn escaped(raw: &str) -> Option<String> {
             b't' => b'\t',
             b'v' => 0x0b,
             b'0'..=b'7' => {
-                let end = (at - 1..at + 2).take_while(|i| bytes.get(*i).is_some_and(|b| matches!(b, b'0'..=b'7')));
+                let end = (at - 1..at + 2)
+                    .take_while(|i| bytes.get(*i).is_some_and(|b| matches!(b, b'0'..=b'7')));
                 let digits = end.count();
-                let value = bytes[at - 1..at - 1 + digits].iter().fold(0u32, |v, b| v * 8 + u32::from(b - b'0'));
+                let value = bytes[at - 1..at - 1 + digits]
+                    .iter()
+                    .fold(0u32, |v, b| v * 8 + u32::from(b - b'0'));
                 at += digits - 1;
                 // PostgreSQL keeps the low byte.
                 (value & 0xff) as u8
             }
             b'x' => {
-                let digits = (at..at + 2).take_while(|i| bytes.get(*i).is_some_and(u8::is_ascii_hexdigit)).count();
+                let digits = (at..at + 2)
+                    .take_while(|i| bytes.get(*i).is_some_and(u8::is_ascii_hexdigit))
+                    .count();
                 let value = raw.get(at..at + digits).and_then(hex);
                 at += digits;
                 // Without digits it is the letter.
@@ -104,7 +109,10 @@ fn escaped(raw: &str) -> Option<String> {
 
 fn hex(digits: &str) -> Option<u32> {
     // `from_str_radix` would take a sign.
-    digits.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok())?
+    digits
+        .bytes()
+        .all(|b| b.is_ascii_hexdigit())
+        .then(|| u32::from_str_radix(digits, 16).ok())?
 }
 
 /// Collects bytes and code points; a high surrogate must be followed by a low one.
@@ -124,7 +132,9 @@ impl Units {
     }
 
     fn push_char(&mut self, next: char) -> Option<()> {
-        next.encode_utf8(&mut [0; 4]).bytes().try_for_each(|b| self.push_byte(b))
+        next.encode_utf8(&mut [0; 4])
+            .bytes()
+            .try_for_each(|b| self.push_byte(b))
     }
 
     fn push_code(&mut self, code: u32) -> Option<()> {
@@ -133,9 +143,9 @@ impl Units {
                 self.high = Some(code);
                 Some(())
             }
-            (Some(high), 0xDC00..=0xDFFF) => {
-                self.push_char(char::from_u32(0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00))?)
-            }
+            (Some(high), 0xDC00..=0xDFFF) => self.push_char(char::from_u32(
+                0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00),
+            )?),
             (None, _) => self.push_char(char::from_u32(code)?),
             (Some(_), _) => None,
         }

@@ -47,7 +47,11 @@ impl Tree<'_> {
 }
 
 impl<'a> Walker<'a> {
-    pub(super) fn build<'q>(&mut self, from: &'q From, scope: &mut Scope<'q>) -> Result<Tree<'q>, PgError> {
+    pub(super) fn build<'q>(
+        &mut self,
+        from: &'q From,
+        scope: &mut Scope<'q>,
+    ) -> Result<Tree<'q>, PgError> {
         let start = self.leaves.len();
         let alias = match from {
             From::Table(table) => {
@@ -55,25 +59,56 @@ impl<'a> Walker<'a> {
                 self.leaves.push(leaf);
                 return Ok(Tree::Leaf(start));
             }
-            From::Derived { lateral, alias, query } => {
-                scope.inner.push((query, if *lateral { Sight::Leaves(scope.first..start) } else { Sight::Outer }));
+            From::Derived {
+                lateral,
+                alias,
+                query,
+            } => {
+                scope.inner.push((
+                    query,
+                    if *lateral {
+                        Sight::Leaves(scope.first..start)
+                    } else {
+                        Sight::Outer
+                    },
+                ));
                 alias
             }
             From::Function { alias, subqueries } => {
-                scope.inner.extend(subqueries.iter().map(|query| (query, Sight::Leaves(scope.first..start))));
+                scope.inner.extend(
+                    subqueries
+                        .iter()
+                        .map(|query| (query, Sight::Leaves(scope.first..start))),
+                );
                 alias
             }
             From::Join(join) => {
                 let left = self.build(&join.left, scope)?;
                 let right = self.build(&join.right, scope)?;
                 let leaves = start..self.leaves.len();
-                scope.inner.extend(join.subqueries.iter().map(|query| (query, Sight::Leaves(leaves.clone()))));
+                scope.inner.extend(
+                    join.subqueries
+                        .iter()
+                        .map(|query| (query, Sight::Leaves(leaves.clone()))),
+                );
                 let kind = join.kind;
-                return Ok(Tree::Join(Box::new(Joined { left, right, kind, source: join, leaves, on: Vec::new() })));
+                return Ok(Tree::Join(Box::new(Joined {
+                    left,
+                    right,
+                    kind,
+                    source: join,
+                    leaves,
+                    on: Vec::new(),
+                })));
             }
         };
         let exposed = alias.clone().map(|name| Exposed { schema: None, name });
-        self.leaves.push(Leaf { exposed, sharded: None, reference: false, sources: Vec::new() });
+        self.leaves.push(Leaf {
+            exposed,
+            sharded: None,
+            reference: false,
+            sources: Vec::new(),
+        });
         Ok(Tree::Leaf(start))
     }
 
@@ -84,16 +119,39 @@ impl<'a> Walker<'a> {
             _ => table.name.schema.clone(),
         };
         let exposed = match &table.alias {
-            Some(alias) => Exposed { schema: None, name: alias.clone() },
-            None => Exposed { schema, name: table.name.name.clone() },
+            Some(alias) => Exposed {
+                schema: None,
+                name: alias.clone(),
+            },
+            None => Exposed {
+                schema,
+                name: table.name.name.clone(),
+            },
         };
-        let mut leaf = Leaf { exposed: Some(exposed), sharded: None, reference: false, sources: Vec::new() };
+        let mut leaf = Leaf {
+            exposed: Some(exposed),
+            sharded: None,
+            reference: false,
+            sources: Vec::new(),
+        };
         match relation {
-            Some(Relation::Listed { table: name, kind: TableKind::Sharded { keyspace, column } }) => {
+            Some(Relation::Listed {
+                table: name,
+                kind: TableKind::Sharded { keyspace, column },
+            }) => {
                 let key_type = self.names.map.keyspace(*keyspace).key.key_type;
-                leaf.sharded = Some(Sharded { table: name, keyspace: *keyspace, key_type, column, renamed: table.renamed });
+                leaf.sharded = Some(Sharded {
+                    table: name,
+                    keyspace: *keyspace,
+                    key_type,
+                    column,
+                    renamed: table.renamed,
+                });
             }
-            Some(Relation::Listed { table: name, kind: TableKind::Reference }) => {
+            Some(Relation::Listed {
+                table: name,
+                kind: TableKind::Reference,
+            }) => {
                 if table.target {
                     return Err(super::insert::reference_write(name));
                 }

@@ -1,5 +1,7 @@
 //! What is written: INSERT's rows carry their key themselves, UPDATE may not change it.
 
+use std::collections::HashSet;
+
 use super::{Exposed, Frame, Leaf, Sharded, Walker};
 use crate::error::{PgError, SqlState};
 use crate::plan::KeySource;
@@ -12,7 +14,9 @@ use crate::types::KeyValue;
 /// Writing one copy would make the copies differ.
 pub(in crate::planner) fn reference_write(table: &TableName) -> PgError {
     PgError::refusal(
-        format!("writing to reference table {table} is not supported yet: it is whole on every shard"),
+        format!(
+            "writing to reference table {table} is not supported yet: it is whole on every shard"
+        ),
         "write to it on each shard directly",
     )
 }
@@ -22,16 +26,31 @@ impl<'a> Walker<'a> {
         let relation = self.relation(&insert.target, true)?;
         let start = self.leaves.len();
         let mut leaf = Leaf {
-            exposed: Some(Exposed { schema: insert.target.schema.clone(), name: insert.target.name.clone() }),
+            exposed: Some(Exposed {
+                schema: insert.target.schema.clone(),
+                name: insert.target.name.clone(),
+            }),
             sharded: None,
             reference: false,
             sources: Vec::new(),
         };
         match relation {
-            Some(Relation::Listed { table, kind: TableKind::Reference }) => return Err(reference_write(table)),
-            Some(Relation::Listed { table, kind: TableKind::Sharded { keyspace, column } }) => {
+            Some(Relation::Listed {
+                table,
+                kind: TableKind::Reference,
+            }) => return Err(reference_write(table)),
+            Some(Relation::Listed {
+                table,
+                kind: TableKind::Sharded { keyspace, column },
+            }) => {
                 let key_type = self.names.map.keyspace(*keyspace).key.key_type;
-                let sharded = Sharded { table, keyspace: *keyspace, key_type, column, renamed: false };
+                let sharded = Sharded {
+                    table,
+                    keyspace: *keyspace,
+                    key_type,
+                    column,
+                    renamed: false,
+                };
                 leaf.sources = self.insert_keys(insert, sharded)?;
                 leaf.sharded = Some(sharded);
                 self.found.stores = true;
@@ -46,13 +65,23 @@ impl<'a> Walker<'a> {
         self.leaves.push(leaf);
         let all = start..self.leaves.len();
         for query in &block.subqueries {
-            self.within(Frame { leaves: all.clone(), visible: all.clone() }, query)?;
+            self.within(
+                Frame {
+                    leaves: all.clone(),
+                    visible: all.clone(),
+                },
+                query,
+            )?;
         }
         Ok(())
     }
 
     /// The key of each row.
-    fn insert_keys(&mut self, insert: &Insert, sharded: Sharded<'a>) -> Result<Vec<KeySource>, PgError> {
+    fn insert_keys(
+        &mut self,
+        insert: &Insert,
+        sharded: Sharded<'a>,
+    ) -> Result<Vec<KeySource>, PgError> {
         let (table, column) = (sharded.table, sharded.column);
         let rows = match &insert.source {
             InsertSource::Values(rows) => rows,
@@ -66,7 +95,9 @@ impl<'a> Walker<'a> {
         };
         if insert.columns.is_empty() {
             return Err(PgError::refusal(
-                format!("INSERT into sharded table {table} without a column list: which value is {column} is not known"),
+                format!(
+                    "INSERT into sharded table {table} without a column list: which value is {column} is not known"
+                ),
                 format!("list the columns: INSERT INTO {table} ({column}, …) VALUES …"),
             ));
         }
@@ -77,10 +108,13 @@ impl<'a> Walker<'a> {
             return Err(changes_key(table, column));
         }
         let mut sources = Vec::new();
+        let mut seen = HashSet::new();
         for row in rows {
-            let Some(value) = row.get(place) else { return Err(without_key(table, column)) };
+            let Some(value) = row.get(place) else {
+                return Err(without_key(table, column));
+            };
             let source = self.insert_key(value, sharded)?;
-            if !sources.contains(&source) {
+            if seen.insert(source.clone()) {
                 sources.push(source);
             }
         }
@@ -103,15 +137,23 @@ impl<'a> Walker<'a> {
             .with_hint("a row without a sharding key lives on no shard")),
             Some(source) => Ok(source),
             None => Err(PgError::refusal(
-                format!("INSERT into sharded table {table}: the value of {column} is not a literal or parameter of its type"),
-                format!("give {column} as a literal or parameter, cast only to {} ", sharded.key_type.name()).trim_end(),
+                format!(
+                    "INSERT into sharded table {table}: the value of {column} is not a literal or parameter of its type"
+                ),
+                format!(
+                    "give {column} as a literal or parameter, cast only to {} ",
+                    sharded.key_type.name()
+                )
+                .trim_end(),
             )),
         }
     }
 
     /// UPDATE's target is its scope's first leaf.
     pub(super) fn check_sets(&mut self, sets: &[Assignment], target: usize) -> Result<(), PgError> {
-        let Some(sharded) = self.leaves.get(target).and_then(|leaf| leaf.sharded) else { return Ok(()) };
+        let Some(sharded) = self.leaves.get(target).and_then(|leaf| leaf.sharded) else {
+            return Ok(());
+        };
         for set in sets.iter().filter(|set| set.column == sharded.column) {
             let source = operand::source(&set.value, sharded.key_type, self.context)?;
             // Only the value the row is known to have already.
@@ -136,7 +178,9 @@ fn without_key(table: &TableName, column: &str) -> PgError {
 
 fn changes_key(table: &TableName, column: &str) -> PgError {
     PgError::refusal(
-        format!("changing the sharding key {column} of {table} is not supported: the row would belong to another shard"),
+        format!(
+            "changing the sharding key {column} of {table} is not supported: the row would belong to another shard"
+        ),
         "insert the row under its new key and delete the old one",
     )
 }

@@ -19,11 +19,22 @@ enum Provider {
 impl Walker<'_> {
     /// The leaf whose sharding key the column is. `part` is the tree the condition belongs to: `None` for
     /// the whole scope.
-    pub(super) fn key_column(&self, column: &Column, scope: &Scope<'_>, part: Option<&Tree<'_>>, all: &Range<usize>) -> Option<usize> {
+    pub(super) fn key_column(
+        &self,
+        column: &Column,
+        scope: &Scope<'_>,
+        part: Option<&Tree<'_>>,
+        all: &Range<usize>,
+    ) -> Option<usize> {
         let Some(relation) = &column.relation else {
             let provider = match part {
                 Some(tree) => self.provider(tree, &column.name),
-                None => self.combine(scope.trees.iter().map(|tree| self.provider(tree, &column.name))),
+                None => self.combine(
+                    scope
+                        .trees
+                        .iter()
+                        .map(|tree| self.provider(tree, &column.name)),
+                ),
             };
             return match provider {
                 Provider::Key(leaf) => Some(leaf),
@@ -38,11 +49,22 @@ impl Walker<'_> {
 
     /// Looks for the qualifier from the innermost scope outwards. PostgreSQL would look past a relation that
     /// is not in sight; a name that occurs out of sight gives nothing, so that we never look further than it.
-    fn qualifier(&self, relation: &Name, all: &Range<usize>, visible: &Range<usize>) -> Option<usize> {
+    fn qualifier(
+        &self,
+        relation: &Name,
+        all: &Range<usize>,
+        visible: &Range<usize>,
+    ) -> Option<usize> {
         let here = std::iter::once((all, visible));
-        let outer = self.frames.iter().rev().map(|frame| (&frame.leaves, &frame.visible));
+        let outer = self
+            .frames
+            .iter()
+            .rev()
+            .map(|frame| (&frame.leaves, &frame.visible));
         for (leaves, visible) in here.chain(outer) {
-            let mut found = leaves.clone().filter(|leaf| exposes(&self.leaves[*leaf], relation));
+            let mut found = leaves
+                .clone()
+                .filter(|leaf| exposes(&self.leaves[*leaf], relation));
             if let Some(leaf) = found.next() {
                 return (found.next().is_none() && visible.contains(&leaf)).then_some(leaf);
             }
@@ -54,7 +76,9 @@ impl Walker<'_> {
         let join = match tree {
             Tree::Leaf(leaf) => {
                 return match self.leaves[*leaf].sharded {
-                    Some(sharded) if !sharded.renamed && sharded.column == column => Provider::Key(*leaf),
+                    Some(sharded) if !sharded.renamed && sharded.column == column => {
+                        Provider::Key(*leaf)
+                    }
                     _ => Provider::Unknown,
                 };
             }
@@ -64,7 +88,13 @@ impl Walker<'_> {
             return Provider::Unknown;
         }
         if !join.source.using.iter().any(|name| name == column) {
-            return self.combine([self.provider(&join.left, column), self.provider(&join.right, column)].into_iter());
+            return self.combine(
+                [
+                    self.provider(&join.left, column),
+                    self.provider(&join.right, column),
+                ]
+                .into_iter(),
+            );
         }
         // The merged column is that of the preserved side.
         match join.source.kind {
@@ -84,7 +114,12 @@ impl Walker<'_> {
     }
 
     /// The two key columns that `USING (column)` compares.
-    pub(super) fn using(&self, left: &Tree<'_>, right: &Tree<'_>, column: &str) -> Option<(usize, usize)> {
+    pub(super) fn using(
+        &self,
+        left: &Tree<'_>,
+        right: &Tree<'_>,
+        column: &str,
+    ) -> Option<(usize, usize)> {
         match (self.provider(left, column), self.provider(right, column)) {
             (Provider::Key(left), Provider::Key(right)) => Some((left, right)),
             _ => None,
@@ -94,6 +129,7 @@ impl Walker<'_> {
 
 fn exposes(leaf: &Leaf<'_>, relation: &Name) -> bool {
     leaf.exposed.as_ref().is_some_and(|exposed| {
-        exposed.name == relation.name && (relation.schema.is_none() || relation.schema == exposed.schema)
+        exposed.name == relation.name
+            && (relation.schema.is_none() || relation.schema == exposed.schema)
     })
 }

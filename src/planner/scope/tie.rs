@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::build::{Joined, Scope, Tree};
-use super::Walker;
+use super::{TIES_MAX, Walker, too_many};
 use crate::error::PgError;
 use crate::plan::KeySource;
 use crate::planner::operand;
@@ -24,10 +24,20 @@ enum To {
 
 impl<'a> Walker<'a> {
     /// Resolves the scope's conditions, ties its sharded tables and records them.
-    pub(super) fn tie_scope(&mut self, scope: &mut Scope<'_>, block: &Block, all: Range<usize>) -> Result<(), PgError> {
+    pub(super) fn tie_scope(
+        &mut self,
+        scope: &mut Scope<'_>,
+        block: &Block,
+        all: Range<usize>,
+    ) -> Result<(), PgError> {
         let mut ties = Vec::new();
         for fact in &block.facts {
             ties.extend(self.tie(fact, scope, None, &all)?);
+        }
+        if ties.len() > TIES_MAX {
+            return Err(too_many(&format!(
+                "more than {TIES_MAX} conditions on their keys"
+            )));
         }
         let mut trees = std::mem::take(&mut scope.trees);
         for tree in &mut trees {
@@ -48,8 +58,15 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
-    fn resolve_on(&mut self, tree: &mut Tree<'_>, scope: &Scope<'_>, all: &Range<usize>) -> Result<(), PgError> {
-        let Tree::Join(join) = tree else { return Ok(()) };
+    fn resolve_on(
+        &mut self,
+        tree: &mut Tree<'_>,
+        scope: &Scope<'_>,
+        all: &Range<usize>,
+    ) -> Result<(), PgError> {
+        let Tree::Join(join) = tree else {
+            return Ok(());
+        };
         self.resolve_on(&mut join.left, scope, all)?;
         self.resolve_on(&mut join.right, scope, all)?;
         let mut on = Vec::new();
@@ -61,13 +78,24 @@ impl<'a> Walker<'a> {
         for fact in &join.source.on {
             on.extend(self.tie(fact, scope, Some(tree), all)?);
         }
+        if on.len() > TIES_MAX {
+            return Err(too_many(&format!(
+                "more than {TIES_MAX} conditions on their keys"
+            )));
+        }
         if let Tree::Join(join) = tree {
             join.on = on;
         }
         Ok(())
     }
 
-    fn tie(&mut self, fact: &Fact, scope: &Scope<'_>, part: Option<&Tree<'_>>, all: &Range<usize>) -> Result<Option<Tie>, PgError> {
+    fn tie(
+        &mut self,
+        fact: &Fact,
+        scope: &Scope<'_>,
+        part: Option<&Tree<'_>>,
+        all: &Range<usize>,
+    ) -> Result<Option<Tie>, PgError> {
         let key = |operand: &Operand| match operand {
             Operand::Column(column) => self.key_column(column, scope, part, all),
             _ => None,
@@ -79,19 +107,28 @@ impl<'a> Walker<'a> {
             (None, Some(leaf)) => (leaf, &fact.left),
             (None, None) => return Ok(None),
         };
-        let Some(sharded) = self.leaves[leaf].sharded else { return Ok(None) };
+        let Some(sharded) = self.leaves[leaf].sharded else {
+            return Ok(None);
+        };
         let source = operand::source(other, sharded.key_type, self.context)?;
         if let Operand::Param { index, cast: None } = other {
             *self.found.explained.entry(*index).or_default() += 1;
         }
-        Ok(source.map(|source| Tie { leaf, to: To::Value(source) }))
+        Ok(source.map(|source| Tie {
+            leaf,
+            to: To::Value(source),
+        }))
     }
 
     /// Keys of one keyspace have one type, so that equality is transitive and equal keys are on one shard.
     fn equal_keys(&self, left: usize, right: usize) -> Option<Tie> {
         let keyspace = |leaf: usize| self.leaves[leaf].sharded.map(|sharded| sharded.keyspace);
-        (left != right && keyspace(left).is_some() && keyspace(left) == keyspace(right))
-            .then_some(Tie { leaf: left, to: To::Key(right) })
+        (left != right && keyspace(left).is_some() && keyspace(left) == keyspace(right)).then_some(
+            Tie {
+                leaf: left,
+                to: To::Key(right),
+            },
+        )
     }
 
     /// `ties` hold on every row of the tree that matters.
@@ -122,16 +159,26 @@ impl<'a> Walker<'a> {
     }
 
     fn tie_leaf(&mut self, leaf: usize, ties: &[Tie]) -> Result<(), PgError> {
-        let Some(sharded) = self.leaves[leaf].sharded else { return Ok(()) };
+        let Some(sharded) = self.leaves[leaf].sharded else {
+            return Ok(());
+        };
         let sources = self.values(leaf, ties);
         if sources.is_empty() {
             let name = match &self.leaves[leaf].exposed {
-                Some(exposed) if exposed.name != sharded.table.name => format!("{} (as {})", sharded.table, exposed.name),
+                Some(exposed) if exposed.name != sharded.table.name => {
+                    format!("{} (as {})", sharded.table, exposed.name)
+                }
                 _ => sharded.table.to_string(),
             };
             return Err(PgError::refusal(
-                format!("{name} is sharded by {column}, and nothing in this query block ties {column} to one value", column = sharded.column),
-                format!("add {} = … (a literal or parameter) with AND to the WHERE of that block", sharded.column),
+                format!(
+                    "{name} is sharded by {column}, and nothing in this query block ties {column} to one value",
+                    column = sharded.column
+                ),
+                format!(
+                    "add {} = … (a literal or parameter) with AND to the WHERE of that block",
+                    sharded.column
+                ),
             ));
         }
         self.record(sharded, &sources)?;
@@ -154,9 +201,15 @@ impl<'a> Walker<'a> {
             }
             for tie in ties {
                 match &tie.to {
-                    To::Value(source) if tie.leaf == leaf && !sources.contains(source) => sources.push(source.clone()),
-                    To::Key(other) if tie.leaf == leaf && !reached.contains(other) => reached.push(*other),
-                    To::Key(other) if *other == leaf && !reached.contains(&tie.leaf) => reached.push(tie.leaf),
+                    To::Value(source) if tie.leaf == leaf && !sources.contains(source) => {
+                        sources.push(source.clone())
+                    }
+                    To::Key(other) if tie.leaf == leaf && !reached.contains(other) => {
+                        reached.push(*other)
+                    }
+                    To::Key(other) if *other == leaf && !reached.contains(&tie.leaf) => {
+                        reached.push(tie.leaf)
+                    }
                     _ => {}
                 }
             }
@@ -200,7 +253,8 @@ fn effective(join: &Joined<'_>, ties: &[Tie]) -> JoinKind {
     let strict = |side: &Tree<'_>| {
         let leaves = side.leaves();
         ties.iter().any(|tie| {
-            leaves.contains(&tie.leaf) || matches!(&tie.to, To::Key(other) if leaves.contains(other))
+            leaves.contains(&tie.leaf)
+                || matches!(&tie.to, To::Key(other) if leaves.contains(other))
         })
     };
     // Facts about the left side drop rows without a left partner, and the other way round.

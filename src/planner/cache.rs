@@ -1,0 +1,222 @@
+//! Plans by exact text, so that a statement seen before is not read again.
+//!
+//! Asked at Parse and for simple queries. Bounded by bytes; spread over several locks, because every
+//! session asks. Refusals are not kept: they are rare, and cheap to find again.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lru::LruCache;
+
+use super::{Context, plan};
+use crate::error::PgError;
+use crate::plan::{KeySource, Plan, Route, Targets};
+use crate::types::{KeyValue, Oid};
+
+/// Locks the cache is spread over.
+const SEGMENTS: usize = 16;
+/// Longer texts are planned anew each time: one of them would push out many.
+const TEXT_BYTES_MAX: usize = 64 << 10;
+/// What an entry takes besides text and plan, roughly.
+const ENTRY_BYTES: usize = 256;
+
+/// Everything a plan depends on. `schema` numbers the [`super::Schema`], as the map's version numbers the
+/// map: whoever replaces either gives it another number.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    text: Box<str>,
+    search_path: Option<Box<[String]>>,
+    param_types: Box<[Oid]>,
+    map: u64,
+    schema: u64,
+    transaction_pooling: bool,
+}
+
+/// A cache of plans for one database.
+pub struct PlanCache {
+    segments: Vec<Mutex<Segment>>,
+    bytes_max: usize,
+    hasher: RandomState,
+}
+
+struct Segment {
+    plans: LruCache<Key, (Arc<Plan>, usize)>,
+    bytes: usize,
+}
+
+impl PlanCache {
+    /// Keeps plans of about this many bytes, texts included.
+    pub fn new(bytes_max: usize) -> Self {
+        let segment = || {
+            Mutex::new(Segment {
+                plans: LruCache::unbounded(),
+                bytes: 0,
+            })
+        };
+        Self {
+            segments: (0..SEGMENTS).map(|_| segment()).collect(),
+            bytes_max: bytes_max / SEGMENTS,
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// The plan of this text, from the cache or made now. `schema` is the version of `context.schema`.
+    pub fn plan(
+        &self,
+        text: &str,
+        context: &Context<'_>,
+        schema: u64,
+    ) -> Result<Arc<Plan>, PgError> {
+        if text.len() > TEXT_BYTES_MAX {
+            return plan(text, context).map(Arc::new);
+        }
+        let key = Key {
+            text: text.into(),
+            search_path: context.search_path.map(Into::into),
+            param_types: context.param_types.into(),
+            map: context.map.version.0,
+            schema,
+            transaction_pooling: context.transaction_pooling,
+        };
+        let segment = &self.segments[self.segment_of(&key)];
+        // A panic while the lock was held cannot have left the map half changed in a way that matters.
+        let found = |segment: &Mutex<Segment>| {
+            let mut segment = segment.lock().unwrap_or_else(PoisonError::into_inner);
+            segment.plans.get(&key).map(|(plan, _)| Arc::clone(plan))
+        };
+        if let Some(plan) = found(segment) {
+            return Ok(plan);
+        }
+        let planned = Arc::new(plan(text, context)?);
+        let bytes = size(&key, &planned);
+        segment
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, Arc::clone(&planned), bytes, self.bytes_max);
+        Ok(planned)
+    }
+
+    /// Bytes kept now, roughly.
+    pub fn bytes(&self) -> usize {
+        self.segments
+            .iter()
+            .map(|segment| segment.lock().unwrap_or_else(PoisonError::into_inner).bytes)
+            .sum()
+    }
+
+    fn segment_of(&self, key: &Key) -> usize {
+        let mut hasher = self.hasher.build_hasher();
+        key.text.hash(&mut hasher);
+        (hasher.finish() % SEGMENTS as u64) as usize
+    }
+}
+
+impl Segment {
+    fn insert(&mut self, key: Key, plan: Arc<Plan>, bytes: usize, bytes_max: usize) {
+        if bytes > bytes_max {
+            return;
+        }
+        if let Some((_, (_, old))) = self.plans.push(key, (plan, bytes)) {
+            self.bytes -= old;
+        }
+        self.bytes += bytes;
+        while self.bytes > bytes_max {
+            let Some((_, (_, old))) = self.plans.pop_lru() else {
+                break;
+            };
+            self.bytes -= old;
+        }
+    }
+}
+
+fn size(key: &Key, plan: &Plan) -> usize {
+    let path: usize = key
+        .search_path
+        .iter()
+        .flatten()
+        .map(|schema| schema.len() + size_of::<String>())
+        .sum();
+    let plan = match plan {
+        Plan::Route(Route {
+            targets, reason, ..
+        }) => reason.len() + targets_size(targets),
+        Plan::Control(_) => key.text.len(),
+    };
+    ENTRY_BYTES + key.text.len() + path + size_of_val(&*key.param_types) + plan
+}
+
+fn targets_size(targets: &Targets) -> usize {
+    let Targets::Key(target) = targets else {
+        return 0;
+    };
+    let text = |source: &KeySource| match source {
+        KeySource::Literal(KeyValue::Text(text)) => text.len(),
+        _ => 0,
+    };
+    target
+        .sources
+        .iter()
+        .map(|source| size_of::<KeySource>() + text(source))
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::planner::Schema;
+    use crate::planner::tests::map;
+
+    fn context<'a>(map: &'a crate::shardmap::ShardMap, schema: &'a Schema) -> Context<'a> {
+        Context {
+            map,
+            schema,
+            search_path: None,
+            param_types: &[],
+            transaction_pooling: true,
+        }
+    }
+
+    #[test]
+    fn the_same_text_is_planned_once() {
+        let (map, schema, cache) = (map(), Schema::default(), PlanCache::new(1 << 20));
+        let context = context(&map, &schema);
+        let text = "select * from matches where organization_id = 5";
+        let first = cache.plan(text, &context, 1).expect("plans");
+        assert!(Arc::ptr_eq(
+            &first,
+            &cache.plan(text, &context, 1).expect("plans")
+        ));
+        let path = ["audit".to_owned()];
+        let other = Context {
+            search_path: Some(&path),
+            ..context
+        };
+        assert_ne!(first, cache.plan(text, &other, 1).expect("plans"));
+        assert!(!Arc::ptr_eq(
+            &first,
+            &cache.plan(text, &context, 2).expect("plans")
+        ));
+        let typed = Context {
+            param_types: &[Oid::INT4],
+            ..context
+        };
+        assert!(!Arc::ptr_eq(
+            &first,
+            &cache.plan(text, &typed, 1).expect("plans")
+        ));
+    }
+
+    #[test]
+    fn old_plans_make_room() {
+        let (map, schema, cache) = (map(), Schema::default(), PlanCache::new(64 << 10));
+        let context = context(&map, &schema);
+        for value in 0..2_000 {
+            let text = format!("select * from matches where organization_id = {value}");
+            cache.plan(&text, &context, 1).expect("plans");
+        }
+        assert!(cache.bytes() <= 64 << 10);
+        assert!(cache.bytes() > 32 << 10);
+        assert!(cache.plan("select * from matches", &context, 1).is_err());
+    }
+}
