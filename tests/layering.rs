@@ -34,9 +34,20 @@ fn modules_import_only_what_is_listed_above_them() {
     assert!(files.len() > 20, "the sources are not where they should be");
     let mut faults = Vec::new();
     for file in files {
-        let path = file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+        let path = file
+            .strip_prefix(&root)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned();
         let text = fs::read_to_string(&file).unwrap();
-        faults.extend(rooms.faults(&Source { path: &path, text: &text }, DOORS));
+        faults.extend(rooms.faults(
+            &Source {
+                path: &path,
+                text: &text,
+            },
+            DOORS,
+        ));
     }
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }

@@ -12,7 +12,12 @@ pub async fn connect(port: u16) -> Client {
 
 pub async fn connect_as(port: u16, user: &str, password: &str, dbname: &str) -> Client {
     let mut config = tokio_postgres::Config::new();
-    config.host("127.0.0.1").port(port).user(user).password(password).dbname(dbname);
+    config
+        .host("127.0.0.1")
+        .port(port)
+        .user(user)
+        .password(password)
+        .dbname(dbname);
     let connected = config.connect(NoTls).await;
     let (client, connection) = connected.unwrap_or_else(|error| panic!("port {port}: {error}"));
     // It ends with its client; what went wrong, the client tells.
@@ -25,9 +30,11 @@ pub async fn texts(client: &Client, sql: &str) -> Vec<Vec<Option<String>>> {
     let messages = client.simple_query(sql).await;
     let messages = messages.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     let row = |message: &tokio_postgres::SimpleQueryMessage| match message {
-        tokio_postgres::SimpleQueryMessage::Row(row) => {
-            Some((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect())
-        }
+        tokio_postgres::SimpleQueryMessage::Row(row) => Some(
+            (0..row.len())
+                .map(|column| row.get(column).map(str::to_owned))
+                .collect(),
+        ),
         _ => None,
     };
     messages.iter().filter_map(row).collect()

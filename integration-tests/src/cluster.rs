@@ -75,7 +75,9 @@ impl Cluster {
 
     /// An organization of the sample that lives on this shard.
     pub fn organization_on(&self, shard: usize) -> i64 {
-        (1..=200).find(|id| self.shard_of(*id) == shard).expect("200 organizations meet every shard")
+        (1..=200)
+            .find(|id| self.shard_of(*id) == shard)
+            .expect("200 organizations meet every shard")
     }
 
     pub fn primary_port(&self, shard: usize) -> u16 {
@@ -93,7 +95,13 @@ fn start(setup: &Setup) -> Cluster {
     };
     let server = |name: &str| {
         let port = host.ports.take().unwrap();
-        Server::open(Arc::clone(&host), &scratch.path().join(name), port, options.clone()).unwrap()
+        Server::open(
+            Arc::clone(&host),
+            &scratch.path().join(name),
+            port,
+            options.clone(),
+        )
+        .unwrap()
     };
     let template = server("template");
     template.init().unwrap_or_else(|error| panic!("{error}"));
@@ -109,13 +117,23 @@ fn start(setup: &Setup) -> Cluster {
                 })
             })
             .collect();
-        oracle.init_from_copy(&template).unwrap_or_else(|error| panic!("{error}"));
+        oracle
+            .init_from_copy(&template)
+            .unwrap_or_else(|error| panic!("{error}"));
         oracle.start(None).unwrap_or_else(|error| panic!("{error}"));
-        starting.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+        starting
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect::<Vec<_>>()
     });
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(fill(setup, &shards, &oracle));
-    Cluster { shards, oracle, host, scratch }
+    Cluster {
+        shards,
+        oracle,
+        host,
+        scratch,
+    }
 }
 
 /// One for the whole process, so that two clusters do not take the same port.
@@ -152,14 +170,20 @@ async fn fill_one(port: u16, setup: &Setup, more: &str, belongs: impl Fn(i64) ->
     }
     let app = client::connect(port).await;
     if let Some(scale) = setup.sample {
-        sample::load(&app, &Sample::new(scale), belongs, |_| {}).await.unwrap();
+        sample::load(&app, &Sample::new(scale), belongs, |_| {})
+            .await
+            .unwrap();
     }
     app.batch_execute(setup.everywhere).await.unwrap();
     app.batch_execute(more).await.unwrap();
 }
 
 fn place(organization: i64, shards: usize) -> usize {
-    place_evenly(logical_shard(organization, LOGICAL_SHARDS), LOGICAL_SHARDS, shards)
+    place_evenly(
+        logical_shard(organization, LOGICAL_SHARDS),
+        LOGICAL_SHARDS,
+        shards,
+    )
 }
 
 /// A temporary directory that goes away with the process.
@@ -177,9 +201,14 @@ impl Scratch {
             .find(|path| fs::create_dir(path).is_ok())
             .expect("some name is free");
         host.account.own(&path).unwrap();
-        host.account.can_enter(&path).unwrap_or_else(|error| panic!("{error}"));
+        host.account
+            .can_enter(&path)
+            .unwrap_or_else(|error| panic!("{error}"));
         let watchdog = Watchdog::remove_directory(&path).unwrap();
-        Self { path, _watchdog: watchdog }
+        Self {
+            path,
+            _watchdog: watchdog,
+        }
     }
 
     pub fn path(&self) -> &Path {

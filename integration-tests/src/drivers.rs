@@ -14,14 +14,21 @@ const INSTALL_PATIENCE: Duration = Duration::from_secs(240);
 const RUN_PATIENCE: Duration = Duration::from_secs(180);
 
 fn sources(language: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("drivers").join(language)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("drivers")
+        .join(language)
 }
 
 /// A directory under `target/` for what is installed for a language.
 fn cache(language: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let target = test.ancestors().find(|dir| dir.join("CACHEDIR.TAG").is_file());
-    let cache = target.expect("tests are built under target/").join("drivers").join(language);
+    let target = test
+        .ancestors()
+        .find(|dir| dir.join("CACHEDIR.TAG").is_file());
+    let cache = target
+        .expect("tests are built under target/")
+        .join("drivers")
+        .join(language);
     fs::create_dir_all(&cache).unwrap();
     cache
 }
@@ -32,13 +39,33 @@ pub fn python(proxy: u16, oracle: u16, refusals: bool) {
     let requirements = sources.join("requirements.txt");
     let python = cache.join("bin/python");
     once(&requirements, &cache.join("installed"), || {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&cache), INSTALL_PATIENCE);
+        run(
+            Command::new("python3")
+                .args(["-m", "venv", "--clear"])
+                .arg(&cache),
+            INSTALL_PATIENCE,
+        );
         let mut pip = Command::new(&python);
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]);
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "-r",
+        ]);
         run(pip.arg(&requirements), INSTALL_PATIENCE);
     });
     let mut script = Command::new(python);
-    run(sides(script.arg(sources.join("compare.py")), proxy, oracle, refusals), RUN_PATIENCE);
+    run(
+        sides(
+            script.arg(sources.join("compare.py")),
+            proxy,
+            oracle,
+            refusals,
+        ),
+        RUN_PATIENCE,
+    );
 }
 
 /// Runs `compare.js` with node-postgres.
@@ -50,11 +77,14 @@ pub fn node(proxy: u16, oracle: u16, refusals: bool) {
             fs::copy(sources.join(file), cache.join(file)).unwrap();
         }
         let mut npm = Command::new("npm");
-        npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&cache);
+        npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
+            .current_dir(&cache);
         run(&mut npm, INSTALL_PATIENCE);
     });
     let mut script = Command::new("node");
-    script.arg(sources.join("compare.js")).env("NODE_MODULES", cache);
+    script
+        .arg(sources.join("compare.js"))
+        .env("NODE_MODULES", cache);
     run(sides(&mut script, proxy, oracle, refusals), RUN_PATIENCE);
 }
 
@@ -79,7 +109,10 @@ fn sides(command: &mut Command, proxy: u16, oracle: u16, refusals: bool) -> &mut
 /// Runs a command to its end, at most as long as given; what it says is part of the test's output.
 fn run(command: &mut Command, patience: Duration) {
     println!("{command:?}");
-    let mut process = command.stdin(Stdio::null()).spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let mut process = command
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let deadline = Instant::now() + patience;
     let status = loop {
         if let Some(status) = process.try_wait().unwrap() {

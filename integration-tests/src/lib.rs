@@ -5,7 +5,10 @@
 //! it among its tests through a `static`. Nothing has to be cleaned up by hand: servers, proxies and
 //! directories are watched over, and go away with the process however it ends.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot set up its world should stop there")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its world should stop there"
+)]
 
 pub mod client;
 pub mod cluster;

@@ -21,7 +21,11 @@ pub async fn assert_same_rows_of(cluster: &Cluster, sharded: &[&str], reference:
         }
         expected.sort();
         found.sort();
-        assert!(expected == found, "{}", first_difference(table, &expected, &found));
+        assert!(
+            expected == found,
+            "{}",
+            first_difference(table, &expected, &found)
+        );
     }
     for table in reference {
         let query = format!("select t.* from {table} t");
@@ -31,7 +35,11 @@ pub async fn assert_same_rows_of(cluster: &Cluster, sharded: &[&str], reference:
             let mut found = texts(&connect(cluster.primary_port(shard)).await, &query).await;
             found.sort();
             let at = format!("{table} on {}", Cluster::shard_name(shard));
-            assert!(expected == found, "{}", first_difference(&at, &expected, &found));
+            assert!(
+                expected == found,
+                "{}",
+                first_difference(&at, &expected, &found)
+            );
         }
     }
 }
@@ -64,12 +72,19 @@ pub async fn assert_rows_in_place(cluster: &Cluster, sharded: &[&str]) {
             )
             .await;
             let name = Cluster::shard_name(shard);
-            assert!(lost.is_empty(), "{table} on {name} has rows of another shard: {lost:?}");
+            assert!(
+                lost.is_empty(),
+                "{table} on {name} has rows of another shard: {lost:?}"
+            );
         }
     }
 }
 
-fn first_difference<R: std::fmt::Debug + PartialEq>(table: &str, expected: &[R], found: &[R]) -> String {
+fn first_difference<R: std::fmt::Debug + PartialEq>(
+    table: &str,
+    expected: &[R],
+    found: &[R],
+) -> String {
     let missing = expected.iter().find(|row| !found.contains(row));
     let extra = found.iter().find(|row| !expected.contains(row));
     format!(

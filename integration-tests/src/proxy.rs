@@ -58,7 +58,14 @@ impl Proxy {
         let log = base.join("log");
         let process = spawn(&config, &log, options);
         let watchdog = Watchdog::end_process(process.id(), "KILL").ok();
-        let mut proxy = Self { process, watchdog, port, http_port, config, log };
+        let mut proxy = Self {
+            process,
+            watchdog,
+            port,
+            http_port,
+            config,
+            log,
+        };
         proxy.wait_ready();
         proxy
     }
@@ -72,7 +79,11 @@ impl Proxy {
             if matches!(http_get(self.http_port, "/readyz"), Some((200, _))) {
                 return;
             }
-            assert!(Instant::now() < deadline, "the proxy was not ready in time:\n{}", self.log());
+            assert!(
+                Instant::now() < deadline,
+                "the proxy was not ready in time:\n{}",
+                self.log()
+            );
             thread::sleep(POLL);
         }
     }
@@ -95,14 +106,19 @@ impl Proxy {
     /// The value of one metric, labels included in the name as the page has them.
     pub fn metric(&self, name: &str) -> Option<f64> {
         let page = self.metrics();
-        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let line = page
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.and_then(|value| value.trim().parse().ok())
     }
 
     /// Sends a signal by name: `TERM`, `HUP`, `KILL`.
     pub fn signal(&self, name: &str) {
         let pid = self.pid().to_string();
-        Command::new("/bin/sh").args(["-c", r#"kill -s "$1" "$2""#, "kill", name, &pid]).status().unwrap();
+        Command::new("/bin/sh")
+            .args(["-c", r#"kill -s "$1" "$2""#, "kill", name, &pid])
+            .status()
+            .unwrap();
     }
 
     /// Waits until the process has ended, at most as long as given.
@@ -157,7 +173,12 @@ pub fn binary() -> PathBuf {
         return PathBuf::from(binary);
     }
     let test = std::env::current_exe().unwrap();
-    let found = test.ancestors().skip(1).take(2).map(|dir| dir.join("trunkline")).find(|path| path.is_file());
+    let found = test
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|dir| dir.join("trunkline"))
+        .find(|path| path.is_file());
     found.expect("the trunkline binary is not built: run `cargo build`, or set TRUNKLINE_BIN")
 }
 
@@ -167,13 +188,25 @@ pub fn config_text(cluster: &Cluster, options: &ProxyOptions, port: u16, http_po
     let ranges = even_placement(LOGICAL_SHARDS, cluster.shards.len());
     for (index, shard) in cluster.shards.iter().enumerate() {
         let name = Cluster::shard_name(index);
-        let list: Vec<_> =
-            shard.servers().iter().map(|server| format!("\"127.0.0.1:{}\"", server.port())).collect();
-        writeln!(servers, "      {name}: {{ servers: [ {} ], dbname: {APP} }}", list.join(", ")).unwrap();
+        let list: Vec<_> = shard
+            .servers()
+            .iter()
+            .map(|server| format!("\"127.0.0.1:{}\"", server.port()))
+            .collect();
+        writeln!(
+            servers,
+            "      {name}: {{ servers: [ {} ], dbname: {APP} }}",
+            list.join(", ")
+        )
+        .unwrap();
         writeln!(placement, "          {name}: {}", ranges[index]).unwrap();
     }
     let list = |ours: &[&str], more: &[String]| {
-        ours.iter().map(|name| (*name).to_owned()).chain(more.iter().cloned()).collect::<Vec<_>>().join(", ")
+        ours.iter()
+            .map(|name| (*name).to_owned())
+            .chain(more.iter().cloned())
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     format!(
         "listen: 127.0.0.1:{port}

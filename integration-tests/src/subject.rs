@@ -22,7 +22,10 @@ impl Subject {
         if std::env::var_os(SELF_TEST).is_none() {
             return Self::Proxy(Box::new(Proxy::start(cluster, options)));
         }
-        let (host, dir) = (Arc::clone(&cluster.host), cluster.scratch.path().join("subject"));
+        let (host, dir) = (
+            Arc::clone(&cluster.host),
+            cluster.scratch.path().join("subject"),
+        );
         let options = ServerOptions {
             durability: Durability::Throwaway,
             password: SUPERUSER.to_owned(),

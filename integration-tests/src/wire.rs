@@ -35,7 +35,9 @@ impl Reply {
     pub fn field(&self, name: u8) -> Option<String> {
         let mut fields = self.body.split(|byte| *byte == 0);
         fields.find_map(|field| match field.split_first() {
-            Some((first, value)) if *first == name => Some(String::from_utf8_lossy(value).into_owned()),
+            Some((first, value)) if *first == name => {
+                Some(String::from_utf8_lossy(value).into_owned())
+            }
             _ => None,
         })
     }
@@ -71,10 +73,16 @@ impl Wire {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
-        let mut wire =
-            Self { stream, received: BytesMut::new(), parameters: Vec::new(), key: (0, 0) };
+        let mut wire = Self {
+            stream,
+            received: BytesMut::new(),
+            parameters: Vec::new(),
+            key: (0, 0),
+        };
         let mut out = BytesMut::new();
-        let all = [("user", user)].into_iter().chain(parameters.iter().copied());
+        let all = [("user", user)]
+            .into_iter()
+            .chain(parameters.iter().copied());
         frontend::startup_message(all, &mut out)?;
         wire.send(&out)?;
         wire.log_in(password)?;
@@ -96,7 +104,8 @@ impl Wire {
                 Message::AuthenticationSaslFinal(body) => scram.finish(body.data())?,
                 Message::AuthenticationOk | Message::NoticeResponse(_) => {}
                 Message::ParameterStatus(body) => {
-                    self.parameters.push((body.name()?.to_owned(), body.value()?.to_owned()));
+                    self.parameters
+                        .push((body.name()?.to_owned(), body.value()?.to_owned()));
                 }
                 Message::BackendKeyData(body) => self.key = (body.process_id(), body.secret_key()),
                 Message::ReadyForQuery(_) => return Ok(()),
@@ -140,7 +149,10 @@ impl Wire {
                     let mut message = self.received.split_to(1 + length);
                     let tag = message.get_u8();
                     message.advance(4);
-                    return Ok(Reply { tag, body: comparable(tag, &message) });
+                    return Ok(Reply {
+                        tag,
+                        body: comparable(tag, &message),
+                    });
                 }
             }
             self.receive()?;
@@ -173,8 +185,14 @@ impl Wire {
     /// Parse, Describe, Bind, Describe, Execute, Sync in one write.
     pub fn extended(&mut self, sql: &str, parameters: &Parameters<'_>) -> io::Result<Vec<Reply>> {
         let mut script = Script::new();
-        script.parse("", sql, parameters.types).describe_statement("");
-        script.bind("", "", parameters).describe_portal("").execute("", 0).sync();
+        script
+            .parse("", sql, parameters.types)
+            .describe_statement("");
+        script
+            .bind("", "", parameters)
+            .describe_portal("")
+            .execute("", 0)
+            .sync();
         self.run(&script)
     }
 
@@ -186,7 +204,9 @@ impl Wire {
     /// Sends the rows of a COPY and ends it.
     pub fn copy_in(&mut self, data: &[u8]) -> io::Result<Vec<Reply>> {
         let mut out = BytesMut::new();
-        frontend::CopyData::new(data).map_err(io::Error::other)?.write(&mut out);
+        frontend::CopyData::new(data)
+            .map_err(io::Error::other)?
+            .write(&mut out);
         frontend::copy_done(&mut out);
         self.send(&out)?;
         self.replies()
@@ -216,8 +236,12 @@ pub struct Parameters<'a> {
 }
 
 impl Parameters<'_> {
-    pub const NONE: Parameters<'static> =
-        Parameters { types: &[], values: &[], given: Format::Text, wanted: Format::Text };
+    pub const NONE: Parameters<'static> = Parameters {
+        types: &[],
+        values: &[],
+        given: Format::Text,
+        wanted: Format::Text,
+    };
 }
 
 /// Messages of a client, to be sent in one write.
@@ -236,7 +260,12 @@ impl Script {
         self
     }
 
-    pub fn bind(&mut self, portal: &str, statement: &str, parameters: &Parameters<'_>) -> &mut Self {
+    pub fn bind(
+        &mut self,
+        portal: &str,
+        statement: &str,
+        parameters: &Parameters<'_>,
+    ) -> &mut Self {
         let given = (!parameters.values.is_empty()).then_some(parameters.given as i16);
         let value = |value: &Option<&[u8]>, to: &mut BytesMut| match value {
             Some(bytes) => {
@@ -246,8 +275,15 @@ impl Script {
             None => Ok(IsNull::Yes),
         };
         let wanted = [parameters.wanted as i16];
-        let bound =
-            frontend::bind(portal, statement, given, parameters.values, value, wanted, &mut self.bytes);
+        let bound = frontend::bind(
+            portal,
+            statement,
+            given,
+            parameters.values,
+            value,
+            wanted,
+            &mut self.bytes,
+        );
         assert!(bound.is_ok(), "the values fit into a message");
         self
     }
@@ -299,9 +335,12 @@ fn comparable(tag: u8, body: &[u8]) -> Vec<u8> {
     match tag {
         b'T' => without_table_oids(body).unwrap_or_else(|| body.to_vec()),
         b'E' | b'N' => {
-            let fields = body.split(|byte| *byte == 0).filter(|field| !field.is_empty());
+            let fields = body
+                .split(|byte| *byte == 0)
+                .filter(|field| !field.is_empty());
             let kept = fields.filter(|field| !matches!(field[0], b'F' | b'L' | b'R'));
-            kept.flat_map(|field| field.iter().copied().chain([0])).collect()
+            kept.flat_map(|field| field.iter().copied().chain([0]))
+                .collect()
         }
         _ => body.to_vec(),
     }

@@ -18,18 +18,29 @@ fn start() -> (MutexGuard<'static, ()>, Subject, Cluster) {
                         insert into notes select n, 'note ' || n, '2025-01-01' from generate_series(1, 50) n",
         ..Setup::default()
     });
-    let options = ProxyOptions { tables: vec!["accounts".to_owned()], ..ProxyOptions::default() };
+    let options = ProxyOptions {
+        tables: vec!["accounts".to_owned()],
+        ..ProxyOptions::default()
+    };
     (alone, Subject::start(&cluster, &options), cluster)
 }
 
 #[test]
 fn python() {
     let (_alone, subject, cluster) = start();
-    drivers::python(subject.port(), cluster.oracle.port(), subject.proxy().is_some());
+    drivers::python(
+        subject.port(),
+        cluster.oracle.port(),
+        subject.proxy().is_some(),
+    );
 }
 
 #[test]
 fn node() {
     let (_alone, subject, cluster) = start();
-    drivers::node(subject.port(), cluster.oracle.port(), subject.proxy().is_some());
+    drivers::node(
+        subject.port(),
+        cluster.oracle.port(),
+        subject.proxy().is_some(),
+    );
 }

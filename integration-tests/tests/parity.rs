@@ -50,12 +50,23 @@ impl Pair {
     }
 
     /// Does the same on both sides, compares every message, and returns them.
-    fn same(&mut self, what: &str, act: impl Fn(&mut Wire) -> std::io::Result<Vec<Reply>>) -> Vec<Reply> {
-        let expected = act(&mut self.oracle).unwrap_or_else(|error| panic!("oracle, {what}: {error}"));
+    fn same(
+        &mut self,
+        what: &str,
+        act: impl Fn(&mut Wire) -> std::io::Result<Vec<Reply>>,
+    ) -> Vec<Reply> {
+        let expected =
+            act(&mut self.oracle).unwrap_or_else(|error| panic!("oracle, {what}: {error}"));
         let found = act(&mut self.subject).unwrap_or_else(|error| panic!("{what}: {error}"));
         if expected != found {
-            let at = (0..).find(|n| expected.get(*n) != found.get(*n)).unwrap_or_default();
-            panic!("{what}\nmessage {at}: expected {:?}\n           found    {:?}", expected.get(at), found.get(at));
+            let at = (0..)
+                .find(|n| expected.get(*n) != found.get(*n))
+                .unwrap_or_default();
+            panic!(
+                "{what}\nmessage {at}: expected {:?}\n           found    {:?}",
+                expected.get(at),
+                found.get(at)
+            );
         }
         found
     }
@@ -88,7 +99,10 @@ impl Pair {
 
     fn prepared_twice(&mut self, sql: &str, parameters: &Parameters<'_>) {
         let mut prepare = Script::new();
-        prepare.parse("kept", sql, parameters.types).describe_statement("kept").sync();
+        prepare
+            .parse("kept", sql, parameters.types)
+            .describe_statement("kept")
+            .sync();
         self.same(sql, |wire| wire.run(&prepare));
         let mut execute = Script::new();
         execute.bind("", "kept", parameters).execute("", 0).sync();
@@ -102,8 +116,16 @@ impl Pair {
     /// A named portal, three rows at a time, then the rest.
     fn in_pieces(&mut self, sql: &str, parameters: &Parameters<'_>) {
         let mut script = Script::new();
-        script.parse("", sql, parameters.types).bind("part", "", parameters).describe_portal("part");
-        script.execute("part", 3).execute("part", 3).execute("part", 0).close_portal("part").sync();
+        script
+            .parse("", sql, parameters.types)
+            .bind("part", "", parameters)
+            .describe_portal("part");
+        script
+            .execute("part", 3)
+            .execute("part", 3)
+            .execute("part", 0)
+            .close_portal("part")
+            .sync();
         self.same(sql, |wire| wire.run(&script));
     }
 }
@@ -127,10 +149,19 @@ const fn case(sql: &'static str, values: &'static [Value]) -> Case {
 
 impl Case {
     fn with(&self, typed: bool, given: Format, wanted: Format, then: impl FnOnce(&Parameters<'_>)) {
-        let types: Vec<u32> = self.values.iter().map(|value| if typed { value.oid() } else { 0 }).collect();
+        let types: Vec<u32> = self
+            .values
+            .iter()
+            .map(|value| if typed { value.oid() } else { 0 })
+            .collect();
         let bytes: Vec<_> = self.values.iter().map(|value| value.bytes(given)).collect();
         let values: Vec<_> = bytes.iter().map(Option::as_deref).collect();
-        then(&Parameters { types: &types, values: &values, given, wanted });
+        then(&Parameters {
+            types: &types,
+            values: &values,
+            given,
+            wanted,
+        });
     }
 }
 
@@ -247,21 +278,40 @@ fn writes_are_the_same_and_land_where_they_belong() {
     let _writing = writing();
     let mut pair = Pair::connect();
     for organization in 1..=60 {
-        pair.simple(&format!("insert into accounts values ({organization}, 10, 'simple')"));
+        pair.simple(&format!(
+            "insert into accounts values ({organization}, 10, 'simple')"
+        ));
     }
     let insert = case(
         "insert into accounts (note, balance, organization_id) values ($1, $2, $3) returning *",
         &[Value::Text("extended"), Value::Int(5), Value::Big(61)],
     );
     let change = [
-        case("update accounts set balance = balance + $2 where organization_id = $1 returning balance",
-             &[Value::Big(61), Value::Int(3)]),
-        case("update accounts a set note = null where a.organization_id = 12 and balance > 0", &[]),
-        case("delete from accounts where organization_id = $1", &[Value::Big(200_000)]),
-        case("insert into accounts values (62, 1, 'again') on conflict (organization_id)
-              do update set balance = accounts.balance + 1 returning *", &[]),
-        case("insert into accounts values ('63'::bigint, 1) on conflict do nothing", &[]),
-        case("update notes set body = upper(body) where note_id = $1 returning *", &[Value::Int(3)]),
+        case(
+            "update accounts set balance = balance + $2 where organization_id = $1 returning balance",
+            &[Value::Big(61), Value::Int(3)],
+        ),
+        case(
+            "update accounts a set note = null where a.organization_id = 12 and balance > 0",
+            &[],
+        ),
+        case(
+            "delete from accounts where organization_id = $1",
+            &[Value::Big(200_000)],
+        ),
+        case(
+            "insert into accounts values (62, 1, 'again') on conflict (organization_id)
+              do update set balance = accounts.balance + 1 returning *",
+            &[],
+        ),
+        case(
+            "insert into accounts values ('63'::bigint, 1) on conflict do nothing",
+            &[],
+        ),
+        case(
+            "update notes set body = upper(body) where note_id = $1 returning *",
+            &[Value::Int(3)],
+        ),
     ];
     insert.with(true, Format::Binary, Format::Binary, |parameters| {
         pair.extended(insert.sql, parameters);
@@ -337,27 +387,53 @@ fn statements_in_one_string_are_the_same() {
 #[test]
 fn pipelines_are_the_same() {
     let mut pair = Pair::connect();
-    let key = Parameters { types: &[20], values: &[Some(b"42")], ..Parameters::NONE };
+    let key = Parameters {
+        types: &[20],
+        values: &[Some(b"42")],
+        ..Parameters::NONE
+    };
     let mut script = Script::new();
-    for sql in ["select name from organizations where organization_id = $1",
-                "select count(*) from matches where organization_id = $1"] {
-        script.parse("", sql, key.types).bind("", "", &key).describe_portal("").execute("", 0);
+    for sql in [
+        "select name from organizations where organization_id = $1",
+        "select count(*) from matches where organization_id = $1",
+    ] {
+        script
+            .parse("", sql, key.types)
+            .bind("", "", &key)
+            .describe_portal("")
+            .execute("", 0);
     }
     script.sync();
     pair.same("two statements before one Sync", |wire| wire.run(&script));
 
     let mut script = Script::new();
-    script.parse("", "select 1", &[]).bind("", "", &Parameters::NONE).execute("", 0);
-    script.parse("", "select 1 / 0", &[]).bind("", "", &Parameters::NONE).execute("", 0);
-    script.parse("", "select 'skipped'", &[]).bind("", "", &Parameters::NONE).execute("", 0).sync();
+    script
+        .parse("", "select 1", &[])
+        .bind("", "", &Parameters::NONE)
+        .execute("", 0);
+    script
+        .parse("", "select 1 / 0", &[])
+        .bind("", "", &Parameters::NONE)
+        .execute("", 0);
+    script
+        .parse("", "select 'skipped'", &[])
+        .bind("", "", &Parameters::NONE)
+        .execute("", 0)
+        .sync();
     pair.same("an error skips to Sync", |wire| wire.run(&script));
 
     let mut script = Script::new();
-    script.bind("", "no such statement", &Parameters::NONE).execute("", 0).sync();
+    script
+        .bind("", "no such statement", &Parameters::NONE)
+        .execute("", 0)
+        .sync();
     pair.same("an unknown statement", |wire| wire.run(&script));
 
     let mut script = Script::new();
-    script.parse("twice", "select 1", &[]).parse("twice", "select 2", &[]).sync();
+    script
+        .parse("twice", "select 1", &[])
+        .parse("twice", "select 2", &[])
+        .sync();
     pair.same("a name used twice", |wire| wire.run(&script));
 }
 
@@ -436,7 +512,9 @@ fn settings_are_the_same() {
 #[test]
 fn what_needs_several_shards_is_refused() {
     let world = world();
-    let Some(proxy) = world.subject.proxy() else { return };
+    let Some(proxy) = world.subject.proxy() else {
+        return;
+    };
     let mut wire = Wire::connect(proxy.port).unwrap();
     for sql in [
         "select * from organizations",
@@ -458,11 +536,21 @@ fn what_needs_several_shards_is_refused() {
         "insert into classes values (99, 'new')",
         "copy organizations to stdout",
     ] {
-        for replies in [wire.simple(sql).unwrap(), wire.extended(sql, &Parameters::NONE).unwrap()] {
+        for replies in [
+            wire.simple(sql).unwrap(),
+            wire.extended(sql, &Parameters::NONE).unwrap(),
+        ] {
             let error = replies.iter().find(|reply| reply.tag == b'E');
             let error = error.unwrap_or_else(|| panic!("answered: {sql}\n{replies:?}"));
-            assert_eq!(error.field(b'C').as_deref(), Some("0A000"), "{sql}: {error:?}");
-            assert!(replies.iter().all(|reply| reply.tag != b'D'), "{sql} gave rows");
+            assert_eq!(
+                error.field(b'C').as_deref(),
+                Some("0A000"),
+                "{sql}: {error:?}"
+            );
+            assert!(
+                replies.iter().all(|reply| reply.tag != b'D'),
+                "{sql} gave rows"
+            );
         }
     }
     // The connection is as good as before.
@@ -470,7 +558,10 @@ fn what_needs_several_shards_is_refused() {
 }
 
 fn writing() -> MutexGuard<'static, ()> {
-    world().writing.lock().unwrap_or_else(PoisonError::into_inner)
+    world()
+        .writing
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Looks behind the proxy: the shards together hold what the oracle holds.

@@ -27,7 +27,8 @@ use tokio_postgres::{Client, NoTls};
 
 use crate::cluster::sample::{self, Sample};
 use crate::cluster::{
-    Durability, Error as ClusterError, Host, Ports, SUPERUSER, ServerOptions, ShardCluster, Shutdown,
+    Durability, Error as ClusterError, Host, Ports, SUPERUSER, ServerOptions, ShardCluster,
+    Shutdown,
 };
 use crate::shardmap::{HashFunction, Placement, ShardId};
 use crate::types::KeyValue;
@@ -87,7 +88,11 @@ pub enum Error {
     #[error("a demo is already running in {}", .dir.display())]
     Running { dir: PathBuf },
     #[error("cannot {action} {}: {source}", .path.display())]
-    Io { action: &'static str, path: PathBuf, source: std::io::Error },
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("cannot start the asynchronous runtime: {0}")]
     Runtime(std::io::Error),
     #[error("{0}")]
@@ -102,7 +107,10 @@ where
     F: Future<Output = Result<(), String>>,
 {
     if !arguments.no_serve {
-        for (port, option) in [(arguments.port, "--port"), (arguments.http_port, "--http-port")] {
+        for (port, option) in [
+            (arguments.port, "--port"),
+            (arguments.http_port, "--http-port"),
+        ] {
             if !Ports::is_free(port) {
                 return Err(Error::PortInUse { port, option });
             }
@@ -111,10 +119,17 @@ where
     let runtime = tokio::runtime::Runtime::new().map_err(Error::Runtime)?;
     let host = Host::detect()?;
     let layout = Layout::claim(arguments.dir.as_deref(), &host)?;
-    let wanted = State::Loaded { shards: arguments.shards, scale: arguments.scale };
+    let wanted = State::Loaded {
+        shards: arguments.shards,
+        scale: arguments.scale,
+    };
     let started = Instant::now();
     let mut shards = if layout.state()? == wanted {
-        println!("starting {} shards with the data in {}", arguments.shards, layout.dir().display());
+        println!(
+            "starting {} shards with the data in {}",
+            arguments.shards,
+            layout.dir().display()
+        );
         start_shards(&host, &layout, arguments.shards, ShardCluster::reopen)?
     } else {
         let shards = create(arguments, &host, &layout, &runtime)?;
@@ -126,7 +141,13 @@ where
         true => Ok(()),
         false => runtime.block_on(serve_until_signal(arguments, &layout, &shards, serve)),
     };
-    println!("stopping {} servers", shards.iter().map(|shard| shard.servers().len()).sum::<usize>());
+    println!(
+        "stopping {} servers",
+        shards
+            .iter()
+            .map(|shard| shard.servers().len())
+            .sum::<usize>()
+    );
     thread::scope(|scope| {
         for shard in &mut shards {
             scope.spawn(|| shard.stop(Shutdown::Fast));
@@ -145,10 +166,16 @@ fn create(
     layout.set_state(State::Loading)?;
     layout.clear()?;
     let dir = layout.dir().display();
-    println!("making {} shards, each with a replica, in {dir}", arguments.shards);
-    let shards = start_shards(host, layout, arguments.shards, |host, dir, replicas, options| {
-        ShardCluster::create(host, dir, replicas, options, None)
-    })?;
+    println!(
+        "making {} shards, each with a replica, in {dir}",
+        arguments.shards
+    );
+    let shards = start_shards(
+        host,
+        layout,
+        arguments.shards,
+        |host, dir, replicas, options| ShardCluster::create(host, dir, replicas, options, None),
+    )?;
     runtime.block_on(load(&shards, Sample::new(arguments.scale)))?;
     Ok(shards)
 }
@@ -160,7 +187,13 @@ fn start_shards<S>(
     start: S,
 ) -> Result<Vec<ShardCluster>, Error>
 where
-    S: Fn(&Arc<Host>, &std::path::Path, usize, &ServerOptions) -> Result<ShardCluster, ClusterError> + Sync,
+    S: Fn(
+            &Arc<Host>,
+            &std::path::Path,
+            usize,
+            &ServerOptions,
+        ) -> Result<ShardCluster, ClusterError>
+        + Sync,
 {
     let options = ServerOptions {
         durability: Durability::Durable,
@@ -178,15 +211,23 @@ where
             .collect();
         let join = |thread: thread::ScopedJoinHandle<'_, Result<ShardCluster, ClusterError>>| {
             // A panic goes on where it can be seen.
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
-        starting.into_iter().map(join).collect::<Result<_, _>>().map_err(Error::from)
+        starting
+            .into_iter()
+            .map(join)
+            .collect::<Result<_, _>>()
+            .map_err(Error::from)
     })
 }
 
 /// Loads all shards at the same time, each with the rows the proxy will look for there.
 async fn load(shards: &[ShardCluster], sample: Sample) -> Result<(), Error> {
-    let function = HashFunction { logical_shards: LOGICAL_SHARDS };
+    let function = HashFunction {
+        logical_shards: LOGICAL_SHARDS,
+    };
     let placement = Arc::new(Placement::even(LOGICAL_SHARDS, shards.len() as u16));
     let rows = sample.rows(|_| true) + sample.reference_rows() * shards.len() as u64;
     let bar = progress_bar(rows);
@@ -225,16 +266,32 @@ async fn prepare_database(port: u16) -> Result<(), ClusterError> {
         format!("create database {APP} owner {APP}"),
     ];
     for statement in statements {
-        let failed = |source| ClusterError::Sql { context: format!("cannot {statement}"), source };
+        let failed = |source| ClusterError::Sql {
+            context: format!("cannot {statement}"),
+            source,
+        };
         client.batch_execute(&statement).await.map_err(failed)?;
     }
     Ok(())
 }
 
-async fn connect(port: u16, user: &str, password: &str, dbname: &str) -> Result<Client, ClusterError> {
+async fn connect(
+    port: u16,
+    user: &str,
+    password: &str,
+    dbname: &str,
+) -> Result<Client, ClusterError> {
     let mut settings = tokio_postgres::Config::new();
-    settings.host("127.0.0.1").port(port).user(user).password(password).dbname(dbname);
-    let failed = |source| ClusterError::Sql { context: format!("cannot connect to port {port}"), source };
+    settings
+        .host("127.0.0.1")
+        .port(port)
+        .user(user)
+        .password(password)
+        .dbname(dbname);
+    let failed = |source| ClusterError::Sql {
+        context: format!("cannot connect to port {port}"),
+        source,
+    };
     let (client, connection) = settings.connect(NoTls).await.map_err(failed)?;
     // It ends with its client; what went wrong, the client tells.
     tokio::spawn(connection);

@@ -1,11 +1,12 @@
-//! `trunkline explain`: the planner of the server, without a server.
+//! `trunkline explain -c FILE 'SQL'`: where each statement would go and why, without a server. The same
+//! planner and the same lines as a running proxy's.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::config::Config;
+use crate::config::{Config, Database, PoolMode};
 use crate::error::PgError;
 use crate::plan::{NoParams, Plan};
 use crate::planner::{Context, Schema, plan};
@@ -17,7 +18,7 @@ pub struct ExplainArgs {
     /// The configuration file
     #[arg(short, long, value_name = "FILE")]
     config: PathBuf,
-    /// The database, if the file has several
+    /// The database, where the file has several
     #[arg(short, long)]
     database: Option<String>,
     /// One or more statements
@@ -30,13 +31,47 @@ impl ExplainArgs {
     }
 }
 
+/// Prints where each statement would go; fails where one is refused.
 pub fn run(arguments: &ExplainArgs, config: &Config) -> ExitCode {
-    let _ = (&arguments.database, &arguments.sql, config);
-    ExitCode::SUCCESS
+    let database = match database(config, arguments.database.as_deref()) {
+        Ok(database) => database,
+        Err(message) => return super::wrong_input(&message),
+    };
+    let pooled = database.pool.mode == PoolMode::Transaction;
+    let (answer, all_planned) = explain(&database.map, pooled, &arguments.sql);
+    print!("{answer}");
+    if all_planned {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn database<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Database, String> {
+    let names = || {
+        config
+            .databases
+            .keys()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    match name {
+        Some(name) => match config.databases.get(name) {
+            Some(database) => Ok(database),
+            None => Err(format!(
+                "there is no database \"{name}\"; there are: {}",
+                names()
+            )),
+        },
+        None => match config.databases.values().next() {
+            Some(database) if config.databases.len() == 1 => Ok(database),
+            _ => Err(format!("choose a database with --database: {}", names())),
+        },
+    }
 }
 
 /// Each statement, its plan or refusal, and whether all of them have a plan.
-#[allow(dead_code, reason = "the command line calls it once it is there")]
 pub(crate) fn explain(map: &ShardMap, transaction_pooling: bool, text: &str) -> (String, bool) {
     let pieces = match sql::split(text) {
         Ok(pieces) => pieces,

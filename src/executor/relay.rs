@@ -90,6 +90,8 @@ pub struct Relay {
     pub error: Option<SqlState>,
     /// CommandCompletes of the statements in the last simple query.
     pub completed: usize,
+    /// Statements of the client a server has answered without error, until somebody takes it.
+    pub answered: usize,
     /// A statement has changed the catalogs, in a transaction that may not have committed yet.
     pub schema_changed: bool,
     /// The server has reported a parameter, and the client been told, since this was last cleared.
@@ -105,6 +107,7 @@ impl Default for Relay {
             status: TransactionStatus::Idle,
             error: None,
             completed: 0,
+            answered: 0,
             schema_changed: false,
             parameters_changed: false,
         }
@@ -422,9 +425,13 @@ impl Relay {
             | (
                 backend::ROW_DESCRIPTION | backend::NO_DATA,
                 Expect::DescribeStatement | Expect::DescribePortal,
-            )
-            | (backend::EMPTY_QUERY | backend::PORTAL_SUSPENDED, Expect::Execute { .. }) => {
+            ) => {
                 self.expects.pop_front();
+                Seen::Pass(forward)
+            }
+            (backend::EMPTY_QUERY | backend::PORTAL_SUSPENDED, Expect::Execute { .. }) => {
+                self.expects.pop_front();
+                self.answered += 1;
                 Seen::Pass(forward)
             }
             (backend::COMMAND_COMPLETE, Expect::Execute { before, .. }) => {
@@ -433,10 +440,12 @@ impl Relay {
                 }
                 self.schema_changed |= defines;
                 self.expects.pop_front();
+                self.answered += 1;
                 Seen::Pass(forward)
             }
             (backend::COMMAND_COMPLETE, Expect::Query { .. }) => {
                 self.completed += 1;
+                self.answered += usize::from(forward == Forward::ToClient);
                 self.schema_changed |= defines;
                 Seen::Pass(forward)
             }

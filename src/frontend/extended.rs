@@ -219,6 +219,7 @@ impl Client {
             return Ok(false);
         }
         self.pipeline.state = State::Open;
+        self.session.arrived();
         let bound = match self.read_bind(head, complete) {
             Ok(Some(bound)) => bound,
             Ok(None) if self.io.input.len() >= MESSAGE_BYTES_MAX => {
@@ -334,6 +335,7 @@ impl Client {
                 wire::put_bind_head(out, &input[portal_at.clone()], name, head.len - rest_at);
                 out.extend_from_slice(&input[rest_at..]);
             });
+        self.session.bound(&bound.prepared.plan);
         let here = input.len();
         self.io.input.advance(here);
         self.pass_rest(head.len - here).await
@@ -465,6 +467,7 @@ impl Client {
         }
         let missing = self.portal_exists(name);
         if missing.is_ok() {
+            self.session.routed_as_bound();
             let expect = Expect::Execute {
                 forward: Forward::ToClient,
                 before,

@@ -7,7 +7,7 @@ use bytes::Buf;
 
 use super::Client;
 use crate::admin::Console;
-use crate::error::{PgError, SqlState};
+use crate::error::{PgError, Severity, SqlState};
 use crate::net::Buffered;
 use crate::session::{Entry, Failure};
 use crate::wire::{self, HEADER_BYTES, Header, Replies, TransactionStatus, frontend};
@@ -73,7 +73,14 @@ pub(super) async fn console(
                                 io.output.row_description(columns);
                                 view.rows.iter().for_each(|row| io.output.data_row(row));
                             }
-                            io.output.command_complete(&view.tag);
+                            if view.tag.is_empty() {
+                                io.output.empty_query();
+                            } else {
+                                io.output.command_complete(&view.tag);
+                            }
+                        }
+                        Err(error) if error.severity == Severity::Fatal => {
+                            return Err(Failure::Fatal(error));
                         }
                         Err(error) => io.output.error(&error),
                     }

@@ -23,6 +23,7 @@ impl Client {
         if !self.close_pipeline().await? {
             return Ok(());
         }
+        self.session.arrived();
         self.session.statements.forget_unnamed();
         let outcome = match std::str::from_utf8(text) {
             Ok(text) => self.query(text).await,
@@ -54,6 +55,7 @@ impl Client {
                         self.session.control(&mut self.io, control, statement).await
                     }
                     Plan::Route(route) => {
+                        self.session.routed(&plan);
                         let shard = self.session.resolve(route, &[], &NoParams)?;
                         let lines = self.explained(route);
                         self.send(text, shard, lines).await
@@ -130,7 +132,10 @@ impl Client {
             }
         }
         let shard = shard.unwrap_or_else(|| self.session.any_shard());
-        statements.iter().for_each(|_| self.session.admit());
+        for (_, plan) in statements {
+            self.session.admit();
+            self.session.routed(plan);
+        }
         self.send(text, shard, None).await?;
         self.take_effects(statements);
         Ok(())

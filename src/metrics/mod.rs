@@ -4,18 +4,23 @@
 //! resolved when a database, pool or server comes to life, and counting is then one atomic addition.
 //! No label ever carries a user name or SQL text: their number is not ours to bound.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
 
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
     IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use crate::error::SqlState;
+
 /// The registry and the families that need no labels, or few and fixed ones.
 pub struct Metrics {
     registry: Registry,
     pub clients: ClientMetrics,
-    errors: IntCounterVec,
+    pub sessions: SessionGauges,
+    errors: Errors,
     statements: IntCounterVec,
     statement_seconds: HistogramVec,
     transactions: IntCounterVec,
@@ -32,8 +37,22 @@ pub struct ClientMetrics {
     pub accepted: IntCounter,
     pub accept_errors: IntCounter,
     pub login_failures: IntCounter,
-    pub bytes_received: IntCounter,
-    pub bytes_sent: IntCounter,
+    pub traffic: Traffic,
+}
+
+/// Handles for bytes on clients' sockets.
+#[derive(Clone, Debug)]
+pub struct Traffic {
+    pub received: IntCounter,
+    pub sent: IntCounter,
+}
+
+/// Sessions by what they do; set when somebody looks.
+#[derive(Clone, Debug)]
+pub struct SessionGauges {
+    pub idle: IntGauge,
+    pub active: IntGauge,
+    pub in_transaction: IntGauge,
 }
 
 /// Handles of one database's statements.
@@ -128,6 +147,7 @@ impl Metrics {
         let family = Family {
             registry: &registry,
         };
+        process(&family);
         Arc::new(Self {
             clients: ClientMetrics {
                 connections: family.gauge("trunkline_client_connections", "Clients connected now."),
@@ -141,38 +161,41 @@ impl Metrics {
                 ),
                 login_failures: family
                     .counter("trunkline_client_login_failures_total", "Logins refused."),
-                bytes_received: family.counter(
-                    "trunkline_client_received_bytes_total",
-                    "Bytes read from clients.",
-                ),
-                bytes_sent: family.counter(
-                    "trunkline_client_sent_bytes_total",
-                    "Bytes written to clients.",
-                ),
+                traffic: Traffic {
+                    received: family.counter(
+                        "trunkline_client_received_bytes_total",
+                        "Bytes read from clients.",
+                    ),
+                    sent: family.counter(
+                        "trunkline_client_sent_bytes_total",
+                        "Bytes written to clients.",
+                    ),
+                },
             },
-            errors: family.counters(
-                "trunkline_errors_total",
-                "Errors sent to clients by SQLSTATE class.",
-                &["class"],
-            ),
+            sessions: SessionGauges::new(&family),
+            errors: Errors::new(&family),
             statements: family.counters(
                 "trunkline_statements_total",
-                "Statements by route and outcome.",
+                "Statements by route and outcome. A statement that was skipped because one before it \
+                 failed is not counted.",
                 &["database", "route", "outcome"],
             ),
             statement_seconds: family.histograms(
                 "trunkline_statement_duration_seconds",
-                "From the statement's arrival to its last byte.",
+                "What the client waits for: from the statement's arrival to its last answer, the wait \
+                 for a server connection included. Statements of one pipeline each count the time to \
+                 its Sync.",
                 &["database", "route"],
             ),
             transactions: family.counters(
                 "trunkline_transactions_total",
-                "Client transactions that reached a server, by outcome.",
+                "Client transactions that reached a server, those of single statements included, by \
+                 outcome.",
                 &["database", "outcome"],
             ),
             refusals: family.counters(
                 "trunkline_refusals_total",
-                "Statements refused because they cannot be answered correctly.",
+                "Statements refused (0A000) because they cannot be answered correctly.",
                 &["database"],
             ),
             plan_cache: family.counters(
@@ -220,25 +243,15 @@ impl Metrics {
         self.servers.handles(database, shard, server)
     }
 
-    /// Counts an error sent to a client. Errors are rare enough for a label look-up, and there are
-    /// fewer than fifty classes; anything that does not look like one counts as `XX`.
-    pub fn error(&self, sqlstate: &str) {
-        let class = match sqlstate.get(..2) {
-            Some(class)
-                if class
-                    .bytes()
-                    .all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()) =>
-            {
-                class
-            }
-            _ => "XX",
-        };
-        self.errors.with_label_values(&[class]).inc();
+    /// Counts an error sent to a client, whoever found it.
+    pub fn error(&self, code: SqlState) {
+        self.errors.inc(code);
     }
 
     /// Forgets a server that left the configuration, so that it is not shown as down for ever.
     pub fn remove_server(&self, database: &str, shard: &str, server: &str) {
         self.servers.remove(database, shard, server);
+        self.pools.remove(database, shard, server);
     }
 
     /// The text exposition format.
@@ -251,6 +264,66 @@ impl Metrics {
         }
     }
 }
+
+impl SessionGauges {
+    fn new(family: &Family<'_>) -> Self {
+        let sessions = family.gauges(
+            "trunkline_sessions",
+            "Sessions by what they are doing, the console's included.",
+            &["state"],
+        );
+        let state = |name| sessions.with_label_values(&[name]);
+        Self {
+            idle: state("idle"),
+            active: state("active"),
+            in_transaction: state("idle in transaction"),
+        }
+    }
+}
+
+/// Errors by SQLSTATE, with the handles of those seen so far.
+struct Errors {
+    family: IntCounterVec,
+    seen: RwLock<HashMap<SqlState, IntCounter>>,
+    /// Of the codes that came too late to have a label.
+    others: IntCounter,
+}
+
+impl Errors {
+    fn new(family: &Family<'_>) -> Self {
+        let family = family.counters(
+            "trunkline_errors_total",
+            "Errors sent to clients by SQLSTATE, found by a server or by the proxy. Functions can raise \
+             any code: beyond the first 300 different ones they count as `other`.",
+            &["sqlstate"],
+        );
+        Self {
+            others: family.with_label_values(&["other"]),
+            seen: RwLock::default(),
+            family,
+        }
+    }
+
+    fn inc(&self, code: SqlState) {
+        if let Some(counter) = self
+            .seen
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&code)
+        {
+            return counter.inc();
+        }
+        let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() >= SQLSTATES_MAX {
+            return self.others.inc();
+        }
+        let made = || self.family.with_label_values(&[code.as_str()]);
+        seen.entry(code).or_insert_with(made).inc();
+    }
+}
+
+/// PostgreSQL itself has about 260.
+const SQLSTATES_MAX: usize = 300;
 
 struct PoolFamilies {
     connections: IntGaugeVec,
@@ -331,6 +404,27 @@ impl PoolFamilies {
             connect_seconds: self.connect_seconds.with_label_values(&labels),
         }
     }
+
+    fn remove(&self, database: &str, shard: &str, server: &str) {
+        let labels = [database, shard, server];
+        // Absent is as good as removed.
+        for state in ["idle", "leased"] {
+            let _ = self
+                .connections
+                .remove_label_values(&[database, shard, server, state]);
+        }
+        for outcome in ["ok", "error"] {
+            let _ = self
+                .connects
+                .remove_label_values(&[database, shard, server, outcome]);
+        }
+        let _ = self.waiting.remove_label_values(&labels);
+        for counters in [&self.leases, &self.waits, &self.wait_timeouts] {
+            let _ = counters.remove_label_values(&labels);
+        }
+        let _ = self.wait_seconds.remove_label_values(&labels);
+        let _ = self.connect_seconds.remove_label_values(&labels);
+    }
 }
 
 struct ServerFamilies {
@@ -388,7 +482,28 @@ impl ServerFamilies {
         let _ = self.up.remove_label_values(&labels);
         let _ = self.primary.remove_label_values(&labels);
         let _ = self.lag_seconds.remove_label_values(&labels);
+        for outcome in ["ok", "error"] {
+            let _ = self
+                .polls
+                .remove_label_values(&[database, shard, server, outcome]);
+        }
     }
+}
+
+/// What tells one process from another.
+fn process(family: &Family<'_>) {
+    let build = family.gauges(
+        "trunkline_build_info",
+        "1, with the proxy's version.",
+        &["version"],
+    );
+    build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    let started = family.gauge(
+        "trunkline_start_time_seconds",
+        "When the proxy started, Unix time.",
+    );
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    started.set(now.map_or(0, |now| now.as_secs() as i64));
 }
 
 /// Makes and registers families. Names and labels are constants of this file, so that a clash is a
@@ -441,38 +556,4 @@ const BUCKETS_SECONDS: [f64; 14] = [
 ];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn families_register_and_render() {
-        let metrics = Metrics::new();
-        let statements = metrics.statements("app");
-        for route in Route::ALL {
-            statements.route(route).succeeded.inc();
-        }
-        metrics.pool("app", "s1", "127.0.0.1:1").leased.inc();
-        metrics.server("app", "s1", "127.0.0.1:1").up.set(1);
-        metrics.error("42601");
-        metrics.error("é");
-        let text = metrics.render();
-        for line in [
-            "trunkline_statements_total{database=\"app\",outcome=\"ok\",route=\"key\"} 1",
-            "trunkline_statements_total{database=\"app\",outcome=\"ok\",route=\"none\"} 1",
-            "trunkline_pool_connections{database=\"app\",server=\"127.0.0.1:1\",shard=\"s1\",state=\"leased\"} 1",
-            "trunkline_errors_total{class=\"42\"} 1",
-            "trunkline_errors_total{class=\"XX\"} 1",
-        ] {
-            assert!(text.contains(line), "missing {line} in\n{text}");
-        }
-        metrics.remove_server("app", "s1", "127.0.0.1:1");
-        assert!(!metrics.render().contains("trunkline_server_up{"));
-    }
-
-    #[test]
-    fn route_indexes_follow_declaration_order() {
-        for (index, route) in Route::ALL.into_iter().enumerate() {
-            assert_eq!(route as usize, index);
-        }
-    }
-}
+mod tests;

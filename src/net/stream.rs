@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::config::Address;
+use crate::metrics::Traffic;
 
 /// A socket to a client or to a server. (TLS is spoken with servers only, so far; the clients' side
 /// will be another variant.)
@@ -18,9 +19,16 @@ pub enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
     Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+    /// A client's: whatever it is below, its bytes are counted.
+    Counted(Box<Stream>, Traffic),
 }
 
 impl Stream {
+    /// The same socket, with its bytes counted.
+    pub fn counted(self, traffic: Traffic) -> Self {
+        Self::Counted(Box::new(self), traffic)
+    }
+
     /// Connects, trying each address a host name stands for, all within `timeout`.
     ///
     /// Cancel safe: dropping it closes the socket.
@@ -59,6 +67,7 @@ impl Stream {
                 // `wants_read` is false while decrypted bytes wait, or after close_notify.
                 session.wants_read() && nothing_to_read(&SockRef::from(socket))
             }
+            Self::Counted(stream, _) => stream.idle_check(),
         }
     }
 
@@ -68,13 +77,18 @@ impl Stream {
             Self::Tcp(stream) => stream.peer_addr(),
             Self::Tls(stream) => stream.get_ref().0.peer_addr(),
             Self::Unix(_) => return "unix".to_owned(),
+            Self::Counted(stream, _) => return stream.peer_addr_text(),
         };
         peer.map_or_else(|_| "disconnected".to_owned(), |address| address.to_string())
     }
 
     #[cfg(test)]
     pub fn is_encrypted(&self) -> bool {
-        matches!(self, Self::Tls(_))
+        match self {
+            Self::Tls(_) => true,
+            Self::Tcp(_) | Self::Unix(_) => false,
+            Self::Counted(stream, _) => stream.is_encrypted(),
+        }
     }
 
     /// Writes what the socket takes at once and forgets the rest: for a farewell that nobody waits for.
@@ -83,6 +97,10 @@ impl Stream {
             Self::Tcp(stream) => stream.try_write(bytes),
             Self::Unix(stream) => stream.try_write(bytes),
             Self::Tls(_) => Ok(0),
+            Self::Counted(stream, _) => {
+                stream.try_write_now(bytes);
+                Ok(0)
+            }
         };
     }
 }
@@ -117,6 +135,14 @@ impl AsyncRead for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Counted(stream, traffic) => {
+                let before = buf.filled().len();
+                let polled = Pin::new(&mut **stream).poll_read(cx, buf);
+                traffic
+                    .received
+                    .inc_by((buf.filled().len() - before) as u64);
+                polled
+            }
         }
     }
 }
@@ -131,6 +157,9 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Counted(stream, traffic) => {
+                sent(traffic, Pin::new(&mut **stream).poll_write(cx, buf))
+            }
         }
     }
 
@@ -143,6 +172,10 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Counted(stream, traffic) => sent(
+                traffic,
+                Pin::new(&mut **stream).poll_write_vectored(cx, bufs),
+            ),
         }
     }
 
@@ -151,6 +184,7 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => stream.is_write_vectored(),
             Self::Unix(stream) => stream.is_write_vectored(),
             Self::Tls(stream) => stream.is_write_vectored(),
+            Self::Counted(stream, _) => stream.is_write_vectored(),
         }
     }
 
@@ -159,6 +193,7 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Counted(stream, _) => Pin::new(&mut **stream).poll_flush(cx),
         }
     }
 
@@ -167,8 +202,16 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Counted(stream, _) => Pin::new(&mut **stream).poll_shutdown(cx),
         }
     }
+}
+
+fn sent(traffic: &Traffic, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    if let Poll::Ready(Ok(bytes)) = &polled {
+        traffic.sent.inc_by(*bytes as u64);
+    }
+    polled
 }
 
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);

@@ -166,6 +166,7 @@ impl Stream {
         match self {
             Self::Tls(stream) => session_binding(stream.get_ref().1),
             Self::Tcp(_) | Self::Unix(_) => None,
+            Self::Counted(stream, _) => stream.channel_binding(),
         }
     }
 }

@@ -61,13 +61,8 @@ impl PlanCache {
         }
     }
 
-    /// The plan of this text, from the cache or made now. `schema` is the version of `context.schema`.
-    pub fn plan(
-        &self,
-        text: &str,
-        context: &Context<'_>,
-        schema: u64,
-    ) -> Result<Arc<Plan>, PgError> {
+    /// The plan of this text, from the cache or made now.
+    pub fn plan(&self, text: &str, context: &Context<'_>) -> Result<Arc<Plan>, PgError> {
         if text.len() > TEXT_BYTES_MAX {
             return plan(text, context).map(Arc::new);
         }
@@ -76,7 +71,7 @@ impl PlanCache {
             search_path: context.search_path.map(Into::into),
             param_types: context.param_types.into(),
             map: context.map.version.0,
-            schema,
+            schema: context.schema.version,
             transaction_pooling: context.transaction_pooling,
         };
         let segment = &self.segments[self.segment_of(&key)];
@@ -182,20 +177,28 @@ mod tests {
         let (map, schema, cache) = (map(), Schema::default(), PlanCache::new(1 << 20));
         let context = context(&map, &schema);
         let text = "select * from matches where organization_id = 5";
-        let first = cache.plan(text, &context, 1).expect("plans");
+        let first = cache.plan(text, &context).expect("plans");
         assert!(Arc::ptr_eq(
             &first,
-            &cache.plan(text, &context, 1).expect("plans")
+            &cache.plan(text, &context).expect("plans")
         ));
         let path = ["audit".to_owned()];
         let other = Context {
             search_path: Some(&path),
             ..context
         };
-        assert_ne!(first, cache.plan(text, &other, 1).expect("plans"));
+        assert_ne!(first, cache.plan(text, &other).expect("plans"));
+        let changed = Schema {
+            version: 2,
+            ..Schema::default()
+        };
+        let later = Context {
+            schema: &changed,
+            ..context
+        };
         assert!(!Arc::ptr_eq(
             &first,
-            &cache.plan(text, &context, 2).expect("plans")
+            &cache.plan(text, &later).expect("plans")
         ));
         let typed = Context {
             param_types: &[Oid::INT4],
@@ -203,7 +206,7 @@ mod tests {
         };
         assert!(!Arc::ptr_eq(
             &first,
-            &cache.plan(text, &typed, 1).expect("plans")
+            &cache.plan(text, &typed).expect("plans")
         ));
     }
 
@@ -213,10 +216,10 @@ mod tests {
         let context = context(&map, &schema);
         for value in 0..2_000 {
             let text = format!("select * from matches where organization_id = {value}");
-            cache.plan(&text, &context, 1).expect("plans");
+            cache.plan(&text, &context).expect("plans");
         }
         assert!(cache.bytes() <= 64 << 10);
         assert!(cache.bytes() > 32 << 10);
-        assert!(cache.plan("select * from matches", &context, 1).is_err());
+        assert!(cache.plan("select * from matches", &context).is_err());
     }
 }

@@ -173,6 +173,7 @@ fn answer(case: &Case) -> String {
             .collect()
     };
     let schema = Schema {
+        version: 1,
         opaque_relations: public(list("opaque")),
         opaque_functions: public(list("functions")),
     };

@@ -10,7 +10,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::{drain, reload};
+use super::drain;
+use super::reload;
+use crate::admin::ReloadHandle;
 use crate::auth::Secrets;
 use crate::config::{self, Address, Config};
 use crate::frontend::{Doors, serve_client};
@@ -49,12 +51,14 @@ pub async fn serve(path: PathBuf, stop: impl Future<Output = ()>) -> Result<(), 
         globals: Globals::default(),
         metrics,
     });
+    let (reload, reload_requests) = ReloadHandle::new();
     let secrets = Secrets::new();
     // Derived ahead, so that the time of a first login does not tell whether the user exists.
     secrets.prepare(&config.users);
     let doors = Arc::new(Doors {
         shared: shared.clone(),
         secrets: secrets.clone(),
+        reload,
     });
     let (closing, closed) = watch::channel(false);
     let accepting: Vec<_> = listeners
@@ -69,7 +73,7 @@ pub async fn serve(path: PathBuf, stop: impl Future<Output = ()>) -> Result<(), 
         tokio::spawn(http::serve(listener, shared.clone(), stopped))
     });
     announce(&config);
-    reload::until(pin!(stop), &path, &shared, &secrets)
+    reload::until(pin!(stop), &path, &shared, &secrets, reload_requests)
         .await
         .map_err(ServeError::Signal)?;
 

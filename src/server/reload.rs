@@ -7,7 +7,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 
+use crate::admin::ReloadRequest;
 use crate::auth::Secrets;
 use crate::config::{self, Config, Errors};
 use crate::session::Shared;
@@ -17,23 +19,36 @@ pub(super) fn load(path: &Path) -> Result<Config, Errors> {
     config::load(path, &|name| std::env::var(name).ok())
 }
 
-/// Reloads at each SIGHUP until `stop` ends.
+/// Reloads at each SIGHUP, and when the console asks, until `stop` ends.
 pub(super) async fn until(
     mut stop: Pin<&mut impl Future<Output = ()>>,
     path: &Path,
     shared: &Shared,
     secrets: &Secrets,
+    mut requests: mpsc::Receiver<ReloadRequest>,
 ) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     loop {
         tokio::select! {
             () = &mut stop => return Ok(()),
-            _ = hangup.recv() => match reload(path, shared, secrets) {
-                Ok(notes) => tracing::info!(%notes, "configuration reloaded"),
-                Err(error) => tracing::error!(%error, "configuration not reloaded, the old one stays"),
-            },
+            _ = hangup.recv() => {
+                let _ = reload_and_log(path, shared, secrets);
+            }
+            Some(answer) = requests.recv() => {
+                // Whoever asked may have left meanwhile.
+                let _ = answer.send(reload_and_log(path, shared, secrets));
+            }
         }
     }
+}
+
+fn reload_and_log(path: &Path, shared: &Shared, secrets: &Secrets) -> Result<String, String> {
+    let outcome = reload(path, shared, secrets);
+    match &outcome {
+        Ok(notes) => tracing::info!(%notes, "configuration reloaded"),
+        Err(error) => tracing::error!(%error, "configuration not reloaded, the old one stays"),
+    }
+    outcome
 }
 
 /// Takes the file's configuration. A bad file changes nothing. The answer says what a reload cannot

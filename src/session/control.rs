@@ -32,8 +32,25 @@ impl Session {
             )));
         }
         self.settle(io).await?;
+        self.count_all();
+        if *control == Control::Empty {
+            io.output.empty_query();
+            return Ok(());
+        }
+        self.control_pending();
+        self.steer(io, control, text).await?;
+        self.count_all();
+        Ok(())
+    }
+
+    async fn steer(
+        &mut self,
+        io: &mut Buffered,
+        control: &Control,
+        text: &str,
+    ) -> Result<(), Failure> {
         match control {
-            Control::Empty => io.output.empty_query(),
+            Control::Empty => {}
             Control::Begin { text: begin } => self.begin_block(io, begin, text).await?,
             Control::Commit { chain } => self.end_block(io, text, *chain, true).await?,
             Control::Rollback { chain } => self.end_block(io, text, *chain, false).await?,
@@ -135,6 +152,7 @@ impl Session {
                 let commits = commit && on_server == Transaction::Open;
                 self.txn = on_server;
                 self.pass(io, text).await?;
+                self.count_end(commits);
                 if commits {
                     self.settings.commit()
                 } else {

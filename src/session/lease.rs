@@ -334,7 +334,7 @@ impl Session {
         if !was_deferred {
             self.txn.observe(self.relay.status);
         }
-        match self.relay.error.take() {
+        match self.take_error() {
             Some(_) => {
                 if was_deferred {
                     self.txn.fail();
@@ -372,13 +372,14 @@ impl Session {
     /// A statement, or a pipeline with its Sync, is over: settings of a transaction that ended take
     /// effect or vanish, and the connection goes back.
     pub async fn finish(&mut self) {
-        let error = self.relay.error.take();
+        let error = self.take_error();
         let failed = error.is_some();
         if let (Some(SqlState::READ_ONLY_TRANSACTION), Some(server)) = (error, &self.server) {
             // The primary may have become a replica.
             self.database.poll_now(server.shard);
         }
         self.observe();
+        self.count_answers();
         if self.txn == Transaction::Idle {
             if failed {
                 self.settings.rollback()
@@ -423,12 +424,18 @@ impl Session {
     /// Closes the connection in use; whatever was open on it is rolled back by its server.
     pub(super) fn drop_server(&mut self) {
         self.server = None;
+        // What it has answered stays answered.
+        let answered = self.relay.answered;
         self.relay.reset();
+        self.relay.answered = answered;
     }
 
     pub(super) fn lose_server(&mut self) {
         if let Some(server) = &self.server {
             self.database.poll_now(server.shard);
+        }
+        if self.txn.is_on_server() {
+            self.count_transaction(false);
         }
         self.drop_server();
         self.txn.lose();
@@ -437,6 +444,9 @@ impl Session {
 
     /// The client is gone: what it left running is stopped, what it left open is rolled back.
     pub async fn end(mut self) {
+        if self.txn.is_on_server() {
+            self.count_transaction(false);
+        }
         if let Some(server) = self.server.take() {
             if !self.relay.is_idle() {
                 let key = server.lease.cancel.clone();

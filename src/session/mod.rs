@@ -14,6 +14,7 @@ mod lease;
 mod registry;
 mod settings;
 mod statement;
+mod tally;
 
 use std::io;
 use std::sync::Arc;
@@ -31,13 +32,14 @@ use crate::executor::{Paused, Relay, RelayError};
 use crate::metrics::{Metrics, StatementMetrics};
 use crate::net::Buffered;
 use crate::plan::{Control, Destination, NoParams, ParamValues, Plan, Route, explain_lines};
-use crate::planner::{self, Context};
+use crate::planner::Context;
 use crate::shardmap::{ShardId, ShardMap};
 use crate::topology::{LiveDatabase, Snapshot, Topology};
 use crate::txn::Transaction;
 use crate::types::Oid;
 use crate::wire::TransactionStatus;
 use lease::Bound;
+use tally::Tally;
 
 /// What all sessions of a proxy share.
 pub struct Shared {
@@ -80,6 +82,7 @@ pub struct Session {
     snapshot: Arc<Snapshot>,
     database: Arc<LiveDatabase>,
     metrics: StatementMetrics,
+    tally: Tally,
     pub settings: Settings,
     pub statements: Statements,
     pub txn: Transaction,
@@ -110,6 +113,7 @@ impl Session {
             snapshot,
             database,
             metrics,
+            tally: Tally::default(),
             settings: Settings::default(),
             statements: Statements::default(),
             txn: Transaction::default(),
@@ -194,15 +198,12 @@ impl Session {
             param_types,
             transaction_pooling: !self.session_pooled(),
         };
-        let planned = planner::plan(text, &context).map(Arc::new);
+        let planned = self.database.plans.plan(text, &context);
         if self.txn.status() == TransactionStatus::Failed {
             match &planned {
                 Ok(plan) => self.heard(plan)?,
                 Err(_) => return Err(in_failed_transaction()),
             }
-        }
-        if planned.is_err() {
-            self.metrics.refusals.inc();
         }
         planned
     }
@@ -232,10 +233,6 @@ impl Session {
     /// No transaction is open, here or on a server, and no answer is due.
     pub fn is_between_transactions(&self) -> bool {
         self.txn == Transaction::Idle && self.server.is_none()
-    }
-
-    pub fn count_error(&self, error: &PgError) {
-        self.shared.metrics.error(error.code.as_str());
     }
 
     /// A statement as this session prepares it now.
@@ -273,8 +270,9 @@ impl Session {
         explain_lines(route, self.map(), declared, params)
     }
 
-    /// A statement is about to run: counts it.
-    pub fn admit(&self) {
+    /// A statement is about to be dealt with.
+    pub fn admit(&mut self) {
+        self.arrived();
         self.entry().statements.fetch_add(1, Ordering::Relaxed);
         self.entry().set_activity(Activity::Active);
     }
@@ -330,7 +328,7 @@ impl Session {
         if self.txn == Transaction::Open || self.has_effects() {
             self.poison();
             self.run(io).await?;
-            let earlier = self.relay.error.take().is_some();
+            let earlier = self.take_error().is_some();
             self.observe();
             if self.txn == Transaction::Idle {
                 self.settings.rollback();

@@ -135,6 +135,7 @@ impl Entry {
 #[derive(Default)]
 pub struct Registry {
     next: AtomicU32,
+    stopping: AtomicBool,
     entries: Mutex<HashMap<u32, Arc<Entry>>>,
 }
 
@@ -214,8 +215,14 @@ impl Registry {
         self.entries().len()
     }
 
+    /// Sessions have been asked to end: readiness says so before the listeners are gone.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
     /// Asks every session to end when it is idle.
     pub fn stop_all(&self) {
+        self.stopping.store(true, Ordering::Release);
         for entry in self.sessions() {
             entry.request_stop();
         }

@@ -15,8 +15,11 @@ use crate::config::{self, Password};
 use crate::error::{Origin, PgError, Retry, SqlState};
 use crate::metrics::Metrics;
 use crate::net::{Tls, TlsError};
-use crate::planner::Schema;
+use crate::planner::{PlanCache, Schema};
 use crate::shardmap::ShardId;
+
+/// What the plans of one database may take.
+const PLAN_CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A database whose servers are watched, with the pools toward them. Dropping it closes it.
 pub struct LiveDatabase {
@@ -26,6 +29,8 @@ pub struct LiveDatabase {
     /// By `ShardId`.
     shards: Vec<Arc<LiveShard>>,
     schema: Arc<LiveSchema>,
+    /// Plans live as long as the shard map they were made for.
+    pub plans: PlanCache,
     upkeep: Mutex<Upkeep>,
 }
 
@@ -55,6 +60,7 @@ impl LiveDatabase {
             metrics: Arc::clone(metrics),
             shards,
             schema: LiveSchema::new(),
+            plans: PlanCache::new(PLAN_CACHE_BYTES_MAX),
             upkeep: Mutex::default(),
             config,
         };
@@ -129,6 +135,10 @@ impl LiveDatabase {
     /// [`Self::schema_loaded`].
     pub fn schema(&self) -> Arc<Schema> {
         self.schema.current()
+    }
+
+    pub fn is_schema_loaded(&self) -> bool {
+        self.schema.is_loaded()
     }
 
     /// Waits for the first load of the schema, at most `pool.wait`.

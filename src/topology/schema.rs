@@ -52,7 +52,7 @@ impl LiveSchema {
     }
 
     pub(super) fn is_loaded(&self) -> bool {
-        self.outcome.borrow().loaded
+        self.current.load().version > 0
     }
 
     /// Asks for a load that starts after this call; the number is for [`Self::covered`].
@@ -114,8 +114,11 @@ impl Loader {
             let request = *requested.borrow_and_update();
             let started = Instant::now();
             let pause = match self.load().await {
-                Ok(schema) => {
-                    if **self.schema.current.load() != schema {
+                Ok(mut schema) => {
+                    let before = self.schema.current();
+                    schema.version = before.version.max(1);
+                    if *before != schema {
+                        schema.version = before.version + 1;
                         self.schema.current.store(Arc::new(schema));
                     }
                     let outcome = Outcome {
@@ -209,6 +212,7 @@ async fn read_schema(control: &Control, map: &ShardMap) -> Result<Schema, Contro
         .await?;
     control.client.batch_execute("COMMIT").await?;
     Ok(Schema {
+        version: 0,
         opaque_relations: table_names(&relations)?,
         opaque_functions: table_names(&functions)?,
     })

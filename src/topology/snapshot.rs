@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::LiveDatabase;
-use crate::config::Config;
+use crate::config::{Config, Database};
 use crate::metrics::Metrics;
 use crate::net::TlsError;
 
@@ -59,9 +59,32 @@ impl Topology {
             })
             .map(|(_, old)| Arc::clone(old))
             .collect();
-        self.current.store(Arc::new(Snapshot { config, databases }));
-        gone.iter().for_each(|database| database.close());
+        self.current.store(Arc::new(Snapshot {
+            config: Arc::clone(&config),
+            databases,
+        }));
+        for database in gone {
+            database.close();
+            self.forget_servers(
+                &database.config,
+                config.databases.get(&database.config.name),
+            );
+        }
         Ok(())
+    }
+
+    /// Servers that are no longer configured lose their metrics.
+    fn forget_servers(&self, old: &Database, new: Option<&Arc<Database>>) {
+        for shard in &old.shards {
+            let shards = new.map_or(&[][..], |new| &new.shards);
+            let same = shards.iter().find(|new| new.name == shard.name);
+            for server in &shard.servers {
+                if !same.is_some_and(|same| same.servers.contains(server)) {
+                    self.metrics
+                        .remove_server(&old.name, &shard.name, &server.to_string());
+                }
+            }
+        }
     }
 
     /// Every database has its primaries and its schema.

@@ -19,18 +19,24 @@ impl Rooms {
             let outer = matches!(visibility, "" | "pub " | "pub(crate) ");
             outer.then(|| name.to_owned())
         };
-        Self { names: lib.lines().filter_map(declared).collect() }
+        Self {
+            names: lib.lines().filter_map(declared).collect(),
+        }
     }
 
     /// Every forbidden path in a file, as `path:line: why`.
     pub fn faults(&self, source: &Source<'_>, doors: &[(&str, &[&str])]) -> Vec<String> {
         let module = module_of(source.path);
-        let Some(room) = module.first().map(String::as_str) else { return Vec::new() };
+        let Some(room) = module.first().map(String::as_str) else {
+            return Vec::new();
+        };
         // Test modules next door are exempt, as inline ones are.
         if source.path.ends_with("/tests.rs") || source.path.contains("/tests/") {
             return Vec::new();
         }
-        let Some(own) = self.position(room) else { return Vec::new() };
+        let Some(own) = self.position(room) else {
+            return Vec::new();
+        };
         let code = without_tests(&without_text(source.text));
         let mut faults = Vec::new();
         for found in paths(&code) {
@@ -39,13 +45,18 @@ impl Rooms {
             for target in self.targets(&module, &found) {
                 let theirs = self.position(&target);
                 if theirs.is_some_and(|theirs| theirs > own) {
-                    faults.push(format!("{place}: `{room}` imports `{target}`, which is listed below it"));
+                    faults.push(format!(
+                        "{place}: `{room}` imports `{target}`, which is listed below it"
+                    ));
                 }
             }
             let first = found.first();
             let guarded = doors.iter().find(|(name, _)| *name == first);
             if let Some((name, rooms)) = guarded.filter(|(_, rooms)| !rooms.contains(&room)) {
-                faults.push(format!("{place}: the crate `{name}` belongs to {}", rooms.join(" and ")));
+                faults.push(format!(
+                    "{place}: the crate `{name}` belongs to {}",
+                    rooms.join(" and ")
+                ));
             }
         }
         faults
@@ -63,7 +74,11 @@ impl Rooms {
                 // `super` in module a::b is a; in a room itself it is the package.
                 let ups = found.leading_supers();
                 let inline = module.len() as isize - ups as isize;
-                if inline <= 0 { found.after(ups) } else { Vec::new() }
+                if inline <= 0 {
+                    found.after(ups)
+                } else {
+                    Vec::new()
+                }
             }
             _ => Vec::new(),
         }
@@ -88,7 +103,10 @@ struct Found<'a> {
 
 impl Found<'_> {
     fn first(&self) -> &str {
-        let end = self.rest.find(|c: char| !is_name(c)).unwrap_or(self.rest.len());
+        let end = self
+            .rest
+            .find(|c: char| !is_name(c))
+            .unwrap_or(self.rest.len());
         &self.rest[..end]
     }
 
@@ -126,10 +144,8 @@ impl Found<'_> {
                 _ if !name.is_empty() => at_start = false,
                 _ => {}
             }
-            if !at_start || c == ',' {
-                if !name.is_empty() {
-                    names.push(std::mem::take(&mut name));
-                }
+            if (!at_start || c == ',') && !name.is_empty() {
+                names.push(std::mem::take(&mut name));
             }
         }
         if !name.is_empty() {
@@ -145,12 +161,19 @@ fn paths(code: &str) -> Vec<Found<'_>> {
     let mut from = 0;
     while let Some(position) = code[from..].find("::") {
         let end = from + position;
-        let start = code[..end].rfind(|c: char| !is_name(c)).map_or(0, |at| at + 1);
+        let start = code[..end]
+            .rfind(|c: char| !is_name(c))
+            .map_or(0, |at| at + 1);
         let before = code[..start].trim_end();
         // Not in the middle of a longer path, which was found where it starts.
-        let longer = before.strip_suffix("::").is_some_and(|b| b.ends_with(|c| is_name(c) || c == '>'));
+        let longer = before
+            .strip_suffix("::")
+            .is_some_and(|b| b.ends_with(|c| is_name(c) || c == '>'));
         if start < end && !longer {
-            found.push(Found { at: start, rest: &code[start..] });
+            found.push(Found {
+                at: start,
+                rest: &code[start..],
+            });
         }
         from = end + 2;
     }
@@ -171,7 +194,11 @@ fn without_text(text: &str) -> String {
             ('/', Some('/')) => line_end(&chars, at),
             ('/', Some('*')) => comment_end(&chars, at),
             ('"', _) => string_end(&chars, at),
-            ('r', Some('"' | '#')) if !at.checked_sub(1).is_some_and(|b| is_name(chars[b]) && chars[b] != 'b') => {
+            ('r', Some('"' | '#'))
+                if !at
+                    .checked_sub(1)
+                    .is_some_and(|b| is_name(chars[b]) && chars[b] != 'b') =>
+            {
                 raw_string_end(&chars, at)
             }
             ('\'', _) => char_end(&chars, at),
@@ -181,7 +208,11 @@ fn without_text(text: &str) -> String {
             code.push(chars[at]);
             at += 1;
         } else {
-            code.extend(chars[at..end].iter().map(|c| if *c == '\n' { '\n' } else { ' ' }));
+            code.extend(
+                chars[at..end]
+                    .iter()
+                    .map(|c| if *c == '\n' { '\n' } else { ' ' }),
+            );
             at = end;
         }
     }
@@ -189,7 +220,10 @@ fn without_text(text: &str) -> String {
 }
 
 fn line_end(chars: &[char], from: usize) -> usize {
-    chars[from..].iter().position(|c| *c == '\n').map_or(chars.len(), |n| from + n)
+    chars[from..]
+        .iter()
+        .position(|c| *c == '\n')
+        .map_or(chars.len(), |n| from + n)
 }
 
 fn comment_end(chars: &[char], from: usize) -> usize {
@@ -226,7 +260,13 @@ fn raw_string_end(chars: &[char], from: usize) -> usize {
     }
     let mut at = from + 2 + hashes;
     while at < chars.len() {
-        let closing = chars[at] == '"' && chars[at + 1..].iter().take(hashes).filter(|c| **c == '#').count() == hashes;
+        let closing = chars[at] == '"'
+            && chars[at + 1..]
+                .iter()
+                .take(hashes)
+                .filter(|c| **c == '#')
+                .count()
+                == hashes;
         if closing {
             return at + 1 + hashes;
         }
@@ -238,7 +278,10 @@ fn raw_string_end(chars: &[char], from: usize) -> usize {
 /// A character literal; a lifetime's apostrophe stays.
 fn char_end(chars: &[char], from: usize) -> usize {
     match (chars.get(from + 1), chars.get(from + 2)) {
-        (Some('\\'), _) => chars[from + 3..].iter().position(|c| *c == '\'').map_or(from, |n| from + 4 + n),
+        (Some('\\'), _) => chars[from + 3..]
+            .iter()
+            .position(|c| *c == '\'')
+            .map_or(from, |n| from + 4 + n),
         (Some(_), Some('\'')) => from + 3,
         _ => from,
     }
@@ -251,7 +294,10 @@ fn without_tests(code: &str) -> String {
     while let Some(position) = code[from..].find("#[cfg(test)]") {
         let start = from + position;
         let end = item_end(&code, start + "#[cfg(test)]".len());
-        let blank: String = code[start..end].chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect();
+        let blank: String = code[start..end]
+            .chars()
+            .map(|c| if c == '\n' { '\n' } else { ' ' })
+            .collect();
         code.replace_range(start..end, &blank);
         from = start + blank.len();
     }
@@ -280,7 +326,8 @@ fn item_end(code: &str, from: usize) -> usize {
 mod tests {
     use super::*;
 
-    const LIB: &str = "//! The package.\nmod error;\n/// Words.\npub(crate) mod types;\nmod sql;\npub mod cli;\n";
+    const LIB: &str =
+        "//! The package.\nmod error;\n/// Words.\npub(crate) mod types;\nmod sql;\npub mod cli;\n";
 
     fn check(path: &str, text: &str) -> Vec<String> {
         Rooms::read(LIB).faults(&Source { path, text }, &[("sqlparser", &["sql"])])
@@ -290,16 +337,34 @@ mod tests {
     fn upward_imports_are_fine() {
         let text = "use crate::error::PgError;\nuse crate::{error, types::Oid};\nuse std::fmt;";
         assert_eq!(check("sql/mod.rs", text), [""; 0]);
-        assert_eq!(check("cli/mod.rs", "fn f() { crate::sql::parse() }"), [""; 0]);
+        assert_eq!(
+            check("cli/mod.rs", "fn f() { crate::sql::parse() }"),
+            [""; 0]
+        );
     }
 
     #[test]
     fn downward_imports_are_named_with_their_line() {
         let expected = ["types/oid.rs:2: `types` imports `sql`, which is listed below it"];
-        assert_eq!(check("types/oid.rs", "\nuse crate::sql::Statement;"), expected);
-        assert_eq!(check("types/oid.rs", "\nfn f(s: &crate::sql::Statement) {}"), expected);
-        assert_eq!(check("types/oid.rs", "\nuse crate::{error::E, sql::{self, Piece}, types};"), expected);
-        assert_eq!(check("types/oid.rs", "\nuse super::super::sql::Statement;"), expected);
+        assert_eq!(
+            check("types/oid.rs", "\nuse crate::sql::Statement;"),
+            expected
+        );
+        assert_eq!(
+            check("types/oid.rs", "\nfn f(s: &crate::sql::Statement) {}"),
+            expected
+        );
+        assert_eq!(
+            check(
+                "types/oid.rs",
+                "\nuse crate::{error::E, sql::{self, Piece}, types};"
+            ),
+            expected
+        );
+        assert_eq!(
+            check("types/oid.rs", "\nuse super::super::sql::Statement;"),
+            expected
+        );
         assert_eq!(check("types/oid.rs", "\nuse crate::\n    sql;").len(), 1);
         assert_eq!(check("types/mod.rs", "use super::cli::run;").len(), 1);
         assert_eq!(check("types/mod.rs", "use super::{error, cli};").len(), 1);
@@ -308,8 +373,14 @@ mod tests {
 
     #[test]
     fn super_within_a_room_is_fine() {
-        assert_eq!(check("types/oid.rs", "use super::sql::Local; use super::Key;"), [""; 0]);
-        assert_eq!(check("types/key/text.rs", "use super::super::sql;"), [""; 0]);
+        assert_eq!(
+            check("types/oid.rs", "use super::sql::Local; use super::Key;"),
+            [""; 0]
+        );
+        assert_eq!(
+            check("types/key/text.rs", "use super::super::sql;"),
+            [""; 0]
+        );
     }
 
     #[test]
@@ -318,7 +389,10 @@ mod tests {
                     const B: &str = r#\"crate::sql::\"x\"\"#;\nconst C: char = '\"'; fn f<'a>(x: &'a str) {}\n\
                     #[cfg(test)]\nmod tests {\n    use crate::sql::x;\n}\n#[cfg(test)]\nuse crate::cli::run;\n";
         assert_eq!(check("types/mod.rs", text), [""; 0]);
-        assert_eq!(check("types/mod.rs", &format!("{text}use crate::cli::x;")).len(), 1);
+        assert_eq!(
+            check("types/mod.rs", &format!("{text}use crate::cli::x;")).len(),
+            1
+        );
         assert_eq!(check("types/key/tests.rs", "use crate::sql::x;"), [""; 0]);
     }
 
@@ -326,7 +400,13 @@ mod tests {
     fn crates_have_one_door() {
         let text = "use sqlparser::ast::Expr;";
         assert_eq!(check("sql/parse.rs", text), [""; 0]);
-        assert_eq!(check("cli/mod.rs", text), ["cli/mod.rs:1: the crate `sqlparser` belongs to sql"]);
-        assert_eq!(check("cli/mod.rs", "fn f(e: ::sqlparser::ast::Expr) {}").len(), 1);
+        assert_eq!(
+            check("cli/mod.rs", text),
+            ["cli/mod.rs:1: the crate `sqlparser` belongs to sql"]
+        );
+        assert_eq!(
+            check("cli/mod.rs", "fn f(e: ::sqlparser::ast::Expr) {}").len(),
+            1
+        );
     }
 }

@@ -65,7 +65,9 @@ impl Layout {
     pub(super) fn state(&self) -> Result<State, Error> {
         let Ok(text) = fs::read_to_string(self.state_path()) else {
             return match self.shards().exists() {
-                true => Err(Error::NotOurs { dir: self.dir.clone() }),
+                true => Err(Error::NotOurs {
+                    dir: self.dir.clone(),
+                }),
                 false => Ok(State::Empty),
             };
         };
@@ -123,7 +125,11 @@ fn default_dir(account: &Account) -> Result<PathBuf, Error> {
 
 fn subdirectories(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     let entries = fs::read_dir(dir).map_err(io("read", dir))?;
-    Ok(entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect())
+    Ok(entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .collect())
 }
 
 /// The first word is the format's version: data of another version is made anew.
@@ -145,7 +151,11 @@ fn parse_state(text: &str) -> State {
 }
 
 fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    move |source| Error::Io { action, path: path.to_owned(), source }
+    move |source| Error::Io {
+        action,
+        path: path.to_owned(),
+        source,
+    }
 }
 
 #[cfg(test)]
@@ -154,7 +164,10 @@ mod tests {
 
     #[test]
     fn state_survives_the_file() {
-        let loaded = State::Loaded { shards: 4, scale: 0.25 };
+        let loaded = State::Loaded {
+            shards: 4,
+            scale: 0.25,
+        };
         assert_eq!(parse_state(&print_state(loaded)), loaded);
         assert_eq!(parse_state(&print_state(State::Loading)), State::Loading);
         assert_eq!(parse_state("v1 loaded shards="), State::Loading);

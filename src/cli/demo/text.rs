@@ -14,8 +14,11 @@ pub(super) fn config(arguments: &DemoArgs, shards: &[ShardCluster]) -> String {
     let mut ranges = String::new();
     for (index, shard) in shards.iter().enumerate() {
         let name = shard_name(index as u16);
-        let addresses: Vec<_> =
-            shard.servers().iter().map(|server| format!("\"127.0.0.1:{}\"", server.port())).collect();
+        let addresses: Vec<_> = shard
+            .servers()
+            .iter()
+            .map(|server| format!("\"127.0.0.1:{}\"", server.port()))
+            .collect();
         servers += &format!(
             "      {name}: {{ servers: [ {} ], dbname: {APP} }}\n",
             addresses.join(", ")
@@ -60,7 +63,10 @@ databases:
 pub(super) fn greeting(arguments: &DemoArgs, config: &Path, shards: &[ShardCluster]) -> String {
     let mut list = String::new();
     for (index, shard) in shards.iter().enumerate() {
-        let replicas: Vec<_> = shard.replicas().map(|server| server.port().to_string()).collect();
+        let replicas: Vec<_> = shard
+            .replicas()
+            .map(|server| server.port().to_string())
+            .collect();
         list += &format!(
             "  {}  primary on port {}, replica on port {}\n",
             shard_name(index as u16),
@@ -94,10 +100,16 @@ Ctrl-C stops everything; the data stays for the next run.
         config = config.display(),
         port = arguments.port,
         http_port = arguments.http_port,
-        direct = shards.first().map(|shard| direct(shard.primary())).unwrap_or_default(),
+        direct = shards
+            .first()
+            .map(|shard| direct(shard.primary()))
+            .unwrap_or_default(),
     )
 }
 
 fn direct(server: &Server) -> String {
-    format!("psql 'postgresql://{APP}:{APP}@127.0.0.1:{}/{APP}'", server.port())
+    format!(
+        "psql 'postgresql://{APP}:{APP}@127.0.0.1:{}/{APP}'",
+        server.port()
+    )
 }

@@ -180,3 +180,77 @@ fn statements_below_the_limits_are_read() {
         }
     }
 }
+
+/// At the limits nothing takes long: the parser goes back and tries again in some places.
+#[test]
+fn nesting_at_the_limit_is_no_burden() {
+    let nested = |open: &str, close: &str, inner: &str| {
+        let depth = 110;
+        format!("{}{inner}{}", open.repeat(depth), close.repeat(depth))
+    };
+    let texts = [
+        format!("select * from {}", nested("(", ")", "matches")),
+        format!(
+            "select * from {} where true",
+            nested("(", ")", "select 1 from matches")
+        ),
+        format!(
+            "select * from {}",
+            nested("(select * from ", ") x", "matches")
+        ),
+        format!(
+            "select * from matches where {}",
+            nested("(", ")", "organization_id = 5")
+        ),
+        format!("select {} from matches", nested("(select ", ")", "1")),
+        format!("select {} from matches", nested("f(", ")", "1")),
+        format!("select {} from matches", nested("cast(", " as int)", "1")),
+        format!("select {} from matches", nested("array[", "]", "1")),
+        format!(
+            "select {} from matches",
+            nested("case when (", ") then 1 end", "true")
+        ),
+        format!(
+            "select * from matches {}",
+            nested("join (matches ", ") on true", "m")
+        ),
+        format!(
+            "select * from matches where {}",
+            nested("exists (select 1 from matches where ", ")", "true")
+        ),
+        format!("select * from matches where {}", nested("(1, (", "))", "2")),
+        format!(
+            "with {} select 1 from matches",
+            nested("a as (with ", " select 1)", "b as (select 1)")
+        ),
+        format!(
+            "select 1{} from matches where organization_id = 5",
+            "::int".repeat(19_900)
+        ),
+        format!(
+            "select 1{} from matches where organization_id = 5",
+            " + 1".repeat(19_900)
+        ),
+        format!(
+            "select a{} from matches where organization_id = 5",
+            "[1]".repeat(9_000)
+        ),
+        format!(
+            "select a{} from matches where organization_id = 5",
+            " is null".repeat(9_000)
+        ),
+        format!(
+            "insert into matches (organization_id, id) values {}",
+            vec!["($1, $2)"; 30_000].join(", ")
+        ),
+        format!("select {} from matches", "set_config(".repeat(100_000)),
+        format!("select {} from users", "pg_relation_size(".repeat(100_000)),
+    ];
+    for text in texts {
+        let started = std::time::Instant::now();
+        let _ = check(&text);
+        let took = started.elapsed();
+        assert!(took.as_secs() < 20, "{} took {took:?}", &text[..60]);
+        println!("{took:?} {}", &text[..60]);
+    }
+}

@@ -281,6 +281,7 @@ async fn schema_finds_every_other_name_for_listed_rows() {
     let Schema {
         opaque_relations,
         opaque_functions,
+        ..
     } = &*live.schema();
     assert_eq!(
         *opaque_relations,
