@@ -19,6 +19,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::copy::CopyIn;
 use super::expect::{Expect, Forward};
+use crate::backend::StatementId;
 use crate::backend::Connection;
 use crate::error::{PgError, SqlState};
 use crate::net::{Buffered, OUTPUT_BYTES_MAX, poll_read, poll_write};
@@ -94,6 +95,8 @@ pub struct Relay {
     pub answered: usize,
     /// A statement has changed the catalogs, in a transaction that may not have committed yet.
     pub schema_changed: bool,
+    /// Statements whose Parse for the client failed, or was skipped after an error.
+    pub unparsed: Vec<StatementId>,
     /// The server has reported a parameter, and the client been told, since this was last cleared.
     pub parameters_changed: bool,
 }
@@ -109,6 +112,7 @@ impl Default for Relay {
             completed: 0,
             answered: 0,
             schema_changed: false,
+            unparsed: Vec::new(),
             parameters_changed: false,
         }
     }
@@ -484,8 +488,11 @@ impl Relay {
             }
         };
         while let Some(expect) = self.expects.pop_front_if(|expect| !expect.is_ready()) {
-            if let Expect::Parse { id, .. } = expect {
+            if let Expect::Parse { id, forward } = expect {
                 server.prepared.remove(id);
+                if forward == Forward::ToClient {
+                    self.unparsed.push(id);
+                }
             }
         }
         Seen::Pass(forward)

@@ -19,6 +19,7 @@ use bytes::{Buf, Bytes};
 use super::Client;
 use super::service::{MESSAGE_BYTES_MAX, malformed, too_long};
 use super::simple::{not_utf8, rows};
+use crate::backend::StatementId;
 use crate::error::{PgError, SqlState};
 use crate::executor::{Expect, Forward};
 use crate::plan::{ExplainFormat, ParamValues, Plan, Route};
@@ -41,6 +42,8 @@ pub(super) struct Pipeline {
     state: State,
     /// A Parse that no server has seen and the client has no answer to.
     parsed: Option<Parsed>,
+    /// Names given by this pipeline's Parse messages: one that fails leaves nothing behind.
+    named: Vec<(Box<[u8]>, StatementId)>,
     /// Portals that are more to the proxy than to the server.
     portals: Vec<(Box<[u8]>, Portal)>,
 }
@@ -142,13 +145,24 @@ impl Client {
             Ok(()) => {}
             Err(Failure::Told) => self.pipeline.state = State::SkipToSync,
             Err(Failure::Statement(error)) => {
-                self.pipeline.parsed = None;
+                // The client has seen no ParseComplete, so to it there is no such statement.
+                if let Some(parsed) = self.pipeline.parsed.take() {
+                    self.forget_statements(&[parsed.prepared.global.id]);
+                }
                 self.pipeline.state = State::SkipToSync;
                 self.refuse(&error).await?;
             }
             Err(other) => return Err(other),
         }
         Ok(())
+    }
+
+    fn forget_statements(&mut self, failed: &[StatementId]) {
+        for (name, id) in &self.pipeline.named {
+            if failed.contains(id) {
+                self.session.statements.close(name);
+            }
+        }
     }
 
     async fn parse(&mut self, body: &[u8]) -> Result<(), Failure> {
@@ -159,7 +173,9 @@ impl Client {
         let statement = self.one_statement(text)?;
         let plan = self.session.plan(statement, &types).await?;
         let prepared = self.session.prepare(text, types, plan);
+        let (key, id) = (name.into(), prepared.global.id);
         self.session.statements.insert(name, prepared.clone())?;
+        self.pipeline.named.push((key, id));
         self.pipeline.parsed = Some(Parsed {
             prepared,
             unnamed: name.is_empty(),
@@ -549,6 +565,9 @@ impl Client {
             let outcome = self.session.run(&mut self.io).await;
             self.outcome(outcome).await?;
         }
+        let unparsed = std::mem::take(&mut self.session.relay.unparsed);
+        self.forget_statements(&unparsed);
+        self.pipeline.named.clear();
         self.session.finish().await;
         if self.session.is_between_transactions() {
             self.pipeline.portals.clear();
