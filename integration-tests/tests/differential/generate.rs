@@ -83,7 +83,7 @@ impl Generator {
         self.with_parameters = self.chance(50);
         self.family = &FAMILIES[self.below(FAMILIES.len() as u64) as usize];
         self.key = self.pick(self.family.keys);
-        self.tied = self.pick(&[60, 85, 95, 100]);
+        self.tied = self.pick(&[70, 92, 98, 100, 100]);
         self.aliases = 0;
         self.depth = 0;
     }
@@ -302,7 +302,7 @@ impl Generator {
             2 => format!("{} . K", relation.alias),
             _ => format!("{}.k", relation.alias),
         };
-        let key = if self.chance(93) { self.key } else { self.pick(self.family.keys) };
+        let key = if self.chance(97) { self.key } else { self.pick(self.family.keys) };
         let value = self.value(key);
         match self.below(24) {
             0 => format!("{value} = {column}"),

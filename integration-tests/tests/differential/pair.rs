@@ -118,6 +118,20 @@ impl Pair {
         }
     }
 
+    /// What the proxy has to refuse.
+    pub fn refused(&mut self, sql: &str, parameters: &[Parameter], form: Form) -> Outcome {
+        if !self.has_proxy() {
+            return Outcome::Refused(String::new());
+        }
+        let found = send(&mut self.subject, sql, parameters, form).unwrap();
+        let error = found.iter().find(|reply| reply.tag == b'E');
+        let refused = error.is_some_and(|error| error.field(b'C').as_deref() == Some("0A000"));
+        if refused && !found.iter().any(|reply| matches!(reply.tag, b'D' | b'C' | b'G')) {
+            return Outcome::Refused(String::new());
+        }
+        Outcome::Different(format!("{sql}: {form:?}: not refused: {found:?}"))
+    }
+
     pub fn compare(&mut self, sql: &str, parameters: &[Parameter], form: Form) -> Outcome {
         let expected = send(&mut self.oracle, sql, parameters, form).unwrap_or_else(|error| panic!("oracle: {sql}: {error}"));
         let found = match send(&mut self.subject, sql, parameters, form) {
