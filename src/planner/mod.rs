@@ -199,11 +199,11 @@ impl Planner<'_> {
         match unread {
             Unread::Limit(error) => error,
             Unread::Construct(construct) => unread_construct(&construct, listed),
-            Unread::Syntax { message } => PgError::client(
-                SqlState::SYNTAX_ERROR,
+            // Not 42601: PostgreSQL may well read it.
+            Unread::Syntax { message } => PgError::refusal(
                 format!("Trunkline could not read this statement, which names \"{listed}\": {message}"),
-            )
-            .with_hint("if PostgreSQL accepts it, write it in another way, or run it on the shard directly"),
+                "if PostgreSQL accepts it, write it in another way, or run it on the shard directly",
+            ),
         }
     }
 
