@@ -24,6 +24,8 @@ use crate::error::{PgError, SqlState};
 use crate::executor::{Expect, Forward};
 use crate::plan::{ExplainFormat, ParamValues, Plan, Route};
 use crate::session::{Failure, Prepared, Purpose};
+use crate::shardmap::ShardId;
+use crate::sql;
 use crate::types::{Format, Oid};
 use crate::wire::{self, Bind, Described, HEADER_BYTES, Header, Replies, frontend};
 
@@ -112,7 +114,16 @@ struct Bound {
     unnamed: bool,
     portal_len: usize,
     statement_len: usize,
+    /// `None` for a statement about the session.
+    shard: Option<ShardId>,
     explain: Option<Bytes>,
+}
+
+/// What reading a Bind came to.
+enum Read {
+    Bound(Bound),
+    /// The statement of this name has to be planned again first.
+    Stale(Vec<u8>),
 }
 
 impl Client {
@@ -170,8 +181,19 @@ impl Client {
         let (name, text, types) = wire::parse(body).map_err(|e| malformed(&e))?;
         let text = std::str::from_utf8(text).map_err(|_| not_utf8())?;
         let types: Vec<Oid> = types.into_iter().map(Oid).collect();
-        let statement = self.one_statement(text)?;
-        let plan = self.session.plan(statement, &types).await?;
+        let plan = match sql::only_statement(text) {
+            Ok(statement) => self.session.plan(statement, &types).await,
+            Err(error) => Err(error),
+        };
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(error) => {
+                let session = &mut self.session;
+                return Err(session
+                    .second_opinion(&mut self.io, text, &types, error)
+                    .await);
+            }
+        };
         let prepared = self.session.prepare(text, types, plan);
         let (key, id) = (name.into(), prepared.global.id);
         self.session.statements.insert(name, prepared.clone())?;
@@ -181,17 +203,6 @@ impl Client {
             unnamed: name.is_empty(),
         });
         Ok(())
-    }
-
-    fn one_statement<'a>(&self, text: &'a str) -> Result<&'a str, PgError> {
-        match crate::sql::split(text)?.as_slice() {
-            [] => Ok(""),
-            [piece] => Ok(&text[piece.range.clone()]),
-            _ => Err(PgError::client(
-                SqlState::SYNTAX_ERROR,
-                "cannot insert multiple commands into a prepared statement",
-            )),
-        }
     }
 
     /// Answers a Parse that no Bind has followed: a server says whether the statement is right.
@@ -236,16 +247,21 @@ impl Client {
         }
         self.pipeline.state = State::Open;
         self.session.arrived();
-        let bound = match self.read_bind(head, complete) {
-            Ok(Some(bound)) => bound,
-            Ok(None) if self.io.input.len() >= MESSAGE_BYTES_MAX => {
-                return Err(Failure::Fatal(too_long(head)));
-            }
-            Ok(None) => return Ok(false),
-            Err(failure) => {
-                self.outcome(Err(failure)).await?;
-                return self.drop_message(head).await;
-            }
+        let bound = loop {
+            let failure = match self.read_bind(head, complete) {
+                Ok(Some(Read::Bound(bound))) => break bound,
+                Ok(Some(Read::Stale(name))) => match self.session.plan_again(&name).await {
+                    Ok(()) => continue,
+                    Err(error) => Failure::Statement(error),
+                },
+                Ok(None) if self.io.input.len() >= MESSAGE_BYTES_MAX => {
+                    return Err(Failure::Fatal(too_long(head)));
+                }
+                Ok(None) => return Ok(false),
+                Err(failure) => failure,
+            };
+            self.outcome(Err(failure)).await?;
+            return self.drop_message(head).await;
         };
         match self.queue_bind(head, bound).await {
             Err(failure @ (Failure::Statement(_) | Failure::Told)) => {
@@ -265,22 +281,26 @@ impl Client {
         &self,
         head: Header,
         complete: bool,
-    ) -> Result<Option<(Bound, Option<crate::shardmap::ShardId>)>, Failure> {
+    ) -> Result<Option<Read>, Failure> {
         let body = &self.io.input[HEADER_BYTES..head.len.min(self.io.input.len())];
         let Some(bind) = wire::bind(body, complete).map_err(|e| malformed(&e))? else {
             return Ok(None);
         };
         let prepared = Arc::clone(self.session.statements.find(bind.statement)?);
+        if !self.session.is_current(&prepared) {
+            return Ok(Some(Read::Stale(bind.statement.to_vec())));
+        }
         self.session.heard(&prepared.plan)?;
         let mut bound = Bound {
             unnamed: bind.statement.is_empty(),
             portal_len: bind.portal.len(),
             statement_len: bind.statement.len(),
+            shard: None,
             explain: None,
             prepared,
         };
         let Plan::Route(route) = &*bound.prepared.plan else {
-            return Ok(complete.then_some((bound, None)));
+            return Ok(complete.then_some(Read::Bound(bound)));
         };
         let params = BindParams(bind);
         if !complete
@@ -291,21 +311,17 @@ impl Client {
             return Ok(None);
         }
         let declared = &bound.prepared.global.param_types;
-        let shard = self.session.resolve(route, declared, &params)?;
+        bound.shard = Some(self.session.resolve(route, declared, &params)?);
         if route.explain == Some(ExplainFormat::Text) {
             bound.explain = Some(rows(&self.session.explain_lines(route, declared, &params)));
         }
-        Ok(Some((bound, Some(shard))))
+        Ok(Some(Read::Bound(bound)))
     }
 
-    async fn queue_bind(
-        &mut self,
-        head: Header,
-        (bound, shard): (Bound, Option<crate::shardmap::ShardId>),
-    ) -> Result<(), Failure> {
+    async fn queue_bind(&mut self, head: Header, bound: Bound) -> Result<(), Failure> {
         // The Parse this Bind belongs to is answered by the shard the Bind goes to.
         let parsed = match self.pipeline.parsed.take() {
-            Some(parsed) if Arc::ptr_eq(&parsed.prepared, &bound.prepared) => true,
+            Some(parsed) if Arc::ptr_eq(&parsed.prepared.global, &bound.prepared.global) => true,
             other => {
                 self.pipeline.parsed = other;
                 self.answer_parse().await?;
@@ -315,15 +331,16 @@ impl Client {
         let portal_at = HEADER_BYTES..HEADER_BYTES + bound.portal_len;
         let portal: &[u8] = &self.io.input[portal_at.clone()];
         self.pipeline.forget_portal(portal);
-        let Some(shard) = shard else {
+        let Some(shard) = bound.shard else {
             let portal = portal.into();
             self.in_turn().await?;
             if parsed {
                 self.io.output.parse_complete();
             }
+            self.keep_portal(portal, Portal::Control(bound.prepared))?;
             self.io.output.bind_complete();
             self.io.input.advance(head.len);
-            return self.keep_portal(portal, Portal::Control(bound.prepared));
+            return Ok(());
         };
         if let Some(lines) = bound.explain {
             let portal = portal.into();
@@ -354,7 +371,11 @@ impl Client {
         self.session.bound(&bound.prepared.plan);
         let here = input.len();
         self.io.input.advance(here);
-        self.pass_rest(head.len - here).await
+        match self.pass_rest(head.len - here).await {
+            // Half a message has gone: there is no way back into the stream.
+            Err(Failure::Statement(error)) => Err(Failure::Fatal(error.fatal())),
+            outcome => outcome,
+        }
     }
 
     /// Passes on the rest of a Bind too large to be held.
@@ -498,7 +519,7 @@ impl Client {
     async fn run_control(&mut self, prepared: &Prepared) -> Result<(), Failure> {
         if let Plan::Control(control) = &*prepared.plan {
             self.session.heard(&prepared.plan)?;
-            let text = self.one_statement(&prepared.global.text)?;
+            let text = sql::only_statement(&prepared.global.text)?;
             self.session.control(&mut self.io, control, text).await?;
         }
         Ok(())

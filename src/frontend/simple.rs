@@ -40,7 +40,10 @@ impl Client {
     }
 
     async fn query(&mut self, text: &str) -> Result<(), Failure> {
-        let pieces = sql::split(text)?;
+        let pieces = match sql::split(text) {
+            Ok(pieces) => pieces,
+            Err(error) => return Err(self.second_opinion(text, error).await),
+        };
         match pieces.as_slice() {
             [] => {
                 self.io.output.empty_query();
@@ -49,7 +52,10 @@ impl Client {
             [piece] => {
                 self.session.admit();
                 let statement = &text[piece.range.clone()];
-                let plan = self.session.plan(statement, &[]).await?;
+                let plan = match self.session.plan(statement, &[]).await {
+                    Ok(plan) => plan,
+                    Err(error) => return Err(self.second_opinion(text, error).await),
+                };
                 match &*plan {
                     Plan::Control(control) => {
                         self.session.control(&mut self.io, control, statement).await
@@ -71,6 +77,11 @@ impl Client {
                 self.several(text, &statements).await
             }
         }
+    }
+
+    async fn second_opinion(&mut self, text: &str, error: PgError) -> Failure {
+        let io = &mut self.io;
+        self.session.second_opinion(io, text, &[], error).await
     }
 
     /// Sends a whole query string to one shard and relays its answers.

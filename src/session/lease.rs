@@ -4,13 +4,14 @@ use bytes::BytesMut;
 use tokio::time::Instant;
 
 use super::{Failure, Session};
-use crate::backend::{self, Connection, Lease, SettingsMark};
+use crate::backend::{self, Connection, Lease, SettingsMark, StatementId};
 use crate::error::{PgError, SqlState};
 use crate::executor::{Expect, Forward};
 use crate::net::Buffered;
 use crate::session::{Activity, Prepared};
 use crate::shardmap::ShardId;
 use crate::txn::{Prelude, Transaction};
+use crate::types::Oid;
 use crate::wire::{self, Described, Replies};
 
 /// Settings on a connection are not known; the next lease starts from the server's defaults.
@@ -343,6 +344,29 @@ impl Session {
             }
             None => Ok(()),
         }
+    }
+
+    /// Has a server parse a text and throws the result away; its error goes to the client (`Told`).
+    pub(super) async fn ask_to_parse(
+        &mut self,
+        io: &mut Buffered,
+        text: &str,
+        param_types: &[Oid],
+    ) -> Result<(), Failure> {
+        self.settle(io).await?;
+        self.enter(io, self.any_shard(), Purpose::Describe).await?;
+        if let Some(server) = &mut self.server {
+            server.lease.prepared.unnamed = None;
+        }
+        let types: Vec<u32> = param_types.iter().map(|oid| oid.0).collect();
+        let expect = Expect::Parse {
+            forward: Forward::Swallow,
+            id: StatementId(0),
+        };
+        self.queue(expect, false, |out| {
+            wire::put_parse(out, b"", text.as_bytes(), &types);
+        });
+        self.settle(io).await
     }
 
     /// Makes the server's transaction fail, the implicit one of a pipeline too.
