@@ -607,7 +607,7 @@ impl Route {
         };
         sources.iter().filter_map(|source| match source {
             KeySource::Param { index, .. } => Some(*index),
-            KeySource::Literal(_) => None,
+            KeySource::Literal(_) | KeySource::Invalid => None,
         })
     }
 }

@@ -61,6 +61,8 @@ pub struct KeyTarget {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum KeySource {
     Literal(KeyValue),
+    /// A literal that is no value of the key's type: every server says so, and in its own words.
+    Invalid,
     /// `$n`, zero-based. `oid` is the type a cast in the statement gives it, else unspecified: then the
     /// type declared in Parse decides, then the key column's own.
     Param {

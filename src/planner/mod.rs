@@ -210,11 +210,13 @@ impl Planner<'_> {
         match unread {
             Unread::Limit(error) => error,
             Unread::Construct(construct) => unread_construct(&construct, listed),
-            Unread::Syntax { message } => PgError::client(
-                SqlState::SYNTAX_ERROR,
-                format!("Trunkline could not read this statement, which names \"{listed}\": {message}"),
-            )
-            .with_hint("if PostgreSQL accepts it, write it in another way, or run it on the shard directly"),
+            // Not 42601: PostgreSQL may well read it.
+            Unread::Syntax { message } => PgError::refusal(
+                format!(
+                    "Trunkline could not read this statement, which names \"{listed}\": {message}"
+                ),
+                "if PostgreSQL accepts it, write it in another way, or run it on the shard directly",
+            ),
         }
     }
 

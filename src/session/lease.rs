@@ -439,6 +439,10 @@ impl Session {
     pub async fn finish(&mut self) {
         let error = self.take_error();
         let failed = error.is_some();
+        if failed && matches!(self.txn, Transaction::Deferred(_)) {
+            // What was only described failed: the transaction has, though no server has heard of it.
+            self.txn.fail();
+        }
         if let (Some(SqlState::READ_ONLY_TRANSACTION), Some(server)) = (error, &self.server) {
             // The primary may have become a replica.
             self.database.poll_now(server.shard);
