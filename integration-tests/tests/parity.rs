@@ -279,7 +279,7 @@ fn writes_are_the_same_and_land_where_they_belong() {
     let mut pair = Pair::connect();
     for organization in 1..=60 {
         pair.simple(&format!(
-            "insert into accounts values ({organization}, 10, 'simple')"
+            "insert into accounts (organization_id, balance, note) values ({organization}, 10, 'simple')"
         ));
     }
     let insert = case(
@@ -300,12 +300,12 @@ fn writes_are_the_same_and_land_where_they_belong() {
             &[Value::Big(200_000)],
         ),
         case(
-            "insert into accounts values (62, 1, 'again') on conflict (organization_id)
+            "insert into accounts (organization_id, balance, note) values (62, 1, 'again') on conflict (organization_id)
               do update set balance = accounts.balance + 1 returning *",
             &[],
         ),
         case(
-            "insert into accounts values ('63'::bigint, 1) on conflict do nothing",
+            "insert into accounts (organization_id, balance) values ('63'::bigint, 1) on conflict do nothing",
             &[],
         ),
         case(
@@ -333,7 +333,7 @@ fn transactions_are_the_same() {
     let mut pair = Pair::connect();
     for sql in [
         "begin",
-        "insert into accounts values (1001, 1, 'kept')",
+        "insert into accounts (organization_id, balance, note) values (1001, 1, 'kept')",
         "savepoint here",
         "update accounts set balance = 99 where organization_id = 1001",
         "rollback to here",
@@ -373,8 +373,8 @@ fn statements_in_one_string_are_the_same() {
         "select 1; select 2;",
         ";;",
         "select 1; select nothing; select 3",
-        "begin; insert into accounts values (2001, 1); commit; select count(*) from accounts where organization_id = 2001",
-        "insert into accounts values (2001, 2) on conflict do nothing; select 1 / 0",
+        "begin; insert into accounts (organization_id, balance) values (2001, 1); commit; select count(*) from accounts where organization_id = 2001",
+        "insert into accounts (organization_id, balance) values (2001, 2) on conflict do nothing; select 1 / 0",
         "begin; delete from accounts where organization_id = 2001; rollback",
         "select 'a;b'; select $$c;d$$ /* ; */; -- ;",
         "delete from accounts where organization_id = 2001",
