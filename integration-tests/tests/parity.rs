@@ -247,7 +247,7 @@ const ERRORS: &[&str] = &[
     "select 'ü', nothing from matches where organization_id = 42",
     "insert into accounts (organization_id, balance) values (42, -1)",
     "insert into accounts (organization_id) values (42)",
-    "insert into matches values (42, 1, 'a', 'b', '2025-01-01', 1)",
+    "insert into matches (organization_id, match_id, home, away, played_on, spectators) values (42, 1, 'a', 'b', '2025-01-01', 1)",
     "update accounts set balance = 'x' where organization_id = 42",
     "select no_such_function(1)",
     "select 'unfinished",
@@ -480,9 +480,9 @@ fn copy_is_the_same() {
 #[test]
 fn notices_are_the_same() {
     let mut pair = Pair::connect();
-    let replies = pair.simple("do $$ begin raise notice 'hear % this', 'me'; end $$");
-    assert_eq!(replies[0].field(b'M').as_deref(), Some("hear me this"));
-    pair.simple("drop table if exists no_such_table");
+    // DO is refused: it might touch any table.
+    let replies = pair.simple("drop table if exists no_such_table");
+    assert_eq!(replies[0].field(b'M').as_deref(), Some("table \"no_such_table\" does not exist, skipping"));
     pair.extended("rollback", &Parameters::NONE);
 }
 
