@@ -249,7 +249,7 @@ def psycopg_notices_and_settings():
     def act(connection):
         heard = []
         connection.add_notice_handler(lambda diag: heard.append((diag.severity, diag.message_primary)))
-        connection.execute("do $$ begin raise notice 'heard'; end $$")
+        connection.execute("drop table if exists no_such_table")
         connection.execute("set application_name = 'compare'")
         connection.execute("set timezone = 'Asia/Tokyo'")
         connection.commit()
