@@ -247,8 +247,7 @@ const ERRORS: &[&str] = &[
     "select 'ü', nothing from matches where organization_id = 42",
     "insert into accounts (organization_id, balance) values (42, -1)",
     "insert into accounts (organization_id) values (42)",
-    "insert into matches (organization_id, match_id, home, away, played_on, spectators)
-        values (42, 1, 'a', 'b', '2025-01-01', 1)",
+    "insert into matches (organization_id, match_id, home, away, played_on, spectators) values (42, 1, 'a', 'b', '2025-01-01', 1)",
     "update accounts set balance = 'x' where organization_id = 42",
     "select no_such_function(1)",
     "select 'unfinished",
@@ -342,8 +341,8 @@ fn transactions_are_the_same() {
         "select balance from accounts where organization_id = 1001",
         "commit",
         "begin isolation level serializable read only",
-        "select note from accounts where organization_id = 1001",
         "show transaction_isolation",
+        "select note from accounts where organization_id = 1001",
         "update accounts set note = '' where organization_id = 1001",
         "select 'refused, because the transaction has failed'",
         "commit",
@@ -481,10 +480,10 @@ fn copy_is_the_same() {
 #[test]
 fn notices_are_the_same() {
     let mut pair = Pair::connect();
+    // DO is refused: it might touch any table.
     let replies = pair.simple("drop table if exists no_such_table");
-    let message = replies[0].field(b'M');
     assert_eq!(
-        message.as_deref(),
+        replies[0].field(b'M').as_deref(),
         Some("table \"no_such_table\" does not exist, skipping")
     );
     pair.extended("rollback", &Parameters::NONE);

@@ -210,13 +210,12 @@ impl Planner<'_> {
         match unread {
             Unread::Limit(error) => error,
             Unread::Construct(construct) => unread_construct(&construct, listed),
-            // Not 42601: PostgreSQL may well read it.
-            Unread::Syntax { message } => PgError::refusal(
-                format!(
-                    "Trunkline could not read this statement, which names \"{listed}\": {message}"
-                ),
-                "if PostgreSQL accepts it, write it in another way, or run it on the shard directly",
-            ),
+            // The session asks a server for a second opinion: where that can read it, this is a refusal.
+            Unread::Syntax { message } => PgError::client(
+                SqlState::SYNTAX_ERROR,
+                format!("Trunkline could not read this statement, which names \"{listed}\": {message}"),
+            )
+            .with_hint("if PostgreSQL accepts it, write it in another way, or run it on the shard directly"),
         }
     }
 
