@@ -30,7 +30,7 @@ fn cluster() -> &'static Cluster {
 fn start(top: &str) -> Proxy {
     let options = ProxyOptions {
         top: top.to_owned(),
-        database: "    pool: { size: 1, wait: 300ms }".to_owned(),
+        database: "    pool: { size: 1, wait: 1500ms }".to_owned(),
         tables: vec!["accounts".to_owned()],
         ..ProxyOptions::default()
     };
@@ -85,7 +85,8 @@ fn a_good_file_takes_effect_and_a_bad_one_does_not() {
     fs::write(&proxy.config, good.replace("size: 1", "size: 2").replace(database, &second)).unwrap();
     proxy.signal("HUP");
     eventually("the good file is taken", || proxy.log().contains("configuration reloaded"));
-    assert_eq!(code(&client.simple("select 1").unwrap()), None);
+    let replies = client.simple("select 1").unwrap();
+    assert_eq!(code(&replies), None, "{replies:?}");
     // The transaction that was open goes on.
     assert_eq!(code(&holder.simple("select 1").unwrap()), None);
     assert_eq!(holder.simple("commit").unwrap()[0].body, b"COMMIT\0");
