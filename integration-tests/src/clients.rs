@@ -15,7 +15,10 @@ pub struct Pair {
 
 impl Pair {
     pub fn connect(subject: u16, oracle: u16, parameters: &[(&str, &str)]) -> Self {
-        let parameters: Vec<_> = [("database", APP)].into_iter().chain(parameters.iter().copied()).collect();
+        let parameters: Vec<_> = [("database", APP)]
+            .into_iter()
+            .chain(parameters.iter().copied())
+            .collect();
         Self {
             subject: Wire::connect_as(subject, APP, APP, &parameters).unwrap(),
             oracle: Wire::connect_as(oracle, APP, APP, &parameters).unwrap(),
@@ -23,11 +26,18 @@ impl Pair {
     }
 
     /// Does the same on both sides, compares every message, and returns the subject's.
-    pub fn same(&mut self, what: &str, act: impl Fn(&mut Wire) -> io::Result<Vec<Reply>>) -> Vec<Reply> {
-        let expected = act(&mut self.oracle).unwrap_or_else(|error| panic!("oracle, {what}: {error}"));
+    pub fn same(
+        &mut self,
+        what: &str,
+        act: impl Fn(&mut Wire) -> io::Result<Vec<Reply>>,
+    ) -> Vec<Reply> {
+        let expected =
+            act(&mut self.oracle).unwrap_or_else(|error| panic!("oracle, {what}: {error}"));
         let found = act(&mut self.subject).unwrap_or_else(|error| panic!("{what}: {error}"));
         if expected != found {
-            let at = (0..).find(|n| expected.get(*n) != found.get(*n)).unwrap_or_default();
+            let at = (0..)
+                .find(|n| expected.get(*n) != found.get(*n))
+                .unwrap_or_default();
             panic!(
                 "{what}\nmessage {at}: expected {:?}\n           found    {:?}\nall expected {expected:?}\nall found    {found:?}",
                 expected.get(at),
@@ -49,14 +59,24 @@ impl Pair {
 /// Plays lines like `a> select 1`: each name is a client, connected when it first speaks. `a!` leaves.
 pub fn play(subject: u16, oracle: u16, lines: &str) {
     let mut clients = BTreeMap::new();
-    for (number, line) in lines.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty()) {
+    for (number, line) in lines
+        .lines()
+        .map(str::trim)
+        .enumerate()
+        .filter(|(_, line)| !line.is_empty())
+    {
         let (name, rest) = line.split_at(1);
         if rest == "!" {
             clients.remove(name);
             continue;
         }
-        let sql = rest.strip_prefix('>').unwrap_or_else(|| panic!("line {number} has no client: {line}")).trim();
-        let pair = clients.entry(name.to_owned()).or_insert_with(|| Pair::connect(subject, oracle, &[]));
+        let sql = rest
+            .strip_prefix('>')
+            .unwrap_or_else(|| panic!("line {number} has no client: {line}"))
+            .trim();
+        let pair = clients
+            .entry(name.to_owned())
+            .or_insert_with(|| Pair::connect(subject, oracle, &[]));
         let what = format!("line {number}: {line}");
         pair.same(&what, |wire| wire.simple(sql));
     }

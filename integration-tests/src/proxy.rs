@@ -30,6 +30,8 @@ pub struct ProxyOptions {
     pub tables: Vec<String>,
     /// Reference tables besides the sample's.
     pub reference_tables: Vec<String>,
+    /// Keyspaces besides the sample's, indented by six.
+    pub keyspaces: String,
     pub environment: Vec<(String, String)>,
     /// Whole lines: users besides the tests' own.
     pub users: String,
@@ -233,13 +235,18 @@ databases:
         logical_shards: {LOGICAL_SHARDS}
         placement:
 {placement}        tables: [ {tables} ]
-    reference_tables: [ {reference} ]
+{keyspaces}    reference_tables: [ {reference} ]
 {database}
 ",
         top = options.top,
         users = options.users,
-        listen = options.listen.as_ref().map(|address| format!(", \"{address}\"")).unwrap_or_default(),
+        listen = options
+            .listen
+            .as_ref()
+            .map(|address| format!(", \"{address}\""))
+            .unwrap_or_default(),
         database = options.database,
+        keyspaces = options.keyspaces,
         tables = list(&SHARDED_TABLES, &options.tables),
         reference = list(&REFERENCE_TABLES, &options.reference_tables),
     )

@@ -209,8 +209,14 @@ impl Wire {
         loop {
             let reply = self.reply()?;
             if reply.tag == b'S' {
-                let mut fields = reply.body.split(|byte| *byte == 0).map(|field| String::from_utf8_lossy(field).into_owned());
-                let (name, value) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
+                let mut fields = reply
+                    .body
+                    .split(|byte| *byte == 0)
+                    .map(|field| String::from_utf8_lossy(field).into_owned());
+                let (name, value) = (
+                    fields.next().unwrap_or_default(),
+                    fields.next().unwrap_or_default(),
+                );
                 self.parameters.retain(|(known, _)| *known != name);
                 self.parameters.push((name, value));
                 continue;
@@ -231,7 +237,9 @@ impl Wire {
     /// The data of a COPY and its end, in one write.
     pub fn send_copy(&mut self, data: &[u8]) -> io::Result<()> {
         let mut out = BytesMut::new();
-        frontend::CopyData::new(data).map_err(io::Error::other)?.write(&mut out);
+        frontend::CopyData::new(data)
+            .map_err(io::Error::other)?
+            .write(&mut out);
         frontend::copy_done(&mut out);
         self.send(&out)
     }

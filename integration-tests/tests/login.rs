@@ -55,7 +55,17 @@ fn world() -> &'static World {
 fn make_certificate(cluster: &Cluster, name: &str) {
     let file = |extension: &str| cluster.scratch.path().join(format!("{name}.{extension}"));
     let output = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"])
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+        ])
         .args(["-addext", "subjectAltName=IP:127.0.0.1", "-keyout"])
         .arg(file("key"))
         .arg("-out")
@@ -70,7 +80,8 @@ fn make_certificate(cluster: &Cluster, name: &str) {
 
 fn column(replies: &[Reply]) -> Vec<String> {
     let rows = replies.iter().filter(|reply| reply.tag == b'D');
-    rows.map(|row| String::from_utf8_lossy(&row.body[6..]).into_owned()).collect()
+    rows.map(|row| String::from_utf8_lossy(&row.body[6..]).into_owned())
+        .collect()
 }
 
 fn login(port: u16, user: &str, password: &str) -> std::io::Result<Wire> {
@@ -88,23 +99,53 @@ fn every_method_works() {
         world.verifier
     );
     let environment = vec![("SECRET".to_owned(), "hidden".to_owned())];
-    let proxy = Proxy::start(&world.cluster, &ProxyOptions { users, environment, ..ProxyOptions::default() });
+    let proxy = Proxy::start(
+        &world.cluster,
+        &ProxyOptions {
+            users,
+            environment,
+            ..ProxyOptions::default()
+        },
+    );
     for user in ["app", "hashed", "plain", "verified"] {
-        let mut wire = login(proxy.port, user, user).unwrap_or_else(|error| panic!("{user}: {error}"));
+        let mut wire =
+            login(proxy.port, user, user).unwrap_or_else(|error| panic!("{user}: {error}"));
         assert_eq!(column(&wire.simple("select current_user").unwrap()), [user]);
         assert!(login(proxy.port, user, "wrong").is_err());
         assert!(login(proxy.port, user, "").is_err());
     }
     // A user the server does not know is let in by the proxy and refused by the shard, which is said.
-    let told = psql(&format!("postgresql://secret:hidden@127.0.0.1:{}/app", proxy.port), &[]).unwrap_err();
+    let told = psql(
+        &format!("postgresql://secret:hidden@127.0.0.1:{}/app", proxy.port),
+        &[],
+    )
+    .unwrap_err();
     assert!(told.contains("shard s1"), "{told}");
     // Wrong passwords and unknown users look alike; a user sees only its databases.
-    let wrong = psql(&format!("postgresql://app:wrong@127.0.0.1:{}/app", proxy.port), &[]).unwrap_err();
-    let unknown = psql(&format!("postgresql://nobody:wrong@127.0.0.1:{}/app", proxy.port), &[]).unwrap_err();
-    assert!(wrong.contains("password authentication failed for user \"app\""), "{wrong}");
+    let wrong = psql(
+        &format!("postgresql://app:wrong@127.0.0.1:{}/app", proxy.port),
+        &[],
+    )
+    .unwrap_err();
+    let unknown = psql(
+        &format!("postgresql://nobody:wrong@127.0.0.1:{}/app", proxy.port),
+        &[],
+    )
+    .unwrap_err();
+    assert!(
+        wrong.contains("password authentication failed for user \"app\""),
+        "{wrong}"
+    );
     assert_eq!(wrong.replace("\"app\"", "\"nobody\""), unknown);
-    let nowhere = psql(&format!("postgresql://app:app@127.0.0.1:{}/nowhere", proxy.port), &[]).unwrap_err();
-    assert!(nowhere.contains("database \"nowhere\" does not exist"), "{nowhere}");
+    let nowhere = psql(
+        &format!("postgresql://app:app@127.0.0.1:{}/nowhere", proxy.port),
+        &[],
+    )
+    .unwrap_err();
+    assert!(
+        nowhere.contains("database \"nowhere\" does not exist"),
+        "{nowhere}"
+    );
     let log = proxy.log();
     for secret in ["hidden", &world.verifier, "verified\"", "wrong"] {
         assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
@@ -114,10 +155,16 @@ fn every_method_works() {
 
 fn psql(uri: &str, arguments: &[&str]) -> Result<String, String> {
     let mut command = Command::new("psql");
-    command.args(["-X", "-A", "-t", "-d", uri, "-c", "select current_user"]).args(arguments);
+    command
+        .args(["-X", "-A", "-t", "-d", uri, "-c", "select current_user"])
+        .args(arguments);
     let output = command.env("PGCONNECT_TIMEOUT", "20").output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    if output.status.success() {
+        Ok(text(&output.stdout))
+    } else {
+        Err(text(&output.stderr))
+    }
 }
 
 #[test]
@@ -125,8 +172,17 @@ fn unix_sockets() {
     let world = world();
     let directory = world.cluster.scratch.path();
     let listen = Some(directory.join(".s.PGSQL.7777").display().to_string());
-    let proxy = Proxy::start(&world.cluster, &ProxyOptions { listen, ..ProxyOptions::default() });
-    let uri = format!("postgresql://app:app@/app?host={}&port=7777", directory.display());
+    let proxy = Proxy::start(
+        &world.cluster,
+        &ProxyOptions {
+            listen,
+            ..ProxyOptions::default()
+        },
+    );
+    let uri = format!(
+        "postgresql://app:app@/app?host={}&port=7777",
+        directory.display()
+    );
     assert_eq!(psql(&uri, &[]).as_deref(), Ok("app"));
     assert!(psql(&uri.replace("app:app", "app:wrong"), &[]).is_err());
     // The same towards the server.
@@ -138,23 +194,56 @@ fn unix_sockets() {
     }
     let before = fs::read_to_string(&proxy.config).unwrap();
     let tcp = format!("127.0.0.1:{}", server.port());
-    fs::write(&proxy.config, before.replace(&tcp, &format!("{socket}:{}", server.port()))).unwrap();
-    let output = Command::new(binary()).args(["check", "-c"]).arg(&proxy.config).output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "no table is there: {output:?}");
-    assert!(!String::from_utf8_lossy(&output.stdout).contains("cannot be reached"), "{output:?}");
+    fs::write(
+        &proxy.config,
+        before.replace(&tcp, &format!("{socket}:{}", server.port())),
+    )
+    .unwrap();
+    let output = Command::new(binary())
+        .args(["check", "-c"])
+        .arg(&proxy.config)
+        .output()
+        .unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "no table is there: {output:?}"
+    );
+    assert!(
+        !String::from_utf8_lossy(&output.stdout).contains("cannot be reached"),
+        "{output:?}"
+    );
     proxy.signal("HUP");
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
     let address = "select coalesce(host(inet_server_addr()), 'socket')";
-    let asked = || login(proxy.port, "app", "app").ok().and_then(|mut wire| wire.simple(address).ok()).map(|replies| column(&replies));
+    let asked = || {
+        login(proxy.port, "app", "app")
+            .ok()
+            .and_then(|mut wire| wire.simple(address).ok())
+            .map(|replies| column(&replies))
+    };
     while asked() != Some(vec!["socket".to_owned()]) {
-        assert!(std::time::Instant::now() < deadline, "{:?}\n{}", asked(), proxy.log());
+        assert!(
+            std::time::Instant::now() < deadline,
+            "{:?}\n{}",
+            asked(),
+            proxy.log()
+        );
     }
 }
 
 #[test]
 fn tls_towards_the_servers() {
     let world = world();
-    let ca = |name: &str| world.cluster.scratch.path().join(name).display().to_string();
+    let ca = |name: &str| {
+        world
+            .cluster
+            .scratch
+            .path()
+            .join(name)
+            .display()
+            .to_string()
+    };
     let (right, wrong) = (ca("server.crt"), ca("other.crt"));
     for (tls, encrypted) in [
         ("mode: disable".to_owned(), "f"),
@@ -164,18 +253,34 @@ fn tls_towards_the_servers() {
         (format!("mode: verify-full, ca: {right}"), "t"),
     ] {
         let database = format!("    server_tls: {{ {tls} }}");
-        let proxy = Proxy::start(&world.cluster, &ProxyOptions { database, ..ProxyOptions::default() });
+        let proxy = Proxy::start(
+            &world.cluster,
+            &ProxyOptions {
+                database,
+                ..ProxyOptions::default()
+            },
+        );
         let mut wire = login(proxy.port, "app", "app").unwrap();
-        let ssl = wire.simple("select ssl from pg_stat_ssl where pid = pg_backend_pid()").unwrap();
+        let ssl = wire
+            .simple("select ssl from pg_stat_ssl where pid = pg_backend_pid()")
+            .unwrap();
         assert_eq!(column(&ssl), [encrypted], "{tls}");
         // Large answers, and a cancel, pass through TLS too.
-        let rows = wire.simple("select repeat('x', 100000) from generate_series(1, 100)").unwrap();
+        let rows = wire
+            .simple("select repeat('x', 100000) from generate_series(1, 100)")
+            .unwrap();
         assert_eq!(column(&rows).len(), 100);
         if encrypted == "t" {
-            let config = fs::read_to_string(&proxy.config).unwrap().replace(&tls, &format!("mode: verify-ca, ca: {wrong}"));
+            let config = fs::read_to_string(&proxy.config)
+                .unwrap()
+                .replace(&tls, &format!("mode: verify-ca, ca: {wrong}"));
             let path = proxy.config.with_file_name("wrong.yaml");
             fs::write(&path, config).unwrap();
-            let output = Command::new(binary()).args(["check", "-c"]).arg(&path).output().unwrap();
+            let output = Command::new(binary())
+                .args(["check", "-c"])
+                .arg(&path)
+                .output()
+                .unwrap();
             assert_eq!(output.status.code(), Some(1), "{output:?}");
             let told = String::from_utf8_lossy(&output.stdout);
             assert!(told.contains("certificate"), "{told}");

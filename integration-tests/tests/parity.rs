@@ -247,7 +247,8 @@ const ERRORS: &[&str] = &[
     "select 'ü', nothing from matches where organization_id = 42",
     "insert into accounts (organization_id, balance) values (42, -1)",
     "insert into accounts (organization_id) values (42)",
-    "insert into matches values (42, 1, 'a', 'b', '2025-01-01', 1)",
+    "insert into matches (organization_id, match_id, home, away, played_on, spectators)
+        values (42, 1, 'a', 'b', '2025-01-01', 1)",
     "update accounts set balance = 'x' where organization_id = 42",
     "select no_such_function(1)",
     "select 'unfinished",
@@ -279,7 +280,7 @@ fn writes_are_the_same_and_land_where_they_belong() {
     let mut pair = Pair::connect();
     for organization in 1..=60 {
         pair.simple(&format!(
-            "insert into accounts values ({organization}, 10, 'simple')"
+            "insert into accounts (organization_id, balance, note) values ({organization}, 10, 'simple')"
         ));
     }
     let insert = case(
@@ -300,12 +301,12 @@ fn writes_are_the_same_and_land_where_they_belong() {
             &[Value::Big(200_000)],
         ),
         case(
-            "insert into accounts values (62, 1, 'again') on conflict (organization_id)
+            "insert into accounts (organization_id, balance, note) values (62, 1, 'again') on conflict (organization_id)
               do update set balance = accounts.balance + 1 returning *",
             &[],
         ),
         case(
-            "insert into accounts values ('63'::bigint, 1) on conflict do nothing",
+            "insert into accounts (organization_id, balance) values ('63'::bigint, 1) on conflict do nothing",
             &[],
         ),
         case(
@@ -333,7 +334,7 @@ fn transactions_are_the_same() {
     let mut pair = Pair::connect();
     for sql in [
         "begin",
-        "insert into accounts values (1001, 1, 'kept')",
+        "insert into accounts (organization_id, balance, note) values (1001, 1, 'kept')",
         "savepoint here",
         "update accounts set balance = 99 where organization_id = 1001",
         "rollback to here",
@@ -341,8 +342,8 @@ fn transactions_are_the_same() {
         "select balance from accounts where organization_id = 1001",
         "commit",
         "begin isolation level serializable read only",
-        "show transaction_isolation",
         "select note from accounts where organization_id = 1001",
+        "show transaction_isolation",
         "update accounts set note = '' where organization_id = 1001",
         "select 'refused, because the transaction has failed'",
         "commit",
@@ -373,8 +374,8 @@ fn statements_in_one_string_are_the_same() {
         "select 1; select 2;",
         ";;",
         "select 1; select nothing; select 3",
-        "begin; insert into accounts values (2001, 1); commit; select count(*) from accounts where organization_id = 2001",
-        "insert into accounts values (2001, 2) on conflict do nothing; select 1 / 0",
+        "begin; insert into accounts (organization_id, balance) values (2001, 1); commit; select count(*) from accounts where organization_id = 2001",
+        "insert into accounts (organization_id, balance) values (2001, 2) on conflict do nothing; select 1 / 0",
         "begin; delete from accounts where organization_id = 2001; rollback",
         "select 'a;b'; select $$c;d$$ /* ; */; -- ;",
         "delete from accounts where organization_id = 2001",
@@ -480,9 +481,12 @@ fn copy_is_the_same() {
 #[test]
 fn notices_are_the_same() {
     let mut pair = Pair::connect();
-    let replies = pair.simple("do $$ begin raise notice 'hear % this', 'me'; end $$");
-    assert_eq!(replies[0].field(b'M').as_deref(), Some("hear me this"));
-    pair.simple("drop table if exists no_such_table");
+    let replies = pair.simple("drop table if exists no_such_table");
+    let message = replies[0].field(b'M');
+    assert_eq!(
+        message.as_deref(),
+        Some("table \"no_such_table\" does not exist, skipping")
+    );
     pair.extended("rollback", &Parameters::NONE);
 }
 

@@ -21,7 +21,10 @@ fn shared() -> &'static Cluster {
 }
 
 fn with_pool(cluster: &Cluster, pool: &str) -> Proxy {
-    let options = ProxyOptions { database: format!("    pool: {{ {pool} }}"), ..ProxyOptions::default() };
+    let options = ProxyOptions {
+        database: format!("    pool: {{ {pool} }}"),
+        ..ProxyOptions::default()
+    };
     Proxy::start(cluster, &options)
 }
 
@@ -35,7 +38,8 @@ fn error(replies: &[Reply]) -> Option<&Reply> {
 
 fn column(replies: &[Reply]) -> Vec<String> {
     let rows = replies.iter().filter(|reply| reply.tag == b'D');
-    rows.map(|row| String::from_utf8_lossy(&row.body[6..]).into_owned()).collect()
+    rows.map(|row| String::from_utf8_lossy(&row.body[6..]).into_owned())
+        .collect()
 }
 
 fn start(wire: &mut Wire, sql: &str) {
@@ -71,7 +75,8 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-const SLEEPING: &str = "select count(*) from pg_stat_activity where state = 'active' and query ~ '^select pg_sleep'";
+const SLEEPING: &str =
+    "select count(*) from pg_stat_activity where state = 'active' and query ~ '^select pg_sleep'";
 
 fn assert_sane(proxy: &Proxy) {
     assert!(!proxy.log().contains("panicked"), "{}", proxy.log());
@@ -86,7 +91,11 @@ fn who_waits_too_long_is_told() {
     let started = Instant::now();
     let replies = other.simple("select 1").unwrap();
     assert_eq!(code(&replies).as_deref(), Some("53300"), "{replies:?}");
-    assert!((300..3000).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
+    assert!(
+        (300..3000).contains(&started.elapsed().as_millis()),
+        "{:?}",
+        started.elapsed()
+    );
     // BEGIN alone holds nothing, and a wait that ends in time ends well.
     holder.simple("commit").unwrap();
     holder.simple("begin").unwrap();
@@ -97,29 +106,60 @@ fn who_waits_too_long_is_told() {
     thread::sleep(Duration::from_millis(80));
     holder.simple("commit").unwrap();
     assert_eq!(code(&third.replies().unwrap()), None);
-    assert_eq!(ask(shared().primary_port(0), "select count(*) from pg_stat_activity where usename = 'nobody'"), "0");
+    assert_eq!(
+        ask(
+            shared().primary_port(0),
+            "select count(*) from pg_stat_activity where usename = 'nobody'"
+        ),
+        "0"
+    );
     assert_sane(&proxy);
 }
 
 /// Connections of a role of its own, so that other tests do not count.
 #[test]
 fn connections_are_kept_and_replaced() {
-    let cluster = Cluster::start(&Setup { shards: 1, sample: None, ..Setup::default() });
+    let cluster = Cluster::start(&Setup {
+        shards: 1,
+        sample: None,
+        ..Setup::default()
+    });
     let port = cluster.primary_port(0);
     let proxy = with_pool(&cluster, "size: 3, min: 2, lifetime: 2s, idle: 1s");
-    let count = || ask(port, "select count(*) from pg_stat_activity where usename = 'app'");
+    let count = || {
+        ask(
+            port,
+            "select count(*) from pg_stat_activity where usename = 'app'",
+        )
+    };
     // A pool begins with its first statement.
-    Wire::connect(proxy.port).unwrap().simple("select 1").unwrap();
+    Wire::connect(proxy.port)
+        .unwrap()
+        .simple("select 1")
+        .unwrap();
     eventually("the minimum is kept", || count() == "2");
-    let pids = || ask(port, "select string_agg(pid::text, ' ' order by pid) from pg_stat_activity where usename = 'app'");
+    let pids = || {
+        ask(
+            port,
+            "select string_agg(pid::text, ' ' order by pid) from pg_stat_activity where usename = 'app'",
+        )
+    };
     let first = pids();
     let mut clients: Vec<_> = (0..6).map(|_| Wire::connect(proxy.port).unwrap()).collect();
-    clients.iter_mut().for_each(|client| start(client, "select pg_sleep(0.2)"));
+    clients
+        .iter_mut()
+        .for_each(|client| start(client, "select pg_sleep(0.2)"));
     eventually("never more than the size", || count() == "3");
-    clients.iter_mut().for_each(|client| assert_eq!(code(&client.replies().unwrap()), None));
+    clients
+        .iter_mut()
+        .for_each(|client| assert_eq!(code(&client.replies().unwrap()), None));
     assert_eq!(count(), "3");
-    eventually("idle ones are closed down to the minimum", || count() == "2");
-    eventually("old ones are replaced", || count() == "2" && first.split(' ').all(|pid| !pids().contains(pid)));
+    eventually("idle ones are closed down to the minimum", || {
+        count() == "2"
+    });
+    eventually("old ones are replaced", || {
+        count() == "2" && first.split(' ').all(|pid| !pids().contains(pid))
+    });
     assert_sane(&proxy);
 }
 
@@ -129,24 +169,39 @@ fn a_terminated_connection() {
     let mut client = Wire::connect(proxy.port).unwrap();
     let pid = column(&client.simple("select pg_backend_pid()").unwrap()).remove(0);
     // Idle: replaced, and the client does not notice.
-    ask(shared().primary_port(0), &format!("select pg_terminate_backend({pid}, 5000)"));
+    ask(
+        shared().primary_port(0),
+        &format!("select pg_terminate_backend({pid}, 5000)"),
+    );
     thread::sleep(Duration::from_millis(100));
     let pid = column(&client.simple("select pg_backend_pid()").unwrap()).remove(0);
     // In a transaction, idle.
     client.simple("begin").unwrap();
     client.simple("select 1").unwrap();
-    ask(shared().primary_port(0), &format!("select pg_terminate_backend({pid}, 5000)"));
+    ask(
+        shared().primary_port(0),
+        &format!("select pg_terminate_backend({pid}, 5000)"),
+    );
     let replies = client.simple("select 1").unwrap();
-    assert!(error(&replies).unwrap().field(b'M').unwrap().contains("s1"), "{replies:?}");
+    assert!(
+        error(&replies).unwrap().field(b'M').unwrap().contains("s1"),
+        "{replies:?}"
+    );
     assert_eq!(code(&replies).as_deref(), Some("08006"), "{replies:?}");
     assert_eq!(replies.last().unwrap().body, b"E");
-    assert_eq!(code(&client.simple("select 1").unwrap()).as_deref(), Some("25P02"));
+    assert_eq!(
+        code(&client.simple("select 1").unwrap()).as_deref(),
+        Some("25P02")
+    );
     assert_eq!(client.simple("commit").unwrap()[0].body, b"ROLLBACK\0");
     // While a statement runs.
     let pid = column(&client.simple("select pg_backend_pid()").unwrap()).remove(0);
     start(&mut client, "select pg_sleep(20)");
     thread::sleep(Duration::from_millis(300));
-    ask(shared().primary_port(0), &format!("select pg_terminate_backend({pid}, 5000)"));
+    ask(
+        shared().primary_port(0),
+        &format!("select pg_terminate_backend({pid}, 5000)"),
+    );
     let replies = client.replies().unwrap();
     assert_eq!(code(&replies).as_deref(), Some("08006"), "{replies:?}");
     assert_eq!(replies.last().unwrap().body, b"I");
@@ -156,7 +211,11 @@ fn a_terminated_connection() {
 
 #[test]
 fn servers_come_and_go() {
-    let mut cluster = Cluster::start(&Setup { replicas: 1, shards: 2, ..Setup::default() });
+    let mut cluster = Cluster::start(&Setup {
+        replicas: 1,
+        shards: 2,
+        ..Setup::default()
+    });
     let id = (cluster.organization_on(0), cluster.organization_on(1));
     let proxy = with_pool(&cluster, "size: 3, wait: 2s, connect: 2s");
     let sql = |id: i64| format!("select name from organizations where organization_id = {id}");
@@ -169,14 +228,22 @@ fn servers_come_and_go() {
     // A restart between two statements.
     cluster.shards[1].server_mut(0).stop(Shutdown::Fast);
     cluster.shards[1].start(0).unwrap();
-    eventually("the server is back", || code(&other.simple(&sql(id.1)).unwrap()).is_none());
+    eventually("the server is back", || {
+        code(&other.simple(&sql(id.1)).unwrap()).is_none()
+    });
     assert_eq!(code(&client.simple(&sql(id.1)).unwrap()), None);
     // A crash: the shard's statements fail, the others do not.
     client.simple("begin").unwrap();
     client.simple(&sql(id.1)).unwrap();
     cluster.shards[1].server_mut(0).kill();
-    assert_eq!(code(&client.simple("select 1").unwrap()).as_deref(), Some("08006"));
-    assert_eq!(code(&client.simple(&sql(id.0)).unwrap()).as_deref(), Some("25P02"));
+    assert_eq!(
+        code(&client.simple("select 1").unwrap()).as_deref(),
+        Some("08006")
+    );
+    assert_eq!(
+        code(&client.simple(&sql(id.0)).unwrap()).as_deref(),
+        Some("25P02")
+    );
     assert_eq!(client.simple("rollback").unwrap()[0].body, b"ROLLBACK\0");
     assert_eq!(code(&client.simple(&sql(id.0)).unwrap()), None);
     let replies = other.simple(&sql(id.1)).unwrap();
@@ -185,9 +252,21 @@ fn servers_come_and_go() {
     assert_eq!(code(&other.simple(&sql(id.0)).unwrap()), None);
     cluster.shards[1].promote(1).unwrap();
     let promoted = Instant::now();
-    eventually("statements work after the promotion", || code(&client.simple(&sql(id.1)).unwrap()).is_none());
+    eventually("statements work after the promotion", || {
+        code(&client.simple(&sql(id.1)).unwrap()).is_none()
+    });
     println!("worked {:?} after the promotion", promoted.elapsed());
-    assert_eq!(code(&client.simple(&format!("update organizations set name = 'new' where organization_id = {}", id.1)).unwrap()), None);
+    assert_eq!(
+        code(
+            &client
+                .simple(&format!(
+                    "update organizations set name = 'new' where organization_id = {}",
+                    id.1
+                ))
+                .unwrap()
+        ),
+        None
+    );
     assert_eq!(code(&other.simple(&sql(id.1)).unwrap()), None);
     assert_sane(&proxy);
 }
@@ -266,10 +345,23 @@ fn a_client_that_vanishes_has_its_statement_canceled() {
     let proxy = with_pool(shared(), "size: 1, wait: 5s");
     let mut client = Wire::connect(proxy.port).unwrap();
     start(&mut client, "select pg_sleep(31)");
-    let sleeping = || ask(shared().primary_port(0), &SLEEPING.replace("pg_sleep", "pg_sleep.31"));
+    let sleeping = || {
+        ask(
+            shared().primary_port(0),
+            &SLEEPING.replace("pg_sleep", "pg_sleep.31"),
+        )
+    };
     eventually("it runs", || sleeping() == "1");
     drop(client);
     eventually("it is canceled", || sleeping() == "0");
-    assert_eq!(code(&Wire::connect(proxy.port).unwrap().simple("select 1").unwrap()), None);
+    assert_eq!(
+        code(
+            &Wire::connect(proxy.port)
+                .unwrap()
+                .simple("select 1")
+                .unwrap()
+        ),
+        None
+    );
     assert_sane(&proxy);
 }

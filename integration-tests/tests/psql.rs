@@ -61,9 +61,8 @@ select name, country from organizations where organization_id = 3 \gdesc
 ",
     ),
     (
-        "prepared statements of psql",
+        "errors in a psql session's transactions",
         r"
-prepare one (bigint) as select name from organizations where organization_id = $1;
 deallocate all;
 \set AUTOCOMMIT off
 select 1;
@@ -80,7 +79,7 @@ commit;
         "writes and transactions",
         r"
 begin;
-insert into accounts values (1, 10, 'psql') returning *;
+insert into accounts (organization_id, balance, note) values (1, 10, 'psql') returning *;
 savepoint a;
 update accounts set balance = -1 where organization_id = 1;
 rollback to a;
@@ -106,7 +105,7 @@ delete from notes where note_id >= 100;
 \set FETCH_COUNT 3
 select detection_id from detections where organization_id = 7 order by 1 limit 10;
 \unset FETCH_COUNT
-do $$ begin raise notice 'heard'; raise warning 'and warned'; end $$;
+drop table if exists no_such_table;
 ",
     ),
     (

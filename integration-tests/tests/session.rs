@@ -16,7 +16,8 @@ fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {
         Cluster::start(&Setup {
-            everywhere: "create table accounts (organization_id bigint primary key, balance int not null
+            everywhere:
+                "create table accounts (organization_id bigint primary key, balance int not null
                                                 check (balance >= 0), note text);
                          create schema other; create table other.here (what text);",
             default_shard: "create table notes (note_id int primary key, body text);
@@ -54,11 +55,18 @@ fn pair(proxy: &Proxy) -> Pair {
 fn key(value: &'static [u8]) -> Parameters<'static> {
     // Leaked on purpose: a handful of bytes in a test.
     let values: &'static [Option<&'static [u8]>] = Box::leak(Box::new([Some(value)]));
-    Parameters { types: &[20], values, ..Parameters::NONE }
+    Parameters {
+        types: &[20],
+        values,
+        ..Parameters::NONE
+    }
 }
 
 fn code(replies: &[Reply]) -> Option<String> {
-    replies.iter().find(|reply| reply.tag == b'E').and_then(|error| error.field(b'C'))
+    replies
+        .iter()
+        .find(|reply| reply.tag == b'E')
+        .and_then(|error| error.field(b'C'))
 }
 
 fn tags(replies: &[Reply]) -> String {
@@ -68,7 +76,8 @@ fn tags(replies: &[Reply]) -> String {
 /// The first column of the rows, as text.
 fn column(replies: &[Reply]) -> Vec<String> {
     let rows = replies.iter().filter(|reply| reply.tag == b'D');
-    rows.map(|row| String::from_utf8_lossy(&row.body[6..]).into_owned()).collect()
+    rows.map(|row| String::from_utf8_lossy(&row.body[6..]).into_owned())
+        .collect()
 }
 
 /// Organizations on the first and on the second shard.
@@ -288,14 +297,28 @@ fn startup_parameters_are_the_session_s_own() {
     let oracle = cluster().oracle.port();
     let started: &[&[(&str, &str)]] = &[
         &[("application_name", "first"), ("DateStyle", "German")],
-        &[("options", "-c search_path=other,\\ public --work_mem=5MB"), ("TimeZone", "Asia/Tokyo")],
-        &[("extra_float_digits", "2"), ("search_path", "\"$user\", other"), ("application_name", "x'y\\z")],
+        &[
+            ("options", "-c search_path=other,\\ public --work_mem=5MB"),
+            ("TimeZone", "Asia/Tokyo"),
+        ],
+        &[
+            ("extra_float_digits", "2"),
+            ("search_path", "\"$user\", other"),
+            ("application_name", "x'y\\z"),
+        ],
         &[("client_encoding", "UTF8"), ("statement_timeout", "9000")],
         &[],
     ];
-    let mut pairs: Vec<_> = started.iter().map(|parameters| Pair::connect(proxy.port, oracle, parameters)).collect();
+    let mut pairs: Vec<_> = started
+        .iter()
+        .map(|parameters| Pair::connect(proxy.port, oracle, parameters))
+        .collect();
     let questions = [
-        "show datestyle", "show search_path", "show work_mem", "show timezone", "show extra_float_digits",
+        "show datestyle",
+        "show search_path",
+        "show work_mem",
+        "show timezone",
+        "show extra_float_digits",
         "show statement_timeout",
     ];
     for _ in 0..2 {
@@ -303,7 +326,10 @@ fn startup_parameters_are_the_session_s_own() {
             for question in questions {
                 pair.simple(question);
             }
-            if parameters.iter().any(|(name, _)| *name == "application_name") {
+            if parameters
+                .iter()
+                .any(|(name, _)| *name == "application_name")
+            {
                 pair.simple("show application_name");
             }
             pair.simple("set datestyle to 'SQL, DMY'");
@@ -323,17 +349,44 @@ fn startup_parameters_are_the_session_s_own() {
     for (pair, _) in pairs.iter_mut().zip(started) {
         pair.simple("set work_mem to '7MB'");
         pair.simple("discard all");
-        questions.iter().for_each(|question| drop(pair.simple(question)));
+        questions
+            .iter()
+            .for_each(|question| drop(pair.simple(question)));
         let value = |wire: &Wire, name: &str| {
-            wire.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+            wire.parameters
+                .iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value.clone())
         };
-        for name in ["DateStyle", "TimeZone", "client_encoding", "server_version", "integer_datetimes"] {
-            assert_eq!(value(&pair.subject, name), value(&pair.oracle, name), "{name}");
+        for name in [
+            "DateStyle",
+            "TimeZone",
+            "client_encoding",
+            "server_version",
+            "integer_datetimes",
+        ] {
+            assert_eq!(
+                value(&pair.subject, name),
+                value(&pair.oracle, name),
+                "{name}"
+            );
         }
     }
     assert_eq!(
-        Wire::connect_as(proxy.port, "app", "app", &[("database", "app"), ("work_mem", "nonsense")]).is_err(),
-        Wire::connect_as(oracle, "app", "app", &[("database", "app"), ("work_mem", "nonsense")]).is_err(),
+        Wire::connect_as(
+            proxy.port,
+            "app",
+            "app",
+            &[("database", "app"), ("work_mem", "nonsense")]
+        )
+        .is_err(),
+        Wire::connect_as(
+            oracle,
+            "app",
+            "app",
+            &[("database", "app"), ("work_mem", "nonsense")]
+        )
+        .is_err(),
     );
     assert_sane(&proxy);
 }
@@ -343,28 +396,78 @@ fn startup_parameters_are_the_session_s_own() {
 fn parameter_status_is_reported() {
     let proxy = proxy(TIGHT);
     let oracle = cluster().oracle.port();
-    let mut clients: Vec<Pair> = (0..2).map(|_| Pair::connect(proxy.port, oracle, &[("application_name", "start")])).collect();
+    let mut clients: Vec<Pair> = (0..2)
+        .map(|_| Pair::connect(proxy.port, oracle, &[("application_name", "start")]))
+        .collect();
     let believed = |wire: &mut Wire, sql: &str| {
         wire.simple_noting(sql).unwrap();
-        let mut known: Vec<_> = wire.parameters.iter().filter(|(name, _)| {
-            matches!(name.as_str(), "TimeZone" | "DateStyle" | "application_name" | "IntervalStyle" | "standard_conforming_strings")
-        }).cloned().collect();
+        let mut known: Vec<_> = wire
+            .parameters
+            .iter()
+            .filter(|(name, _)| {
+                matches!(
+                    name.as_str(),
+                    "TimeZone"
+                        | "DateStyle"
+                        | "application_name"
+                        | "IntervalStyle"
+                        | "standard_conforming_strings"
+                )
+            })
+            .cloned()
+            .collect();
         known.sort();
         known
     };
     for (client, sql) in [
         // Before its first shard a transaction's settings are not reported; from then on they are.
-        (0, "set timezone to 'Asia/Tokyo'"), (1, "select 1"), (1, "set datestyle to german"), (0, "select 1"),
-        (0, "begin"), (0, "set timezone to 'UTC'; select 1"), (0, "select 1"), (0, "rollback"), (0, "select 1"),
-        (1, "set application_name to 'changed'"), (0, "select 1"), (1, "reset application_name"),
-        (1, "begin"), (1, "set local timezone to 'America/New_York'; select 1"), (1, "select 1"), (1, "commit"), (1, "select 1"),
-        (0, "begin; set intervalstyle to iso_8601; commit"), (1, "select 1"), (0, "reset all"), (0, "discard all"), (1, "discard all"),
-        (0, "select 1"), (1, "select 1"),
+        (0, "set timezone to 'Asia/Tokyo'"),
+        (1, "select 1"),
+        (1, "set datestyle to german"),
+        (0, "select 1"),
+        (0, "begin"),
+        (0, "set timezone to 'UTC'; select 1"),
+        (0, "select 1"),
+        (0, "rollback"),
+        (0, "select 1"),
+        (1, "set application_name to 'changed'"),
+        (0, "select 1"),
+        (1, "reset application_name"),
+        (1, "begin"),
+        (1, "set local timezone to 'America/New_York'; select 1"),
+        (1, "select 1"),
+        (1, "commit"),
+        (1, "select 1"),
+        (0, "begin; set intervalstyle to iso_8601; commit"),
+        (1, "select 1"),
+        (0, "reset all"),
+        (0, "discard all"),
+        (1, "discard all"),
+        (0, "select 1"),
+        (1, "select 1"),
     ] {
         let pair = &mut clients[client];
-        let (expected, found) = (believed(&mut pair.oracle, sql), believed(&mut pair.subject, sql));
+        let (expected, found) = (
+            believed(&mut pair.oracle, sql),
+            believed(&mut pair.subject, sql),
+        );
         assert_eq!(expected, found, "client {client} after {sql}");
     }
+}
+
+/// DISCARD ALL behind a Describe: the connection it was described on still has the settings.
+#[test]
+fn discard_all_in_a_pipeline_leaves_nothing() {
+    let proxy = proxy(TIGHT);
+    let (mut a, mut b) = (pair(&proxy), pair(&proxy));
+    a.simple("set timezone to 'Asia/Tokyo'");
+    let mut script = Script::new();
+    script.parse("s", "select 1", &[]).describe_statement("s").flush();
+    script.parse("", "discard all", &[]).bind("", "", &Parameters::NONE).execute("", 0).sync();
+    a.run("described, then discarded", &script);
+    b.simple("show timezone");
+    a.simple("show timezone");
+    assert_sane(&proxy);
 }
 
 // ---- nothing of one client is visible to the next ----
@@ -374,22 +477,46 @@ fn what_would_stay_on_a_connection_is_refused() {
     let proxy = proxy(TIGHT);
     let mut wire = Wire::connect(proxy.port).unwrap();
     for sql in [
-        "create temp table t (a int)", "create temporary table t (a int)", "create local temp table t (a int)",
-        "create table pg_temp.t (a int)", "create temp view v as select 1", "create temp sequence s",
-        "select 1 as a into temp t", "select 1 as a into temporary table t", "create temp table t as select 1",
-        "select pg_advisory_lock(1)", "select pg_try_advisory_lock(1)", "select pg_catalog.pg_advisory_lock(1)",
-        "select \"pg_advisory_lock\"(1)", "select pg_advisory_lock_shared(1, 2)", "listen x",
-        "declare c cursor with hold for select 1", "declare c scroll cursor with hold for select 1",
-        "prepare p as select 1", "execute p",
-        "select set_config('timezone', 'Asia/Tokyo', false)", "select set_config('search_path', 'other', true)",
-        "set session authorization app", "load 'auto_explain'", "discard temp",
+        "create temp table t (a int)",
+        "create temporary table t (a int)",
+        "create local temp table t (a int)",
+        "create table pg_temp.t (a int)",
+        "create temp view v as select 1",
+        "create temp sequence s",
+        "select 1 as a into temp t",
+        "select 1 as a into temporary table t",
+        "create temp table t as select 1",
+        "select pg_advisory_lock(1)",
+        "select pg_try_advisory_lock(1)",
+        "select pg_catalog.pg_advisory_lock(1)",
+        "select \"pg_advisory_lock\"(1)",
+        "select pg_advisory_lock_shared(1, 2)",
+        "listen x",
+        "declare c cursor with hold for select 1",
+        "declare c scroll cursor with hold for select 1",
+        "prepare p as select 1",
+        "execute p",
+        "select set_config('timezone', 'Asia/Tokyo', false)",
+        "select set_config('search_path', 'other', true)",
+        "set session authorization app",
+        "load 'auto_explain'",
+        "discard temp",
     ] {
-        for replies in [wire.simple(sql).unwrap(), wire.extended(sql, &Parameters::NONE).unwrap()] {
-            assert_eq!(code(&replies).as_deref(), Some("0A000"), "{sql}: {replies:?}");
+        for replies in [
+            wire.simple(sql).unwrap(),
+            wire.extended(sql, &Parameters::NONE).unwrap(),
+        ] {
+            assert_eq!(
+                code(&replies).as_deref(),
+                Some("0A000"),
+                "{sql}: {replies:?}"
+            );
         }
     }
     let mut next = Wire::connect(proxy.port).unwrap();
-    let rows = next.simple("select count(*) from pg_locks where locktype = 'advisory'").unwrap();
+    let rows = next
+        .simple("select count(*) from pg_locks where locktype = 'advisory'")
+        .unwrap();
     assert_eq!(column(&rows), ["0"]);
 }
 
@@ -444,8 +571,13 @@ fn a_vanished_client_leaves_nothing() {
     // Frames without Sync.
     let mut wire = Wire::connect(proxy.port).unwrap();
     let mut script = Script::new();
-    script.parse("", "insert into notes values (901, 'x')", &[]).bind("", "", &Parameters::NONE);
-    script.execute("", 0).parse("left", "select 'left'", &[]).flush();
+    script
+        .parse("", "insert into notes values (901, 'x')", &[])
+        .bind("", "", &Parameters::NONE);
+    script
+        .execute("", 0)
+        .parse("left", "select 'left'", &[])
+        .flush();
     wire.send_script(&script).unwrap();
     for tag in *b"12C1" {
         assert_eq!(wire.reply().unwrap().tag, tag);
@@ -453,7 +585,10 @@ fn a_vanished_client_leaves_nothing() {
     drop(wire);
     next.simple("select count(*) from notes where note_id = 901");
     let mut script = Script::new();
-    script.bind("", "left", &Parameters::NONE).execute("", 0).sync();
+    script
+        .bind("", "left", &Parameters::NONE)
+        .execute("", 0)
+        .sync();
     next.run("a named statement of another", &script);
     let mut script = Script::new();
     script.bind("", "", &Parameters::NONE).execute("", 0).sync();
@@ -464,7 +599,10 @@ fn a_vanished_client_leaves_nothing() {
     let mut script = Script::new();
     script.describe_portal("p").sync();
     next.run("a portal of another", &script);
-    for sql in ["select count(*) from pg_prepared_statements where name !~ 'trunkline'", "select count(*) from pg_cursors"] {
+    for sql in [
+        "select count(*) from pg_prepared_statements where name !~ 'trunkline'",
+        "select count(*) from pg_cursors",
+    ] {
         next.simple(sql);
     }
     assert_sane(&proxy);
@@ -481,10 +619,20 @@ fn statements_of_many_clients_on_one_connection() {
         let mut script = Script::new();
         for name in 0..4 {
             // The same names with other texts in each client, and one text they share.
-            let sql = if name == 3 { "select 'shared', $1::bigint".to_owned() } else { format!("select 'client {number} statement {name}', $1::bigint") };
+            let sql = if name == 3 {
+                "select 'shared', $1::bigint".to_owned()
+            } else {
+                format!("select 'client {number} statement {name}', $1::bigint")
+            };
             script.parse(&format!("s{name}"), &sql, &[20]);
         }
-        script.parse("key", &format!("select name, {number} from organizations where organization_id = $1"), &[20]).sync();
+        script
+            .parse(
+                "key",
+                &format!("select name, {number} from organizations where organization_id = $1"),
+                &[20],
+            )
+            .sync();
         client.run("prepare", &script);
     }
     let values = [one.to_string(), two.to_string()];
@@ -493,9 +641,17 @@ fn statements_of_many_clients_on_one_connection() {
             for name in ["s0", "s1", "s2", "s3", "key"] {
                 for value in &values {
                     let values = [Some(value.as_bytes())];
-                    let parameters = Parameters { types: &[], values: &values, ..Parameters::NONE };
+                    let parameters = Parameters {
+                        types: &[],
+                        values: &values,
+                        ..Parameters::NONE
+                    };
                     let mut script = Script::new();
-                    script.bind("", name, &parameters).describe_portal("").execute("", 0).sync();
+                    script
+                        .bind("", name, &parameters)
+                        .describe_portal("")
+                        .execute("", 0)
+                        .sync();
                     client.run(&format!("round {round} {name}"), &script);
                 }
             }
@@ -505,12 +661,25 @@ fn statements_of_many_clients_on_one_connection() {
     for client in &mut clients {
         let mut script = Script::new();
         for name in ["s0", "s1", "s2", "s3", "s0", "s1"] {
-            script.bind("", name, &key(b"5")).describe_portal("").execute("", 0);
+            script
+                .bind("", name, &key(b"5"))
+                .describe_portal("")
+                .execute("", 0);
         }
         script.sync();
         client.run("one pipeline", &script);
         let mut script = Script::new();
-        script.close_statement("s0").parse("s0", "select 'again', $1::int", &[]).bind("", "s0", &Parameters { types: &[], ..key(b"6") });
+        script
+            .close_statement("s0")
+            .parse("s0", "select 'again', $1::int", &[])
+            .bind(
+                "",
+                "s0",
+                &Parameters {
+                    types: &[],
+                    ..key(b"6")
+                },
+            );
         script.execute("", 0).close_statement("never").sync();
         client.run("closed and parsed again", &script);
         client.simple("deallocate s1");
@@ -523,11 +692,18 @@ fn statements_of_many_clients_on_one_connection() {
         script.bind("", "s2", &key(b"5")).execute("", 0).sync();
         client.run("all deallocated", &script);
         let mut script = Script::new();
-        script.parse("s2", "select 2", &[]).bind("", "s2", &Parameters::NONE).execute("", 0).sync();
+        script
+            .parse("s2", "select 2", &[])
+            .bind("", "s2", &Parameters::NONE)
+            .execute("", 0)
+            .sync();
         client.run("prepared again", &script);
         client.simple("discard all");
         let mut script = Script::new();
-        script.bind("", "s2", &Parameters::NONE).execute("", 0).sync();
+        script
+            .bind("", "s2", &Parameters::NONE)
+            .execute("", 0)
+            .sync();
         client.run("discarded", &script);
     }
     assert_sane(&proxy);
@@ -556,24 +732,42 @@ fn a_failed_pipeline_leaves_no_wrong_belief() {
         a.run(&format!("round {round}"), &script);
         for n in (0..4).rev() {
             let mut script = Script::new();
-            script.bind("", &format!("s{n}"), none).execute("", 0).sync();
+            script
+                .bind("", &format!("s{n}"), none)
+                .execute("", 0)
+                .sync();
             a.run(&format!("after the error, round {round}, s{n}"), &script);
         }
     }
     // The unnamed statement after a skipped Parse.
     let mut script = Script::new();
-    script.parse("", "select 1/0", &[]).bind("", "", none).execute("", 0);
-    script.parse("", "select 'second'", &[]).bind("", "", none).execute("", 0).sync();
+    script
+        .parse("", "select 1/0", &[])
+        .bind("", "", none)
+        .execute("", 0);
+    script
+        .parse("", "select 'second'", &[])
+        .bind("", "", none)
+        .execute("", 0)
+        .sync();
     a.run("skipped unnamed", &script);
     let mut script = Script::new();
-    script.parse("", "select 'second'", &[]).bind("", "", none).execute("", 0).sync();
+    script
+        .parse("", "select 'second'", &[])
+        .bind("", "", none)
+        .execute("", 0)
+        .sync();
     a.run("parsed at last", &script);
     let mut script = Script::new();
     script.parse("", "select no_such_column", &[]).sync();
     a.run("wrong", &script);
     a.run("wrong again", &script);
     let mut script = Script::new();
-    script.parse("", "select no_such_column", &[]).bind("", "", none).execute("", 0).sync();
+    script
+        .parse("", "select no_such_column", &[])
+        .bind("", "", none)
+        .execute("", 0)
+        .sync();
     a.run("wrong, bound", &script);
     a.run("wrong, bound again", &script);
     assert_sane(&proxy);
@@ -584,9 +778,16 @@ fn parse_tells_errors_where_postgres_does() {
     let proxy = proxy(TIGHT);
     let mut a = pair(&proxy);
     for sql in [
-        "selec 1", "select nothing from organizations where organization_id = $1", "select * from no_such_table",
-        "select $1 + ", "select 1; select 2", "insert into accounts (organization_id, balance) values ($1, 'x'::int)", "select $0",
-        "select ü.x from organizations where organization_id = $1", "", "select $1::no_such_type",
+        "selec 1",
+        "select nothing from organizations where organization_id = $1",
+        "select * from no_such_table",
+        "select $1 + ",
+        "select 1; select 2",
+        "insert into accounts (organization_id, balance) values ($1, 'x'::int)",
+        "select $0",
+        "select ü.x from organizations where organization_id = $1",
+        "",
+        "select $1::no_such_type",
     ] {
         let mut script = Script::new();
         script.parse("", sql, &[]).describe_statement("").sync();
@@ -595,7 +796,10 @@ fn parse_tells_errors_where_postgres_does() {
         script.parse("named", sql, &[]).sync();
         a.run(sql, &script);
         let mut script = Script::new();
-        script.bind("", "named", &Parameters::NONE).execute("", 0).sync();
+        script
+            .bind("", "named", &Parameters::NONE)
+            .execute("", 0)
+            .sync();
         a.run(&format!("bound after: {sql}"), &script);
         let mut script = Script::new();
         script.close_statement("named").sync();
@@ -616,7 +820,13 @@ fn described_here_and_bound_there() {
                 a.simple("begin");
             }
             let mut script = Script::new();
-            script.parse(name, "select name, $2::text from organizations where organization_id = $1", &[]).describe_statement(name);
+            script
+                .parse(
+                    name,
+                    "select name, $2::text from organizations where organization_id = $1",
+                    &[],
+                )
+                .describe_statement(name);
             if sync {
                 script.sync();
                 a.run("described", &script);
@@ -629,9 +839,17 @@ fn described_here_and_bound_there() {
             }
             let id = id.to_string();
             let values = [Some(id.as_bytes()), Some(b"x" as &[u8])];
-            let parameters = Parameters { types: &[], values: &values, ..Parameters::NONE };
+            let parameters = Parameters {
+                types: &[],
+                values: &values,
+                ..Parameters::NONE
+            };
             let mut script = Script::new();
-            script.bind("", name, &parameters).describe_portal("").execute("", 0).sync();
+            script
+                .bind("", name, &parameters)
+                .describe_portal("")
+                .execute("", 0)
+                .sync();
             a.run("bound", &script);
             a.run("bound again", &script);
             let mut script = Script::new();
@@ -650,19 +868,33 @@ fn a_statement_whose_result_changes() {
     let proxy = proxy(TIGHT);
     let (mut a, mut b) = (pair(&proxy), pair(&proxy));
     let mut script = Script::new();
-    script.parse("s", "select * from changing", &[]).describe_statement("s").bind("", "s", &Parameters::NONE).execute("", 0).sync();
+    script
+        .parse("s", "select * from changing", &[])
+        .describe_statement("s")
+        .bind("", "s", &Parameters::NONE)
+        .execute("", 0)
+        .sync();
     a.run("prepared", &script);
     b.simple("alter table changing add column more text");
     let mut again = Script::new();
     again.bind("", "s", &Parameters::NONE).execute("", 0).sync();
     a.run("changed", &again);
     let mut script = Script::new();
-    script.close_statement("s").parse("s", "select * from changing", &[]).describe_statement("s").sync();
+    script
+        .close_statement("s")
+        .parse("s", "select * from changing", &[])
+        .describe_statement("s")
+        .sync();
     a.run("closed and prepared again", &script);
     a.run("again", &again);
     // Another client, which never saw the old shape.
     let mut script = Script::new();
-    script.parse("t", "select * from changing", &[]).describe_statement("t").bind("", "t", &Parameters::NONE).execute("", 0).sync();
+    script
+        .parse("t", "select * from changing", &[])
+        .describe_statement("t")
+        .bind("", "t", &Parameters::NONE)
+        .execute("", 0)
+        .sync();
     b.run("a fresh client", &script);
     b.simple("alter table changing drop column more");
     assert_sane(&proxy);
@@ -676,15 +908,33 @@ fn pipelines_are_transactions() {
     let mut a = pair(&proxy);
     let none = &Parameters::NONE;
     let mut script = Script::new();
-    script.parse("", "insert into notes values (910, 'rolled back')", &[]).bind("", "", none).execute("", 0);
-    script.parse("", "select 1/0", &[]).bind("", "", none).execute("", 0);
-    script.parse("", "insert into notes values (911, 'skipped')", &[]).bind("", "", none).execute("", 0).sync();
+    script
+        .parse("", "insert into notes values (910, 'rolled back')", &[])
+        .bind("", "", none)
+        .execute("", 0);
+    script
+        .parse("", "select 1/0", &[])
+        .bind("", "", none)
+        .execute("", 0);
+    script
+        .parse("", "insert into notes values (911, 'skipped')", &[])
+        .bind("", "", none)
+        .execute("", 0)
+        .sync();
     a.run("an error takes what went before with it", &script);
     a.simple("select count(*) from notes where note_id in (910, 911)");
 
     let mut script = Script::new();
-    script.parse("", "insert into notes values (912, 'kept')", &[]).bind("", "", none).execute("", 0).sync();
-    script.parse("", "select 1/0", &[]).bind("", "", none).execute("", 0).sync();
+    script
+        .parse("", "insert into notes values (912, 'kept')", &[])
+        .bind("", "", none)
+        .execute("", 0)
+        .sync();
+    script
+        .parse("", "select 1/0", &[])
+        .bind("", "", none)
+        .execute("", 0)
+        .sync();
     a.same("two transactions in one write", |wire| {
         wire.send_script(&script)?;
         let mut replies = wire.replies()?;
@@ -695,12 +945,25 @@ fn pipelines_are_transactions() {
 
     // Errors at every kind of message; everything up to Sync is skipped.
     let bad: &[fn(&mut Script)] = &[
-        |s| { s.bind("", "missing", &Parameters::NONE); },
-        |s| { s.describe_portal("missing"); },
-        |s| { s.describe_statement("missing"); },
-        |s| { s.execute("missing", 0); },
-        |s| { s.parse("", "selec", &[]); },
-        |s| { s.parse("twice", "select 1", &[]).parse("twice", "select 1", &[]); },
+        |s| {
+            s.bind("", "missing", &Parameters::NONE);
+        },
+        |s| {
+            s.describe_portal("missing");
+        },
+        |s| {
+            s.describe_statement("missing");
+        },
+        |s| {
+            s.execute("missing", 0);
+        },
+        |s| {
+            s.parse("", "selec", &[]);
+        },
+        |s| {
+            s.parse("twice", "select 1", &[])
+                .parse("twice", "select 1", &[]);
+        },
     ];
     for (number, break_it) in bad.iter().enumerate() {
         for begin in [false, true] {
@@ -708,10 +971,21 @@ fn pipelines_are_transactions() {
                 a.simple("begin");
             }
             let mut script = Script::new();
-            script.parse("", "insert into notes values (913, 'x')", &[]).bind("", "", none).execute("", 0);
+            script
+                .parse("", "insert into notes values (913, 'x')", &[])
+                .bind("", "", none)
+                .execute("", 0);
             break_it(&mut script);
-            script.parse("", "select 'skipped'", &[]).bind("", "", none).execute("", 0).query("select 'skipped too'");
-            script.describe_statement("").close_portal("").flush().sync();
+            script
+                .parse("", "select 'skipped'", &[])
+                .bind("", "", none)
+                .execute("", 0)
+                .query("select 'skipped too'");
+            script
+                .describe_statement("")
+                .close_portal("")
+                .flush()
+                .sync();
             a.run(&format!("error {number}, begin {begin}"), &script);
             a.simple("select count(*) from notes where note_id = 913");
             if begin {
@@ -734,29 +1008,68 @@ fn a_refusal_in_a_pipeline_rolls_back_what_went_before() {
         format!("insert into accounts (organization_id, balance) values ({two}, 1)"),
     ] {
         let mut script = Script::new();
-        script.parse("", &format!("insert into accounts (organization_id, balance) values ({one}, 1)"), &[]).bind("", "", none).execute("", 0);
-        script.parse("", &refused, &[]).bind("", "", none).execute("", 0);
-        script.parse("", "select 'skipped'", &[]).bind("", "", none).execute("", 0).sync();
+        script
+            .parse(
+                "",
+                &format!("insert into accounts (organization_id, balance) values ({one}, 1)"),
+                &[],
+            )
+            .bind("", "", none)
+            .execute("", 0);
+        script
+            .parse("", &refused, &[])
+            .bind("", "", none)
+            .execute("", 0);
+        script
+            .parse("", "select 'skipped'", &[])
+            .bind("", "", none)
+            .execute("", 0)
+            .sync();
         let replies = wire.run(&script).unwrap();
-        assert_eq!(code(&replies).as_deref(), Some("0A000"), "{refused} {replies:?}");
+        assert_eq!(
+            code(&replies).as_deref(),
+            Some("0A000"),
+            "{refused} {replies:?}"
+        );
         assert_eq!(tags(&replies), "12CEZ", "{replies:?}");
         for id in [one, two] {
-            let rows = wire.simple(&format!("select count(*) from accounts where organization_id = {id}")).unwrap();
+            let rows = wire
+                .simple(&format!(
+                    "select count(*) from accounts where organization_id = {id}"
+                ))
+                .unwrap();
             assert_eq!(column(&rows), ["0"], "after {refused}");
         }
     }
     // In a transaction block the block fails.
     wire.simple("begin").unwrap();
-    wire.simple(&format!("insert into accounts (organization_id, balance) values ({one}, 1)")).unwrap();
+    wire.simple(&format!(
+        "insert into accounts (organization_id, balance) values ({one}, 1)"
+    ))
+    .unwrap();
     let mut script = Script::new();
-    script.parse("", "select * from organizations", &[]).bind("", "", none).execute("", 0).sync();
+    script
+        .parse("", "select * from organizations", &[])
+        .bind("", "", none)
+        .execute("", 0)
+        .sync();
     let replies = wire.run(&script).unwrap();
     assert_eq!(replies.last().unwrap().body, b"E");
-    assert_eq!(code(&wire.simple("select 1").unwrap()).as_deref(), Some("25P02"));
-    assert_eq!(code(&wire.extended("select 1", none).unwrap()).as_deref(), Some("25P02"));
+    assert_eq!(
+        code(&wire.simple("select 1").unwrap()).as_deref(),
+        Some("25P02")
+    );
+    assert_eq!(
+        code(&wire.extended("select 1", none).unwrap()).as_deref(),
+        Some("25P02")
+    );
     let replies = wire.simple("commit").unwrap();
     assert_eq!(replies[0].body, b"ROLLBACK\0");
-    let rows = wire.simple(&format!("select count(*) from accounts where organization_id = {one}")).unwrap();
+    let rows = wire
+        .simple(&format!(
+            "select count(*) from accounts where organization_id = {one}"
+        ))
+        .unwrap();
     assert_eq!(column(&rows), ["0"]);
     assert_sane(&proxy);
 }
@@ -768,7 +1081,14 @@ fn portals_and_row_limits() {
     let mut a = pair(&proxy);
     let sql = format!("select match_id from matches where organization_id = {one} order by 1");
     let mut script = Script::new();
-    script.parse("", &sql, &[]).bind("", "", &Parameters::NONE).execute("", 2).execute("", 1).execute("", 0).execute("", 1).sync();
+    script
+        .parse("", &sql, &[])
+        .bind("", "", &Parameters::NONE)
+        .execute("", 2)
+        .execute("", 1)
+        .execute("", 0)
+        .execute("", 1)
+        .sync();
     a.run("suspended, then finished, then run again", &script);
     let mut script = Script::new();
     script.execute("", 1).sync();
@@ -776,10 +1096,19 @@ fn portals_and_row_limits() {
     for begin in ["begin", "begin; select 1"] {
         a.simple(begin);
         let mut script = Script::new();
-        script.parse("s", &sql, &[]).bind("p", "s", &Parameters::NONE).bind("q", "s", &Parameters::NONE).execute("p", 2).sync();
+        script
+            .parse("s", &sql, &[])
+            .bind("p", "s", &Parameters::NONE)
+            .bind("q", "s", &Parameters::NONE)
+            .execute("p", 2)
+            .sync();
         a.run("two portals", &script);
         let mut script = Script::new();
-        script.execute("q", 1).describe_portal("p").execute("p", 1).sync();
+        script
+            .execute("q", 1)
+            .describe_portal("p")
+            .execute("p", 1)
+            .sync();
         a.run("over a Sync", &script);
         a.simple("select name from pg_cursors order by 1");
         a.simple("fetch 1 from p");
@@ -803,30 +1132,84 @@ fn control_statements_in_the_extended_protocol() {
     let mut a = pair(&proxy);
     let none = &Parameters::NONE;
     for sql in [
-        "begin", "set local timezone to 'Asia/Tokyo'", "savepoint s", "select 1/0", "select 1", "rollback to s",
-        "show timezone", "commit", "commit", "begin isolation level repeatable read", "set datestyle to german",
-        "rollback", "show datestyle", "rollback and chain", "begin read only", "select 1", "commit and chain",
-        "show transaction_read_only", "insert into notes values (920)", "rollback and chain", "show transaction_read_only",
-        "end", "set local timezone to utc", "savepoint x", "", "-- only a comment", "set transaction read only", "deallocate all",
-        "reset all", "set no_such_setting to 1", "set work_mem to 'x'", "discard all",
+        "begin",
+        "set local timezone to 'Asia/Tokyo'",
+        "savepoint s",
+        "select 1/0",
+        "select 1",
+        "rollback to s",
+        "show timezone",
+        "commit",
+        "commit",
+        "begin isolation level repeatable read",
+        "set datestyle to german",
+        "rollback",
+        "show datestyle",
+        "rollback and chain",
+        "begin read only",
+        "select 1",
+        "commit and chain",
+        "show transaction_read_only",
+        "insert into notes values (920)",
+        "rollback and chain",
+        "show transaction_read_only",
+        "end",
+        "set local timezone to utc",
+        "savepoint x",
+        "",
+        "-- only a comment",
+        "set transaction read only",
+        "deallocate all",
+        "reset all",
+        "set no_such_setting to 1",
+        "set work_mem to 'x'",
+        "discard all",
     ] {
         a.same(sql, |wire| wire.extended(sql, none));
     }
     // Drivers send BEGIN and the first statement as one pipeline.
     let mut script = Script::new();
-    script.parse("", "begin", &[]).bind("", "", none).execute("", 0);
-    script.parse("", "select 1", &[]).bind("", "", none).execute("", 0).sync();
+    script
+        .parse("", "begin", &[])
+        .bind("", "", none)
+        .execute("", 0);
+    script
+        .parse("", "select 1", &[])
+        .bind("", "", none)
+        .execute("", 0)
+        .sync();
     a.run("begin and a statement", &script);
     let mut script = Script::new();
-    script.parse("", "select 2", &[]).bind("", "", none).execute("", 0);
-    script.parse("", "commit", &[]).bind("", "", none).execute("", 0).sync();
+    script
+        .parse("", "select 2", &[])
+        .bind("", "", none)
+        .execute("", 0);
+    script
+        .parse("", "commit", &[])
+        .bind("", "", none)
+        .execute("", 0)
+        .sync();
     a.run("a statement and commit", &script);
     let mut script = Script::new();
-    script.parse("b", "begin", &[]).describe_statement("b").parse("c", "commit", &[]).describe_statement("c").sync();
+    script
+        .parse("b", "begin", &[])
+        .describe_statement("b")
+        .parse("c", "commit", &[])
+        .describe_statement("c")
+        .sync();
     a.run("prepared", &script);
     let mut script = Script::new();
-    script.bind("", "b", none).describe_portal("").execute("", 0).parse("", "insert into notes values (921, 'x')", &[]);
-    script.bind("", "", none).execute("", 0).bind("", "c", none).execute("", 0).sync();
+    script
+        .bind("", "b", none)
+        .describe_portal("")
+        .execute("", 0)
+        .parse("", "insert into notes values (921, 'x')", &[]);
+    script
+        .bind("", "", none)
+        .execute("", 0)
+        .bind("", "c", none)
+        .execute("", 0)
+        .sync();
     a.run("a whole transaction as one pipeline", &script);
     a.simple("delete from notes where note_id = 921");
     assert_sane(&proxy);
@@ -923,43 +1306,85 @@ fn a_second_shard_in_a_transaction_is_refused() {
     let (one, two) = keys();
     let mut wire = Wire::connect(proxy.port).unwrap();
     let count = |wire: &mut Wire, id: i64| {
-        column(&wire.simple(&format!("select count(*) from accounts where organization_id = {id}")).unwrap())
+        column(
+            &wire
+                .simple(&format!(
+                    "select count(*) from accounts where organization_id = {id}"
+                ))
+                .unwrap(),
+        )
     };
-    let insert = |id: i64| format!("insert into accounts (organization_id, balance) values ({id}, 1)");
+    let insert =
+        |id: i64| format!("insert into accounts (organization_id, balance) values ({id}, 1)");
     for end in ["commit", "rollback"] {
         wire.simple("begin").unwrap();
         assert_eq!(code(&wire.simple(&insert(one)).unwrap()), None);
         let replies = wire.simple(&insert(two)).unwrap();
         assert_eq!(code(&replies).as_deref(), Some("0A000"), "{replies:?}");
         assert_eq!(replies.last().unwrap().body, b"E");
-        assert_eq!(code(&wire.simple("select 1").unwrap()).as_deref(), Some("25P02"));
+        assert_eq!(
+            code(&wire.simple("select 1").unwrap()).as_deref(),
+            Some("25P02")
+        );
         assert_eq!(wire.simple(end).unwrap()[0].body, b"ROLLBACK\0");
-        assert_eq!((count(&mut wire, one), count(&mut wire, two)), (vec!["0".to_owned()], vec!["0".to_owned()]));
+        assert_eq!(
+            (count(&mut wire, one), count(&mut wire, two)),
+            (vec!["0".to_owned()], vec!["0".to_owned()])
+        );
     }
     // A savepoint mends it, and the first shard's rows are kept.
     for sql in ["begin", &insert(one), "savepoint s"] {
         assert_eq!(code(&wire.simple(sql).unwrap()), None, "{sql}");
     }
-    assert_eq!(code(&wire.simple(&insert(two)).unwrap()).as_deref(), Some("0A000"));
+    assert_eq!(
+        code(&wire.simple(&insert(two)).unwrap()).as_deref(),
+        Some("0A000")
+    );
     for sql in ["rollback to s", "select 1", "commit"] {
         assert_eq!(code(&wire.simple(sql).unwrap()), None, "{sql}");
     }
-    assert_eq!((count(&mut wire, one), count(&mut wire, two)), (vec!["1".to_owned()], vec!["0".to_owned()]));
-    assert_eq!(code(&wire.simple(&format!("delete from accounts where organization_id = {one}")).unwrap()), None);
+    assert_eq!(
+        (count(&mut wire, one), count(&mut wire, two)),
+        (vec!["1".to_owned()], vec!["0".to_owned()])
+    );
+    assert_eq!(
+        code(
+            &wire
+                .simple(&format!(
+                    "delete from accounts where organization_id = {one}"
+                ))
+                .unwrap()
+        ),
+        None
+    );
     // A refusal before the first shard.
     for sql in ["begin", "savepoint s"] {
         wire.simple(sql).unwrap();
     }
-    assert_eq!(code(&wire.simple("select * from organizations").unwrap()).as_deref(), Some("0A000"));
-    assert_eq!(code(&wire.simple("select 1").unwrap()).as_deref(), Some("25P02"));
-    assert_eq!(code(&wire.simple("savepoint t").unwrap()).as_deref(), Some("25P02"));
+    assert_eq!(
+        code(&wire.simple("select * from organizations").unwrap()).as_deref(),
+        Some("0A000")
+    );
+    assert_eq!(
+        code(&wire.simple("select 1").unwrap()).as_deref(),
+        Some("25P02")
+    );
+    assert_eq!(
+        code(&wire.simple("savepoint t").unwrap()).as_deref(),
+        Some("25P02")
+    );
     for sql in ["rollback to s", "select 1", "commit"] {
         assert_eq!(code(&wire.simple(sql).unwrap()), None, "{sql}");
     }
     // Two shards in one string, and in one pipeline.
-    let replies = wire.simple(&format!("{}; {}", insert(one), insert(two))).unwrap();
+    let replies = wire
+        .simple(&format!("{}; {}", insert(one), insert(two)))
+        .unwrap();
     assert_eq!(code(&replies).as_deref(), Some("0A000"));
-    assert_eq!((count(&mut wire, one), count(&mut wire, two)), (vec!["0".to_owned()], vec!["0".to_owned()]));
+    assert_eq!(
+        (count(&mut wire, one), count(&mut wire, two)),
+        (vec!["0".to_owned()], vec!["0".to_owned()])
+    );
     assert_sane(&proxy);
 }
 
@@ -968,10 +1393,22 @@ fn copy_in_the_extended_protocol() {
     let proxy = proxy(TIGHT);
     let mut a = pair(&proxy);
     let rows = b"930\tcopied\n931\tcopied\n";
-    for (number, (data, wrong)) in [(&rows[..], false), (b"932\tx\nnonsense\tx\n", true), (b"", false)].into_iter().enumerate() {
+    for (number, (data, wrong)) in [
+        (&rows[..], false),
+        (b"932\tx\nnonsense\tx\n", true),
+        (b"", false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
         let mut script = Script::new();
         // As libpq sends it: Sync goes ahead, and is ignored while the copy runs.
-        script.parse("", "copy notes from stdin", &[]).bind("", "", &Parameters::NONE).describe_portal("").execute("", 0).sync();
+        script
+            .parse("", "copy notes from stdin", &[])
+            .bind("", "", &Parameters::NONE)
+            .describe_portal("")
+            .execute("", 0)
+            .sync();
         let mut end = Script::new();
         end.sync();
         a.same(&format!("copy {number} wrong {wrong}"), |wire| {
@@ -985,7 +1422,11 @@ fn copy_in_the_extended_protocol() {
     }
     a.simple("delete from notes where note_id between 930 and 939");
     let mut script = Script::new();
-    script.parse("", "copy (select 1) to stdout", &[]).bind("", "", &Parameters::NONE).execute("", 0).sync();
+    script
+        .parse("", "copy (select 1) to stdout", &[])
+        .bind("", "", &Parameters::NONE)
+        .execute("", 0)
+        .sync();
     a.run("copy out", &script);
     assert_sane(&proxy);
 }

@@ -37,14 +37,22 @@ fn alone() -> MutexGuard<'static, ()> {
 fn proxy() -> Proxy {
     let proxy = Proxy::start(cluster(), &ProxyOptions::default());
     // What is loaded once, by the first statement of all.
-    Wire::connect(proxy.port).unwrap().simple("select 1").unwrap();
+    Wire::connect(proxy.port)
+        .unwrap()
+        .simple("select 1")
+        .unwrap();
     proxy
 }
 
 fn status_kib(proxy: &Proxy, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", proxy.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-    line.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap()
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .unwrap();
+    line.trim_matches(|c: char| !c.is_ascii_digit())
+        .parse()
+        .unwrap()
 }
 
 /// Runs something and checks how far the proxy's memory has grown at its highest.
@@ -65,7 +73,10 @@ fn assert_sane(proxy: &Proxy) {
 }
 
 fn code(replies: &[Reply]) -> Option<String> {
-    replies.iter().find(|reply| reply.tag == b'E').and_then(|error| error.field(b'C'))
+    replies
+        .iter()
+        .find(|reply| reply.tag == b'E')
+        .and_then(|error| error.field(b'C'))
 }
 
 /// Reads in bursts up to ReadyForQuery, pausing after each; gives the number of bytes.
@@ -97,7 +108,9 @@ fn a_gigabyte_for_a_slow_client() {
     let id = cluster().organization_on(1);
     let sqls = [
         "select repeat('x', 10000) from generate_series(1, 100000)".to_owned(),
-        format!("select repeat('x', 10000) from organizations, generate_series(1, 5000) where organization_id = {id}"),
+        format!(
+            "select repeat('x', 10000) from organizations, generate_series(1, 5000) where organization_id = {id}"
+        ),
     ];
     let mut wire = Wire::connect(proxy.port).unwrap();
     bounded("1 GB and 50 MB", &proxy, Duration::from_secs(40), || {
@@ -119,7 +132,11 @@ fn a_row_of_a_hundred_megabytes() {
     let mut wire = Wire::connect(proxy.port).unwrap();
     bounded("one row of 100 MB", &proxy, Duration::from_secs(20), || {
         let mut script = Script::new();
-        script.parse("", "select repeat('x', 100000000)", &[]).bind("", "", &Parameters::NONE).execute("", 0).sync();
+        script
+            .parse("", "select repeat('x', 100000000)", &[])
+            .bind("", "", &Parameters::NONE)
+            .execute("", 0)
+            .sync();
         wire.send_script(&script).unwrap();
         assert!(read_slowly(&mut wire.stream, 16 << 20, Duration::from_millis(20)) > 100_000_000);
     });
@@ -132,12 +149,23 @@ fn a_parameter_of_a_hundred_megabytes() {
     let id = cluster().organization_on(1).to_string();
     let large = vec![b'x'; 100_000_000];
     let mut wire = Wire::connect(proxy.port).unwrap();
-    for sql in ["select length($2), $1::bigint", "select length($2) from organizations where organization_id = $1"] {
+    for sql in [
+        "select length($2), $1::bigint",
+        "select length($2) from organizations where organization_id = $1",
+    ] {
         bounded(sql, &proxy, Duration::from_secs(25), || {
             let values = [Some(id.as_bytes()), Some(&large[..])];
-            let parameters = Parameters { types: &[20, 25], values: &values, ..Parameters::NONE };
+            let parameters = Parameters {
+                types: &[20, 25],
+                values: &values,
+                ..Parameters::NONE
+            };
             let mut script = Script::new();
-            script.parse("", sql, parameters.types).bind("", "", &parameters).execute("", 0).sync();
+            script
+                .parse("", sql, parameters.types)
+                .bind("", "", &parameters)
+                .execute("", 0)
+                .sync();
             let replies = wire.run(&script).unwrap();
             assert_eq!(code(&replies), None);
             let row = replies.iter().find(|reply| reply.tag == b'D').unwrap();
@@ -155,15 +183,35 @@ fn a_large_bind_behind_a_large_result() {
     let mut wire = Wire::connect(proxy.port).unwrap();
     let mut reader = wire.stream.try_clone().unwrap();
     let values = [Some(&large[..])];
-    let parameters = Parameters { types: &[25], values: &values, ..Parameters::NONE };
+    let parameters = Parameters {
+        types: &[25],
+        values: &values,
+        ..Parameters::NONE
+    };
     let mut script = Script::new();
-    script.parse("", "select repeat('x', 10000) from generate_series(1, 2000)", &[]).bind("", "", &Parameters::NONE).execute("", 0);
-    script.parse("", "select length($1)", &[25]).bind("", "", &parameters).execute("", 0).sync();
-    bounded("a large Bind behind a large result", &proxy, Duration::from_secs(20), || {
-        let reading = thread::spawn(move || read_slowly(&mut reader, 1 << 30, Duration::ZERO));
-        wire.send_script(&script).unwrap();
-        assert!(reading.join().unwrap() > 20_000_000);
-    });
+    script
+        .parse(
+            "",
+            "select repeat('x', 10000) from generate_series(1, 2000)",
+            &[],
+        )
+        .bind("", "", &Parameters::NONE)
+        .execute("", 0);
+    script
+        .parse("", "select length($1)", &[25])
+        .bind("", "", &parameters)
+        .execute("", 0)
+        .sync();
+    bounded(
+        "a large Bind behind a large result",
+        &proxy,
+        Duration::from_secs(20),
+        || {
+            let reading = thread::spawn(move || read_slowly(&mut reader, 1 << 30, Duration::ZERO));
+            wire.send_script(&script).unwrap();
+            assert!(reading.join().unwrap() > 20_000_000);
+        },
+    );
 }
 
 #[test]
@@ -173,20 +221,42 @@ fn what_is_too_large_is_said_so() {
     // The key comes after 20 MB.
     let large = vec![b'x'; 20_000_000];
     let values = [Some(&large[..]), Some(id.as_bytes())];
-    let parameters = Parameters { types: &[25, 20], values: &values, ..Parameters::NONE };
+    let parameters = Parameters {
+        types: &[25, 20],
+        values: &values,
+        ..Parameters::NONE
+    };
     let mut script = Script::new();
-    script.parse("", "select length($1) from organizations where organization_id = $2", parameters.types);
+    script.parse(
+        "",
+        "select length($1) from organizations where organization_id = $2",
+        parameters.types,
+    );
     script.bind("", "", &parameters).execute("", 0).sync();
-    assert_eq!(refused(&proxy, |wire| wire.send_script(&script)).as_deref(), Some("54000"));
+    assert_eq!(
+        refused(&proxy, |wire| wire.send_script(&script)).as_deref(),
+        Some("54000")
+    );
     // A text of 17 MB, whole and only begun.
     let mut text = Script::new();
     text.query(&format!("select '{}'", "x".repeat(17 << 20)));
-    assert_eq!(refused(&proxy, |wire| wire.send_script(&text)).as_deref(), Some("54000"));
-    assert_eq!(refused(&proxy, |wire| wire.send(b"Q\x02\0\0\0selec")).as_deref(), Some("54000"));
-    assert_eq!(refused(&proxy, |wire| wire.send(b"P\x02\0\0\0\0selec")).as_deref(), Some("54000"));
+    assert_eq!(
+        refused(&proxy, |wire| wire.send_script(&text)).as_deref(),
+        Some("54000")
+    );
+    assert_eq!(
+        refused(&proxy, |wire| wire.send(b"Q\x02\0\0\0selec")).as_deref(),
+        Some("54000")
+    );
+    assert_eq!(
+        refused(&proxy, |wire| wire.send(b"P\x02\0\0\0\0selec")).as_deref(),
+        Some("54000")
+    );
     // 15 MB are fine.
     let mut wire = Wire::connect(proxy.port).unwrap();
-    let replies = wire.simple(&format!("select length('{}')", "x".repeat(15 << 20))).unwrap();
+    let replies = wire
+        .simple(&format!("select length('{}')", "x".repeat(15 << 20)))
+        .unwrap();
     assert_eq!(code(&replies), None);
     assert_sane(&proxy);
 }
@@ -196,7 +266,11 @@ fn refused(proxy: &Proxy, send: impl Fn(&mut Wire) -> std::io::Result<()>) -> Op
     let mut wire = Wire::connect(proxy.port).unwrap();
     let _ = send(&mut wire);
     let reply = wire.reply().ok()?;
-    if reply.tag == b'E' { reply.field(b'C') } else { Some(format!("{reply:?}")) }
+    if reply.tag == b'E' {
+        reply.field(b'C')
+    } else {
+        Some(format!("{reply:?}"))
+    }
 }
 
 #[test]
@@ -220,11 +294,19 @@ fn copy_in_of_half_a_gigabyte() {
     });
     // One frame of 100 MB, of many rows.
     let rows = b"a line of a hundred bytes, more or less, so that there are many rows in a single frame of CopyData\n";
-    let data: Vec<u8> = rows.iter().copied().cycle().take(rows.len() * 2000).collect();
+    let data: Vec<u8> = rows
+        .iter()
+        .copied()
+        .cycle()
+        .take(rows.len() * 2000)
+        .collect();
     bounded("one frame", &proxy, Duration::from_secs(20), || {
         wire.simple("copy notes (body) from stdin").unwrap();
         // note_id is missing: an error midway, and what is still to come is read and forgotten.
-        assert_eq!(code(&wire.copy_in(&data).unwrap()).as_deref(), Some("23502"));
+        assert_eq!(
+            code(&wire.copy_in(&data).unwrap()).as_deref(),
+            Some("23502")
+        );
     });
 }
 
@@ -233,7 +315,14 @@ fn copies_that_go_wrong() {
     let proxy = proxy();
     let mut wire = Wire::connect(proxy.port).unwrap();
     let mut oracle = Wire::connect(cluster().oracle.port()).unwrap();
-    let wrong = [b"1\tx\n2\ty\nnonsense\tz\n".repeat(1), b"1\tx\nnonsense\tz\n".iter().copied().chain(vec![b'z'; 3_000_000]).collect()];
+    let wrong = [
+        b"1\tx\n2\ty\nnonsense\tz\n".repeat(1),
+        b"1\tx\nnonsense\tz\n"
+            .iter()
+            .copied()
+            .chain(vec![b'z'; 3_000_000])
+            .collect(),
+    ];
     for data in &wrong {
         for begin in [false, true] {
             for one in [&mut wire, &mut oracle] {
@@ -243,12 +332,18 @@ fn copies_that_go_wrong() {
                 one.simple("copy notes from stdin").unwrap();
                 let replies = one.copy_in(data).unwrap();
                 assert_eq!(code(&replies).as_deref(), Some("22P02"), "{replies:?}");
-                assert_eq!(replies.last().unwrap().body, if begin { b"E" } else { b"I" });
+                assert_eq!(
+                    replies.last().unwrap().body,
+                    if begin { b"E" } else { b"I" }
+                );
                 one.simple("copy notes from stdin").unwrap();
                 if begin {
                     one.simple("rollback").unwrap();
                 } else {
-                    assert_eq!(code(&one.copy_fail("never mind").unwrap()).as_deref(), Some("57014"));
+                    assert_eq!(
+                        code(&one.copy_fail("never mind").unwrap()).as_deref(),
+                        Some("57014")
+                    );
                 }
                 assert_eq!(code(&one.simple("select 1").unwrap()), None);
             }
@@ -261,7 +356,10 @@ fn copies_that_go_wrong() {
         "copy (select n from generate_series(1, 100000) n) to stdout (format binary)",
         "select 1 / (5000 - n), repeat('x', 1000) from generate_series(1, 9000) n",
     ] {
-        assert!(wire.simple(sql).unwrap() == oracle.simple(sql).unwrap(), "{sql}");
+        assert!(
+            wire.simple(sql).unwrap() == oracle.simple(sql).unwrap(),
+            "{sql}"
+        );
     }
     // A message that has no place in a COPY ends the client, and only it.
     wire.simple("copy notes from stdin").unwrap();
@@ -309,12 +407,32 @@ fn broken_frames_are_told_and_nothing_else_happens() {
         frame
     };
     let cases: Vec<Vec<u8>> = vec![
-        b"Q\0\0\0\x03".to_vec(), b"Q\0\0\0\0".to_vec(), b"Q\xff\xff\xff\xff".to_vec(), b"B\x80\0\0\0".to_vec(),
-        frame(b'z', b""), frame(0, b""), frame(b'p', b"x\0"), frame(b'Q', b"no end"), frame(b'Q', b""),
-        frame(b'Q', b"two\0ends\0"), frame(b'P', b""), frame(b'P', b"\0select 1"), frame(b'P', b"\0select 1\0"),
-        frame(b'P', b"\0select 1\0\0\x02\0\0"), frame(b'P', b"\0select 1\0\xff\xff"), frame(b'P', b"\0select 1\0\0\0more"),
-        frame(b'D', b""), frame(b'D', b"X\0"), frame(b'D', b"Sname"), frame(b'C', b"X\0"), frame(b'C', b"S"),
-        frame(b'E', b""), frame(b'E', b"\0\0\0"), frame(b'E', b"\0\0\0\0\0more"), frame(b'S', b"more"), frame(b'H', b"more"),
+        b"Q\0\0\0\x03".to_vec(),
+        b"Q\0\0\0\0".to_vec(),
+        b"Q\xff\xff\xff\xff".to_vec(),
+        b"B\x80\0\0\0".to_vec(),
+        frame(b'z', b""),
+        frame(0, b""),
+        frame(b'p', b"x\0"),
+        frame(b'Q', b"no end"),
+        frame(b'Q', b""),
+        frame(b'Q', b"two\0ends\0"),
+        frame(b'P', b""),
+        frame(b'P', b"\0select 1"),
+        frame(b'P', b"\0select 1\0"),
+        frame(b'P', b"\0select 1\0\0\x02\0\0"),
+        frame(b'P', b"\0select 1\0\xff\xff"),
+        frame(b'P', b"\0select 1\0\0\0more"),
+        frame(b'D', b""),
+        frame(b'D', b"X\0"),
+        frame(b'D', b"Sname"),
+        frame(b'C', b"X\0"),
+        frame(b'C', b"S"),
+        frame(b'E', b""),
+        frame(b'E', b"\0\0\0"),
+        frame(b'E', b"\0\0\0\0\0more"),
+        frame(b'S', b"more"),
+        frame(b'H', b"more"),
     ];
     for case in &cases {
         let told = refused(&proxy, |wire| wire.send(case));
@@ -327,32 +445,69 @@ fn broken_frames_are_told_and_nothing_else_happens() {
         bytes
     };
     for body in [
-        &b""[..], b"\0", b"\0\0", b"\0\0\0\x01\0", b"\0\0\0\0\0\x02\0\0\0\x05abc", b"\0\0\0\0\0\x02\0\0\0\x01a\xff\xff\xff\xfe\0\0",
-        b"\0\0\0\0\0\x02\0\0\0\x01a\x7f\xff\xff\xff\0\0", b"\0\0\0\0\xff\xff", b"\0\0\xff\xff", b"\0\0\0\0\0\0\0\x05", b"\0\0\0\0\0\0\0\0more",
-        b"\0\0\0\x03\0\0\0\0\0\0\0\x02\0\0\0\x01a\0\0\0\x01b\0\0", b"\0\0\0\0\0\x01\0\0\0\x01a\0\0", b"\0\0\0\x01\0\x07\0\x02\0\0\0\x01a\0\0\0\x01b\0\0",
+        &b""[..],
+        b"\0",
+        b"\0\0",
+        b"\0\0\0\x01\0",
+        b"\0\0\0\0\0\x02\0\0\0\x05abc",
+        b"\0\0\0\0\0\x02\0\0\0\x01a\xff\xff\xff\xfe\0\0",
+        b"\0\0\0\0\0\x02\0\0\0\x01a\x7f\xff\xff\xff\0\0",
+        b"\0\0\0\0\xff\xff",
+        b"\0\0\xff\xff",
+        b"\0\0\0\0\0\0\0\x05",
+        b"\0\0\0\0\0\0\0\0more",
+        b"\0\0\0\x03\0\0\0\0\0\0\0\x02\0\0\0\x01a\0\0\0\x01b\0\0",
+        b"\0\0\0\0\0\x01\0\0\0\x01a\0\0",
+        b"\0\0\0\x01\0\x07\0\x02\0\0\0\x01a\0\0\0\x01b\0\0",
     ] {
         let mut codes = Vec::new();
         for port in [proxy.port, cluster().oracle.port()] {
             let mut wire = Wire::connect(port).unwrap();
             wire.send(&prepare(body)).unwrap();
-            let replies: Vec<_> = std::iter::from_fn(|| wire.reply().ok().filter(|reply| reply.tag != b'Z')).collect();
+            let replies: Vec<_> =
+                std::iter::from_fn(|| wire.reply().ok().filter(|reply| reply.tag != b'Z'))
+                    .collect();
             codes.push(code(&replies));
         }
-        assert!(codes[0].is_some() && (codes[0] == codes[1] || codes[0].as_deref() == Some("08P01")), "{}: {codes:?}", body.escape_ascii());
+        assert!(
+            codes[0].is_some() && (codes[0] == codes[1] || codes[0].as_deref() == Some("08P01")),
+            "{}: {codes:?}",
+            body.escape_ascii()
+        );
     }
     // Before the login.
     for bytes in [
-        &b"\0\0\0\0"[..], b"\0\0\0\x07\0\x03\0", b"\xff\xff\xff\xff\0\x03\0\0", b"\0\0\0\x08\0\x01\0\0", b"GET / HTTP/1.1\r\n\r\n",
-        b"\0\0\0\x0c\0\x03\0\0user", b"\0\0\0\x09\0\x03\0\0\0", b"\0\0\0\x10\x04\xd2\x16\x2e\0\0\0\x01\0\0\0\x01", b"\0\0\0\x08\x04\xd2\x16\x2f\0\0\0\x08\x04\xd2\x16\x2f",
+        &b"\0\0\0\0"[..],
+        b"\0\0\0\x07\0\x03\0",
+        b"\xff\xff\xff\xff\0\x03\0\0",
+        b"\0\0\0\x08\0\x01\0\0",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\0\0\0\x0c\0\x03\0\0user",
+        b"\0\0\0\x09\0\x03\0\0\0",
+        b"\0\0\0\x10\x04\xd2\x16\x2e\0\0\0\x01\0\0\0\x01",
+        b"\0\0\0\x08\x04\xd2\x16\x2f\0\0\0\x08\x04\xd2\x16\x2f",
         b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03",
     ] {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
         stream.write_all(bytes).unwrap();
         let mut answer = Vec::new();
         let outcome = stream.read_to_end(&mut answer);
-        assert!(!matches!(&outcome, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock), "a hang: {}", bytes.escape_ascii());
+        assert!(
+            !matches!(&outcome, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock),
+            "a hang: {}",
+            bytes.escape_ascii()
+        );
     }
-    assert_eq!(Wire::connect(proxy.port).unwrap().simple("select 1").unwrap().len(), 4);
+    assert_eq!(
+        Wire::connect(proxy.port)
+            .unwrap()
+            .simple("select 1")
+            .unwrap()
+            .len(),
+        4
+    );
     assert_sane(&proxy);
 }

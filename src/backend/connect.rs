@@ -120,7 +120,6 @@ async fn login(
     let startup = [
         ("user", target.user.as_str()),
         ("database", target.dbname.as_str()),
-        ("application_name", APPLICATION_NAME),
         ("client_encoding", "UTF8"),
     ];
     frontend::startup_message(startup, &mut login.output)?;
@@ -276,7 +275,6 @@ fn check_parameters(parameters: &Parameters) -> Result<(), Failure> {
     Ok(())
 }
 
-const APPLICATION_NAME: &str = "trunkline";
 const BUFFER: usize = 8 * 1024;
 /// The largest of them is a list of SASL mechanisms.
 const AUTHENTICATION_BODY_MAX: usize = 8 * 1024;

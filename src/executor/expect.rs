@@ -65,9 +65,11 @@ impl Expect {
             | Self::Close(forward)
             | Self::Query { forward, .. } => *forward,
             Self::Poison | Self::Evict(_) => Forward::Swallow,
-            Self::DescribeStatement | Self::DescribePortal | Self::Sync | Self::Local(_) | Self::Known(_) => {
-                Forward::ToClient
-            }
+            Self::DescribeStatement
+            | Self::DescribePortal
+            | Self::Sync
+            | Self::Local(_)
+            | Self::Known(_) => Forward::ToClient,
         }
     }
 }

@@ -18,11 +18,13 @@ use bytes::{Buf, Bytes};
 
 use super::Client;
 use super::service::{MESSAGE_BYTES_MAX, malformed, too_long};
-use super::simple::{not_utf8, rows};
+use super::simple::{Manner, not_utf8, rows};
 use crate::error::{PgError, SqlState};
 use crate::executor::{Expect, Forward};
 use crate::plan::{ExplainFormat, ParamValues, Plan, Route};
 use crate::session::{Failure, Prepared, Purpose};
+use crate::shardmap::ShardId;
+use crate::sql;
 use crate::types::{Format, Oid};
 use crate::wire::{self, Bind, Described, HEADER_BYTES, Header, Replies, frontend};
 
@@ -109,7 +111,16 @@ struct Bound {
     unnamed: bool,
     portal_len: usize,
     statement_len: usize,
+    /// `None` for a statement about the session.
+    target: Option<(ShardId, Manner)>,
     explain: Option<Bytes>,
+}
+
+/// What reading a Bind came to.
+enum Read {
+    Bound(Bound),
+    /// The statement of this name has to be planned again first.
+    Stale(Vec<u8>),
 }
 
 impl Client {
@@ -159,8 +170,19 @@ impl Client {
         let (name, text, types) = wire::parse(body).map_err(|e| malformed(&e))?;
         let text = std::str::from_utf8(text).map_err(|_| not_utf8())?;
         let types: Vec<Oid> = types.into_iter().map(Oid).collect();
-        let statement = self.one_statement(text)?;
-        let plan = self.session.plan(statement, &types).await?;
+        let plan = match sql::only_statement(text) {
+            Ok(statement) => self.session.plan(statement, &types).await,
+            Err(error) => Err(error),
+        };
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(error) => {
+                let session = &mut self.session;
+                return Err(session
+                    .second_opinion(&mut self.io, text, &types, error)
+                    .await);
+            }
+        };
         let prepared = self.session.prepare(text, types, plan);
         self.session.statements.insert(name, prepared.clone())?;
         self.pipeline.parsed = Some(Parsed {
@@ -168,17 +190,6 @@ impl Client {
             name: name.into(),
         });
         Ok(())
-    }
-
-    fn one_statement<'a>(&self, text: &'a str) -> Result<&'a str, PgError> {
-        match crate::sql::split(text)?.as_slice() {
-            [] => Ok(""),
-            [piece] => Ok(&text[piece.range.clone()]),
-            _ => Err(PgError::client(
-                SqlState::SYNTAX_ERROR,
-                "cannot insert multiple commands into a prepared statement",
-            )),
-        }
     }
 
     /// Answers a Parse that no Bind has followed: a server says whether the statement is right.
@@ -197,8 +208,11 @@ impl Client {
                 self.session
                     .enter(&mut self.io, shard, Purpose::Describe)
                     .await?;
-                self.session
-                    .queue_parse(&parsed.prepared, parsed.name.is_empty(), Some(&parsed.name));
+                self.session.queue_parse(
+                    &parsed.prepared,
+                    parsed.name.is_empty(),
+                    Some(&parsed.name),
+                );
                 Ok(())
             }
         }
@@ -231,16 +245,21 @@ impl Client {
                 return self.drop_message(head).await;
             }
         }
-        let bound = match self.read_bind(head, complete) {
-            Ok(Some(bound)) => bound,
-            Ok(None) if self.io.input.len() >= MESSAGE_BYTES_MAX => {
-                return Err(Failure::Fatal(too_long(head)));
-            }
-            Ok(None) => return Ok(false),
-            Err(failure) => {
-                self.outcome(Err(failure)).await?;
-                return self.drop_message(head).await;
-            }
+        let bound = loop {
+            let failure = match self.read_bind(head, complete) {
+                Ok(Some(Read::Bound(bound))) => break bound,
+                Ok(Some(Read::Stale(name))) => match self.session.plan_again(&name).await {
+                    Ok(()) => continue,
+                    Err(error) => Failure::Statement(error),
+                },
+                Ok(None) if self.io.input.len() >= MESSAGE_BYTES_MAX => {
+                    return Err(Failure::Fatal(too_long(head)));
+                }
+                Ok(None) => return Ok(false),
+                Err(failure) => failure,
+            };
+            self.outcome(Err(failure)).await?;
+            return self.drop_message(head).await;
         };
         match self.queue_bind(head, bound).await {
             Err(failure @ (Failure::Statement(_) | Failure::Told)) => {
@@ -256,26 +275,26 @@ impl Client {
     }
 
     /// Looks a Bind through as far as it has arrived; `None` where that does not decide its shard.
-    fn read_bind(
-        &self,
-        head: Header,
-        complete: bool,
-    ) -> Result<Option<(Bound, Option<crate::shardmap::ShardId>)>, Failure> {
+    fn read_bind(&self, head: Header, complete: bool) -> Result<Option<Read>, Failure> {
         let body = &self.io.input[HEADER_BYTES..head.len.min(self.io.input.len())];
         let Some(bind) = wire::bind(body, complete).map_err(|e| malformed(&e))? else {
             return Ok(None);
         };
         let prepared = Arc::clone(self.session.statements.find(bind.statement)?);
+        if !self.session.is_current(&prepared) {
+            return Ok(Some(Read::Stale(bind.statement.to_vec())));
+        }
         self.session.heard(&prepared.plan)?;
         let mut bound = Bound {
             unnamed: bind.statement.is_empty(),
             portal_len: bind.portal.len(),
             statement_len: bind.statement.len(),
+            target: None,
             explain: None,
             prepared,
         };
         let Plan::Route(route) = &*bound.prepared.plan else {
-            return Ok(complete.then_some((bound, None)));
+            return Ok(complete.then_some(Read::Bound(bound)));
         };
         let params = BindParams(bind);
         if !complete
@@ -287,20 +306,19 @@ impl Client {
         }
         let declared = &bound.prepared.global.param_types;
         let shard = self.session.resolve(route, declared, &params)?;
+        bound.target = Some((shard, Manner::of(route)));
         if route.explain == Some(ExplainFormat::Text) {
             bound.explain = Some(rows(&self.session.explain_lines(route, declared, &params)));
         }
-        Ok(Some((bound, Some(shard))))
+        Ok(Some(Read::Bound(bound)))
     }
 
-    async fn queue_bind(
-        &mut self,
-        head: Header,
-        (bound, shard): (Bound, Option<crate::shardmap::ShardId>),
-    ) -> Result<(), Failure> {
+    async fn queue_bind(&mut self, head: Header, bound: Bound) -> Result<(), Failure> {
         // The Parse this Bind belongs to is answered by the shard the Bind goes to.
         let parsed = match self.pipeline.parsed.take() {
-            Some(parsed) if Arc::ptr_eq(&parsed.prepared, &bound.prepared) => Some(parsed.name),
+            Some(parsed) if Arc::ptr_eq(&parsed.prepared.global, &bound.prepared.global) => {
+                Some(parsed.name)
+            }
             other => {
                 self.pipeline.parsed = other;
                 self.answer_parse().await?;
@@ -310,23 +328,27 @@ impl Client {
         let portal_at = HEADER_BYTES..HEADER_BYTES + bound.portal_len;
         let portal: &[u8] = &self.io.input[portal_at.clone()];
         self.pipeline.forget_portal(portal);
-        let Some(shard) = shard else {
+        let Some((shard, manner)) = bound.target else {
             let portal = portal.into();
             self.in_turn().await?;
             if parsed.is_some() {
                 self.io.output.parse_complete();
             }
+            self.keep_portal(portal, Portal::Control(bound.prepared))?;
             self.io.output.bind_complete();
             self.io.input.advance(head.len);
-            return self.keep_portal(portal, Portal::Control(bound.prepared));
+            return Ok(());
         };
         if let Some(lines) = bound.explain {
             let portal = portal.into();
             self.keep_portal(portal, Portal::Explain(lines))?;
         }
         self.session
-            .enter(&mut self.io, shard, Purpose::Run)
+            .enter(&mut self.io, shard, manner.purpose)
             .await?;
+        if manner.unsettles {
+            self.session.forget_settings();
+        }
         self.session
             .queue_parse(&bound.prepared, bound.unnamed, parsed.as_deref());
         let input = &self.io.input[..head.len.min(self.io.input.len())];
@@ -344,7 +366,11 @@ impl Client {
         self.session.bound(&bound.prepared.plan);
         let here = input.len();
         self.io.input.advance(here);
-        self.pass_rest(head.len - here).await
+        match self.pass_rest(head.len - here).await {
+            // Half a message has gone: there is no way back into the stream.
+            Err(Failure::Statement(error)) => Err(Failure::Fatal(error.fatal())),
+            outcome => outcome,
+        }
     }
 
     /// Passes on the rest of a Bind too large to be held.
@@ -400,8 +426,7 @@ impl Client {
                 self.session
                     .enter(&mut self.io, shard, Purpose::Describe)
                     .await?;
-                self.session
-                    .queue_parse(&prepared, name.is_empty(), None);
+                self.session.queue_parse(&prepared, name.is_empty(), None);
                 let server_name: &[u8] = if name.is_empty() {
                     b""
                 } else {
@@ -488,7 +513,7 @@ impl Client {
     async fn run_control(&mut self, prepared: &Prepared) -> Result<(), Failure> {
         if let Plan::Control(control) = &*prepared.plan {
             self.session.heard(&prepared.plan)?;
-            let text = self.one_statement(&prepared.global.text)?;
+            let text = sql::only_statement(&prepared.global.text)?;
             self.session.control(&mut self.io, control, text).await?;
         }
         Ok(())
@@ -582,7 +607,7 @@ impl Route {
         };
         sources.iter().filter_map(|source| match source {
             KeySource::Param { index, .. } => Some(*index),
-            KeySource::Literal(_) => None,
+            KeySource::Literal(_) | KeySource::Invalid => None,
         })
     }
 }

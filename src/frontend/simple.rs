@@ -17,6 +17,27 @@ use crate::shardmap::ShardId;
 use crate::sql;
 use crate::wire::Replies;
 
+/// How a statement uses its connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    pub(super) purpose: Purpose,
+    pub(super) unsettles: bool,
+}
+
+impl Manner {
+    pub(super) fn of(route: &Route) -> Self {
+        let purpose = if route.detached {
+            Purpose::Peek
+        } else {
+            Purpose::Run
+        };
+        Self {
+            purpose,
+            unsettles: route.unsettles,
+        }
+    }
+}
+
 impl Client {
     /// Runs a Query message to its ReadyForQuery.
     pub(super) async fn simple(&mut self, text: &[u8]) -> Result<(), Failure> {
@@ -40,7 +61,10 @@ impl Client {
     }
 
     async fn query(&mut self, text: &str) -> Result<(), Failure> {
-        let pieces = sql::split(text)?;
+        let pieces = match sql::split(text) {
+            Ok(pieces) => pieces,
+            Err(error) => return Err(self.second_opinion(text, error).await),
+        };
         match pieces.as_slice() {
             [] => {
                 self.io.output.empty_query();
@@ -49,7 +73,10 @@ impl Client {
             [piece] => {
                 self.session.admit();
                 let statement = &text[piece.range.clone()];
-                let plan = self.session.plan(statement, &[]).await?;
+                let plan = match self.session.plan(statement, &[]).await {
+                    Ok(plan) => plan,
+                    Err(error) => return Err(self.second_opinion(text, error).await),
+                };
                 match &*plan {
                     Plan::Control(control) => {
                         self.session.control(&mut self.io, control, statement).await
@@ -58,7 +85,7 @@ impl Client {
                         self.session.routed(&plan);
                         let shard = self.session.resolve(route, &[], &NoParams)?;
                         let lines = self.explained(route);
-                        self.send(text, shard, lines).await
+                        self.send(text, shard, lines, Manner::of(route)).await
                     }
                 }
             }
@@ -73,16 +100,25 @@ impl Client {
         }
     }
 
+    async fn second_opinion(&mut self, text: &str, error: PgError) -> Failure {
+        let io = &mut self.io;
+        self.session.second_opinion(io, text, &[], error).await
+    }
+
     /// Sends a whole query string to one shard and relays its answers.
     async fn send(
         &mut self,
         text: &str,
         shard: ShardId,
         before: Option<Bytes>,
+        manner: Manner,
     ) -> Result<(), Failure> {
         self.session
-            .enter(&mut self.io, shard, Purpose::Run)
+            .enter(&mut self.io, shard, manner.purpose)
             .await?;
+        if manner.unsettles {
+            self.session.forget_settings();
+        }
         self.session.queue_query(text, Forward::ToClient, before);
         self.session.run(&mut self.io).await
     }
@@ -119,7 +155,11 @@ impl Client {
             }
             // The server connection would go back to its own start, not to this client's.
             if let Plan::Control(Control::Reset { name }) = &**plan
-                && self.session.settings.replay_startup(name.as_deref()).is_some()
+                && self
+                    .session
+                    .settings
+                    .replay_startup(name.as_deref())
+                    .is_some()
             {
                 return Err(Failure::Statement(PgError::refusal(
                     "RESET of a startup parameter in a string of several statements",
@@ -145,7 +185,11 @@ impl Client {
             self.session.admit();
             self.session.routed(plan);
         }
-        self.send(text, shard, None).await?;
+        let manner = Manner {
+            purpose: Purpose::Run,
+            unsettles: routes().any(|route| route.unsettles),
+        };
+        self.send(text, shard, None, manner).await?;
         self.take_effects(statements);
         Ok(())
     }

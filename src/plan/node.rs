@@ -19,6 +19,12 @@ pub struct Route {
     pub access: Access,
     /// The statement is an EXPLAIN of what the route describes: `session` adds the route's own lines.
     pub explain: Option<ExplainFormat>,
+    /// Its answer depends on the session's settings only (SHOW, `SELECT 1`): a transaction whose shard is
+    /// not known yet need not be bound to one for it.
+    pub detached: bool,
+    /// It changes a setting of the connection that the session does not keep: the connection has to be
+    /// set back before another client gets it.
+    pub unsettles: bool,
     /// Why this is the right place, in words for EXPLAIN: tables, columns, what the key is tied to.
     pub reason: String,
 }
@@ -55,6 +61,8 @@ pub struct KeyTarget {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum KeySource {
     Literal(KeyValue),
+    /// A literal that is no value of the key's type: every server says so, and in its own words.
+    Invalid,
     /// `$n`, zero-based. `oid` is the type a cast in the statement gives it, else unspecified: then the
     /// type declared in Parse decides, then the key column's own.
     Param {

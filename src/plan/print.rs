@@ -51,6 +51,7 @@ fn key_line(
     let keyspace = map.keyspace(target.keyspace);
     let name = match source {
         KeySource::Literal(value) => print_value(value),
+        KeySource::Invalid => "an invalid value".to_owned(),
         KeySource::Param { index, .. } => format!("${}", u32::from(*index) + 1),
     };
     let head = format!(
@@ -68,6 +69,8 @@ fn key_line(
         targets: Targets::Key(one),
         access: Access::Read,
         explain: None,
+        detached: false,
+        unsettles: false,
         reason: String::new(),
     };
     if matches!(source, KeySource::Param { index, .. } if params.param(*index).is_none()) {

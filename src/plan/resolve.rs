@@ -47,7 +47,9 @@ impl Route {
         // The hot path: one source, no list.
         let mut found: Option<ShardId> = None;
         for source in &target.sources {
-            let value = target.value(source, map, declared, params)?;
+            let Some(value) = target.value(source, map, declared, params)? else {
+                continue;
+            };
             // A comparison with NULL is true on no row, on any shard.
             let Some((_, shard)) = map.locate(target.keyspace, &value) else {
                 continue;
@@ -79,7 +81,9 @@ impl Route {
         };
         let mut located = Vec::new();
         for source in &target.sources {
-            let value = target.value(source, map, declared, params)?;
+            let Some(value) = target.value(source, map, declared, params)? else {
+                continue;
+            };
             if let Some((logical, shard)) = map.locate(target.keyspace, &value) {
                 located.push((value, logical, shard));
             }
@@ -129,16 +133,18 @@ impl Route {
 }
 
 impl KeyTarget {
+    /// `None` for what is no value of the key's type: any server refuses it.
     fn value(
         &self,
         source: &KeySource,
         map: &ShardMap,
         declared: &[Oid],
         params: &dyn ParamValues,
-    ) -> Result<KeyValue, PgError> {
+    ) -> Result<Option<KeyValue>, PgError> {
         let key = &map.keyspace(self.keyspace).key;
         let value = match source {
             KeySource::Literal(value) => value.clone(),
+            KeySource::Invalid => return Ok(None),
             KeySource::Param { index, oid } => {
                 let Some((format, bytes)) = params.param(*index) else {
                     return Err(PgError::client(
@@ -158,10 +164,15 @@ impl KeyTarget {
                 };
                 match bytes {
                     None => KeyValue::Null,
-                    Some(bytes) => key
-                        .key_type
-                        .parse_param(oid, format, bytes)
-                        .map_err(|error| unreadable(&error, *index))?,
+                    Some(bytes) => match key.key_type.parse_param(oid, format, bytes) {
+                        Ok(value) => value,
+                        Err(KeyError::Syntax { .. } | KeyError::OutOfRange { .. })
+                            if key.key_type.is_certainly_invalid(bytes) =>
+                        {
+                            return Ok(None);
+                        }
+                        Err(error) => return Err(unreadable(&error, *index)),
+                    },
                 }
             }
         };
@@ -183,13 +194,14 @@ impl KeyTarget {
                 "leave the trailing blanks out",
             ));
         }
-        Ok(value)
+        Ok(Some(value))
     }
 }
 
 fn unreadable(error: &KeyError, index: u16) -> PgError {
     let code = match error {
-        KeyError::Syntax { .. } => SqlState::INVALID_TEXT_REPRESENTATION,
+        // What some version of PostgreSQL may read: `0x10`, `1_000`.
+        KeyError::Syntax { .. } => SqlState::FEATURE_NOT_SUPPORTED,
         KeyError::OutOfRange { .. } => SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
         KeyError::Binary { .. } => SqlState::INVALID_BINARY_REPRESENTATION,
         KeyError::Encoding => SqlState::CHARACTER_NOT_IN_REPERTOIRE,

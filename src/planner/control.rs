@@ -287,6 +287,16 @@ pub(super) fn check_setting(setting: &Setting) -> Result<(), PgError> {
             "only the client encoding UTF8 is supported: sharding keys are hashed by their UTF-8 bytes",
             "SET client_encoding TO 'UTF8'",
         ),
+        "search_path"
+            if values
+                .first()
+                .is_some_and(|first| first.starts_with("pg_temp")) =>
+        {
+            invalid(
+                "a search_path that begins with pg_temp is not supported: what is created would be temporary",
+                "put pg_temp last",
+            )
+        }
         "session_authorization" => Err(session_authorization()),
         _ => Ok(()),
     }

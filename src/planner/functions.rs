@@ -67,8 +67,10 @@ pub(super) fn check(
     Ok(calls)
 }
 
-/// Calls that leave state on a server connection; looked at in every database.
-pub(super) fn check_session_state(tokens: &[Token<'_>], pooled: bool) -> Result<(), PgError> {
+/// Calls that leave state on a server connection; looked at in every database. True where one leaves a
+/// setting behind that changes no answer.
+pub(super) fn check_session_state(tokens: &[Token<'_>], pooled: bool) -> Result<bool, PgError> {
+    let mut unsettles = false;
     for call in calls_of(tokens) {
         if pooled && locks_session(&call.name) {
             return Err(PgError::refusal(
@@ -80,10 +82,10 @@ pub(super) fn check_session_state(tokens: &[Token<'_>], pooled: bool) -> Result<
             ));
         }
         if call.name == "set_config" {
-            check_set_config(call.arguments().unwrap_or_default())?;
+            unsettles |= check_set_config(call.arguments().unwrap_or_default())?;
         }
     }
-    Ok(())
+    Ok(unsettles)
 }
 
 struct Call<'t> {
@@ -276,14 +278,18 @@ fn locks_session(name: &str) -> bool {
     )
 }
 
-/// Only for the transaction, and only settings the proxy need not know.
-fn check_set_config(arguments: &[Token<'_>]) -> Result<(), PgError> {
+/// Only for the transaction, and only settings the proxy need not know. True for `jit`, which changes
+/// how long an answer takes and not the answer: asyncpg switches it off around its look at the types.
+fn check_set_config(arguments: &[Token<'_>]) -> Result<bool, PgError> {
     let refused = |message: &str| PgError::refusal(message, "use SET or SET LOCAL");
     let [name, comma, .., local_comma, local] = arguments else {
         return Err(refused(
             "set_config with unusual arguments is not supported",
         ));
     };
+    if name.kind == Kind::String && name.value.eq_ignore_ascii_case("jit") && comma.is_op(",") {
+        return Ok(true);
+    }
     let local_on = local.is_word("true")
         || (local.kind == Kind::String && matches!(&*local.value, "t" | "true" | "on"));
     if !local_comma.is_op(",") || !local_on {
@@ -309,5 +315,6 @@ fn check_set_config(arguments: &[Token<'_>]) -> Result<(), PgError> {
     super::control::check_setting(&Setting {
         name,
         values: Some(Vec::new()),
-    })
+    })?;
+    Ok(false)
 }

@@ -56,12 +56,24 @@ pub fn plan(text: &str, context: &Context<'_>) -> Result<Plan, PgError> {
         return Ok(Plan::Control(control));
     }
     utility::check_session_state(at, context.transaction_pooling)?;
-    functions::check_session_state(&tokens, context.transaction_pooling)?;
+    let unsettles = functions::check_session_state(&tokens, context.transaction_pooling)?;
+    let planned = route_statement(at, &tokens, context)?;
+    Ok(match planned {
+        Plan::Route(route) => Plan::Route(Route { unsettles, ..route }),
+        control => control,
+    })
+}
+
+fn route_statement(
+    at: Cursor<'_>,
+    tokens: &[Token<'_>],
+    context: &Context<'_>,
+) -> Result<Plan, PgError> {
     if context.map.is_unsharded() {
         let reason = "no table of this database is sharded".to_owned();
         return Ok(Plan::Route(Route {
             explain: explained(at),
-            ..only(Targets::Default, access(&tokens), reason)
+            ..only(Targets::Default, access(tokens), reason)
         }));
     }
     let names = Names::new(context);
@@ -101,11 +113,7 @@ impl Planner<'_> {
                 "a cursor belongs to the transaction's shard".to_owned(),
             )),
             "copy" => self.copy(rest),
-            "show" => Ok(route(
-                Targets::Any,
-                Access::Read,
-                "a setting is the same on every shard".to_owned(),
-            )),
+            "show" => Ok(detached("a setting is the same on every shard")),
             "set" | "discard" | "unlisten" => Ok(route(
                 Targets::Any,
                 Access::Write,
@@ -144,6 +152,9 @@ impl Planner<'_> {
                 ));
             }
             if reads_no_table(tokens) && !functions::asks_server(tokens) {
+                if is_constant(tokens) {
+                    return Ok(detached("it reads no table"));
+                }
                 return Ok(route(Targets::Any, access, "it reads no table".to_owned()));
             }
             return Ok(route(
@@ -199,11 +210,13 @@ impl Planner<'_> {
         match unread {
             Unread::Limit(error) => error,
             Unread::Construct(construct) => unread_construct(&construct, listed),
-            Unread::Syntax { message } => PgError::client(
-                SqlState::SYNTAX_ERROR,
-                format!("Trunkline could not read this statement, which names \"{listed}\": {message}"),
-            )
-            .with_hint("if PostgreSQL accepts it, write it in another way, or run it on the shard directly"),
+            // Not 42601: PostgreSQL may well read it.
+            Unread::Syntax { message } => PgError::refusal(
+                format!(
+                    "Trunkline could not read this statement, which names \"{listed}\": {message}"
+                ),
+                "if PostgreSQL accepts it, write it in another way, or run it on the shard directly",
+            ),
         }
     }
 
@@ -283,8 +296,32 @@ fn only(targets: Targets, access: Access, reason: String) -> Route {
         targets,
         access,
         explain: None,
+        detached: false,
+        unsettles: false,
         reason,
     }
+}
+
+fn detached(reason: &str) -> Plan {
+    Plan::Route(Route {
+        detached: true,
+        ..only(Targets::Any, Access::Read, reason.to_owned())
+    })
+}
+
+/// `SELECT 1 AS one`: literals, operators and labels. A name may be `current_timestamp`, and a cast
+/// may be of `'now'`, which belong to a transaction.
+fn is_constant(tokens: &[Token<'_>]) -> bool {
+    let known = |at: usize, token: &Token<'_>| {
+        ["select", "as", "null", "true", "false"]
+            .iter()
+            .any(|word| token.is_word(word))
+            || (at > 0 && tokens[at - 1].is_word("as"))
+    };
+    tokens
+        .iter()
+        .enumerate()
+        .all(|(at, token)| !token.is_op("::") && (!token.is_name() || known(at, token)))
 }
 
 fn route(targets: Targets, access: Access, reason: String) -> Plan {

@@ -1,14 +1,12 @@
 //! Whether an operand gives a sharding key's value, exactly as PostgreSQL would compare it.
 
 use super::Context;
-use crate::error::{PgError, SqlState};
+use crate::error::PgError;
 use crate::plan::KeySource;
 use crate::sql::tree::{CastType, Constant, Operand};
-use crate::types::{KeyError, KeyType, KeyValue, Oid};
+use crate::types::{KeyType, KeyValue, Oid};
 
 /// The key's source, or `None` where the operand says nothing certain.
-///
-/// Errors: a literal PostgreSQL would refuse as well.
 pub(super) fn source(
     operand: &Operand,
     key: KeyType,
@@ -19,9 +17,16 @@ pub(super) fn source(
         (Operand::Constant(Constant::Int(value)), Family::Integer) => KeyValue::Int(*value),
         // A literal of unknown type takes the type of the column it is compared with.
         (Operand::Constant(Constant::Unknown(text)), _)
-        | (Operand::Constant(Constant::Uuid(text)), Family::Uuid) => key
-            .parse_text(text.as_bytes())
-            .map_err(|error| bad_literal(&error, text))?,
+        | (Operand::Constant(Constant::Uuid(text)), Family::Uuid) => {
+            match key.parse_text(text.as_bytes()) {
+                Ok(value) => value,
+                Err(_) if key.is_certainly_invalid(text.as_bytes()) => {
+                    return Ok(Some(KeySource::Invalid));
+                }
+                // Some version of PostgreSQL may read it.
+                Err(_) => return Ok(None),
+            }
+        }
         (Operand::Constant(Constant::Text(text)), Family::Text) => KeyValue::Text(text.clone()),
         (Operand::Param { index, cast }, family) => {
             return Ok(param(*index, *cast, family, context));
@@ -106,13 +111,4 @@ pub(super) fn family_of(oid: Oid) -> Option<Family> {
         Oid::UUID => Some(Family::Uuid),
         _ => None,
     }
-}
-
-fn bad_literal(error: &KeyError, text: &str) -> PgError {
-    let code = match error {
-        KeyError::OutOfRange { .. } => SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
-        _ => SqlState::INVALID_TEXT_REPRESENTATION,
-    };
-    PgError::client(code, format!("{error}: \"{text}\""))
-        .with_detail("The literal is compared with a sharding key.")
 }

@@ -24,6 +24,14 @@ pub(super) fn check_session_state(mut at: Cursor<'_>, pooled: bool) -> Result<()
         ))
     };
     let all = at.rest;
+    // Writing to this view is another spelling of SET, behind our back.
+    let sets = all
+        .iter()
+        .any(|token| token.is_name() && token.value == "pg_settings")
+        && all.iter().any(|token| token.is_word("update"));
+    if sets {
+        return refused("UPDATE of pg_settings", "use SET");
+    }
     match at.next().map(|token| &*token.value).unwrap_or_default() {
         "listen" => refused(
             "LISTEN",
@@ -44,8 +52,10 @@ pub(super) fn check_session_state(mut at: Cursor<'_>, pooled: bool) -> Result<()
             )
         }
         "create"
-            if at.take_any(&["temp", "temporary"])
-                || (at.take_any(&["local", "global"]) && at.take_any(&["temp", "temporary"])) =>
+            if {
+                let _ = at.take_all(&["or", "replace"]);
+                at.take_any(&["temp", "temporary"])
+            } || (at.take_any(&["local", "global"]) && at.take_any(&["temp", "temporary"])) =>
         {
             refused(
                 "CREATE TEMPORARY",
@@ -68,7 +78,9 @@ fn into_temporary(tokens: &[Token<'_>]) -> bool {
         || tokens.windows(3).any(|three| {
             three[0].is_word("into") && three[1].is_word("local") && temporary(&three[2])
         })
-        || tokens.iter().any(|token| token.is_word("pg_temp"))
+        || tokens
+            .iter()
+            .any(|token| token.is_name() && token.value.starts_with("pg_temp"))
 }
 
 impl Planner<'_> {

@@ -130,23 +130,10 @@ impl Session {
                 io.output.command_complete(word);
             }
             Transaction::Deferred(prelude) => {
-                if commit {
-                    self.settings.commit()
-                } else {
-                    self.settings.rollback()
-                }
-                if chain {
-                    self.txn = Transaction::Deferred(prelude.chained());
-                }
-                io.output.command_complete(word);
+                self.end_deferred(io, Some(prelude), chain, commit).await?;
             }
             Transaction::DeferredFailed(prelude) => {
-                self.settings.rollback();
-                if chain {
-                    let prelude = prelude.unwrap_or_else(|| Prelude::new("BEGIN".to_owned()));
-                    self.txn = Transaction::Deferred(prelude.chained());
-                }
-                io.output.command_complete("ROLLBACK");
+                self.end_deferred(io, prelude, chain, false).await?;
             }
             on_server => {
                 let commits = commit && on_server == Transaction::Open;
@@ -160,6 +147,32 @@ impl Session {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Ends a transaction that no server has heard of.
+    async fn end_deferred(
+        &mut self,
+        io: &mut Buffered,
+        prelude: Option<Prelude>,
+        chain: bool,
+        commits: bool,
+    ) -> Result<(), Failure> {
+        let changed = self.settings.has_changes();
+        if commits {
+            self.settings.commit();
+        } else {
+            self.settings.rollback();
+        }
+        if changed {
+            self.report_parameters(io).await?;
+        }
+        if chain {
+            let prelude = prelude.unwrap_or_else(|| Prelude::new("BEGIN".to_owned()));
+            self.txn = Transaction::Deferred(prelude.chained());
+        }
+        io.output
+            .command_complete(if commits { "COMMIT" } else { "ROLLBACK" });
         Ok(())
     }
 
@@ -331,16 +344,16 @@ impl Session {
                 "DISCARD ALL cannot run inside a transaction block",
             )));
         }
+        // Before the settings are forgotten: the connection in use still has them. In session pooling
+        // temporary tables and the like go with their connections.
+        self.leave().await;
+        self.kept.clear();
         self.settings.reset(None);
         self.settings.reset(Some("role"));
         self.settings.commit();
         self.statements.deallocate(None)?;
         self.statements.forget_unnamed();
-        // In session pooling temporary tables and the like go with their connections.
-        self.leave().await;
-        self.kept.clear();
-        self.enter(io, self.default_shard(), Purpose::Describe)
-            .await?;
+        self.report_parameters(io).await?;
         io.output.command_complete("DISCARD ALL");
         Ok(())
     }

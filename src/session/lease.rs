@@ -4,13 +4,14 @@ use bytes::BytesMut;
 use tokio::time::Instant;
 
 use super::{Failure, Session};
-use crate::backend::{self, Connection, Lease, SettingsMark};
+use crate::backend::{self, Connection, Lease, SettingsMark, StatementId};
 use crate::error::{PgError, SqlState};
 use crate::executor::{Expect, Forward};
 use crate::net::Buffered;
 use crate::session::{Activity, Prepared};
 use crate::shardmap::ShardId;
 use crate::txn::{Prelude, Transaction};
+use crate::types::Oid;
 use crate::wire::{self, Described, Replies};
 
 /// Settings on a connection are not known; the next lease starts from the server's defaults.
@@ -25,6 +26,9 @@ pub enum Purpose {
     /// To learn something of a statement (its parameters, its columns): a transaction no server has heard
     /// of stays that way.
     Describe,
+    /// To run a statement that depends on the session's settings only: a transaction no server has heard
+    /// of is begun there, and rolled back when it is done.
+    Peek,
     /// To run a statement: the transaction begins there.
     Run,
 }
@@ -35,6 +39,8 @@ pub(super) struct Bound {
     pub(super) lease: Lease,
     /// Messages of the extended protocol have been queued since the last Sync.
     pipelined: bool,
+    /// A transaction was begun for a look only; the client's own is on no server yet.
+    peeking: bool,
     /// Among them some that may change data, so that leaving now would tear an implicit transaction.
     effects: bool,
 }
@@ -73,8 +79,22 @@ impl Session {
             self.take(shard).await?;
             self.sync_settings(io).await?;
         }
-        if purpose == Purpose::Run {
-            self.begin(io).await?;
+        match purpose {
+            Purpose::Describe => Ok(()),
+            Purpose::Peek => self.peek(io).await,
+            Purpose::Run => self.begin(io).await,
+        }
+    }
+
+    async fn peek(&mut self, io: &mut Buffered) -> Result<(), Failure> {
+        let Transaction::Deferred(prelude) = &self.txn else {
+            return Ok(());
+        };
+        let text = prelude.text();
+        self.queue_query(&text, Forward::Swallow, None);
+        self.run(io).await?;
+        if let Some(server) = &mut self.server {
+            server.peeking = true;
         }
         Ok(())
     }
@@ -130,6 +150,7 @@ impl Session {
             shard,
             lease,
             pipelined: false,
+            peeking: false,
             effects: false,
         });
         Ok(())
@@ -193,12 +214,24 @@ impl Session {
         let deadline = Instant::now() + self.database.config.pool.connect;
         server.lease.prepared.unnamed = None;
         let outcome = server.lease.simple(&prelude.text(), deadline).await;
+        report(&mut self.reported, &server.lease, &mut io.output);
         let ended = server.lease.simple("ROLLBACK", deadline).await;
         if ended.is_err() {
             self.drop_server();
         }
         self.leave().await;
         Ok(outcome?)
+    }
+
+    /// Tells the client of parameters that have changed without a statement of its own on a server.
+    pub(super) async fn report_parameters(&mut self, io: &mut Buffered) -> Result<(), Failure> {
+        self.enter(io, self.default_shard(), Purpose::Describe)
+            .await?;
+        if let Some(server) = &self.server {
+            report(&mut self.reported, &server.lease, &mut io.output);
+        }
+        self.leave().await;
+        Ok(())
     }
 
     /// Queues a simple query for the connection in use.
@@ -278,7 +311,8 @@ impl Session {
     }
 
     pub(super) fn has_effects(&self) -> bool {
-        self.server.as_ref().is_some_and(|server| server.effects)
+        let effects = |server: &Bound| server.effects && !server.peeking;
+        self.server.as_ref().is_some_and(effects)
     }
 
     /// Messages of the extended protocol wait for their Sync.
@@ -352,6 +386,30 @@ impl Session {
         }
     }
 
+    /// Has a server parse a text and throws the result away; its error goes to the client (`Told`).
+    pub(super) async fn ask_to_parse(
+        &mut self,
+        io: &mut Buffered,
+        text: &str,
+        param_types: &[Oid],
+    ) -> Result<(), Failure> {
+        self.settle(io).await?;
+        self.enter(io, self.any_shard(), Purpose::Describe).await?;
+        if let Some(server) = &mut self.server {
+            server.lease.prepared.unnamed = None;
+        }
+        let types: Vec<u32> = param_types.iter().map(|oid| oid.0).collect();
+        let expect = Expect::Parse {
+            forward: Forward::Swallow,
+            id: StatementId(0),
+            name: None,
+        };
+        self.queue(expect, false, |out| {
+            wire::put_parse(out, b"", text.as_bytes(), &types);
+        });
+        self.settle(io).await
+    }
+
     /// Makes the server's transaction fail, the implicit one of a pipeline too.
     pub(super) fn poison(&mut self) {
         self.queue(Expect::Poison, false, |out| {
@@ -381,6 +439,10 @@ impl Session {
     pub async fn finish(&mut self) {
         let error = self.take_error();
         let failed = error.is_some();
+        if failed && matches!(self.txn, Transaction::Deferred(_)) {
+            // What was only described failed: the transaction has, though no server has heard of it.
+            self.txn.fail();
+        }
         if let (Some(SqlState::READ_ONLY_TRANSACTION), Some(server)) = (error, &self.server) {
             // The primary may have become a replica.
             self.database.poll_now(server.shard);
@@ -394,13 +456,26 @@ impl Session {
                 self.settings.commit()
             }
             self.leave().await;
+            if std::mem::take(&mut self.relay.schema_changed) {
+                self.schema_changed().await;
+            }
         } else if !self.txn.is_on_server() {
+            if failed {
+                self.txn.fail();
+            }
             self.leave().await;
         }
         self.entry().set_activity(match self.txn {
             Transaction::Idle => Activity::Idle,
             _ => Activity::InTransaction,
         });
+    }
+
+    /// The client's next statement is planned with what this one made.
+    async fn schema_changed(&self) {
+        if let Err(error) = self.database.schema_reloaded().await {
+            tracing::warn!(%error, "the schema could not be loaded after a definition");
+        }
     }
 
     /// Gives the connection in use back: to its pool, or in session pooling to the session's own store.
@@ -414,6 +489,12 @@ impl Session {
         }
         server.pipelined = false;
         server.effects = false;
+        if std::mem::take(&mut server.peeking) {
+            let deadline = Instant::now() + self.database.config.pool.connect;
+            if server.lease.simple("ROLLBACK", deadline).await.is_err() {
+                return;
+            }
+        }
         if self.session_pooled() {
             self.kept.push(server);
         } else {

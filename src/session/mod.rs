@@ -25,6 +25,8 @@ pub use registry::{Activity, Entry, Registered, Registry};
 pub use settings::Settings;
 pub use statement::{Globals, Prepared, Statements};
 
+use statement::Epoch;
+
 use crate::backend::Parameters;
 use crate::config::{PoolMode, User};
 use crate::error::{PgError, SqlState};
@@ -34,6 +36,7 @@ use crate::net::Buffered;
 use crate::plan::{Control, Destination, NoParams, ParamValues, Plan, Route, explain_lines};
 use crate::planner::Context;
 use crate::shardmap::{ShardId, ShardMap};
+use crate::sql;
 use crate::topology::{LiveDatabase, Snapshot, Topology};
 use crate::txn::Transaction;
 use crate::types::Oid;
@@ -81,6 +84,8 @@ pub struct Session {
     user: Arc<User>,
     snapshot: Arc<Snapshot>,
     database: Arc<LiveDatabase>,
+    /// How often `database` has been another one.
+    databases_seen: u64,
     metrics: StatementMetrics,
     tally: Tally,
     pub settings: Settings,
@@ -112,6 +117,7 @@ impl Session {
             user,
             snapshot,
             database,
+            databases_seen: 0,
             metrics,
             tally: Tally::default(),
             settings: Settings::default(),
@@ -178,6 +184,7 @@ impl Session {
         if !Arc::ptr_eq(&database, &self.database) {
             self.kept.clear();
             self.database = database;
+            self.databases_seen += 1;
         }
         self.user = user;
         self.snapshot = current;
@@ -241,7 +248,62 @@ impl Session {
             .shared
             .globals
             .intern(text, &param_types, self.settings.mark());
-        Arc::new(Prepared { global, plan })
+        Arc::new(Prepared {
+            global,
+            plan,
+            epoch: self.epoch(),
+        })
+    }
+
+    /// What plans depend on besides their text, as it is now.
+    fn epoch(&self) -> Epoch {
+        Epoch {
+            database: self.databases_seen,
+            schema: self.database.schema_version(),
+            search_path: self.settings.search_path_version(),
+        }
+    }
+
+    pub fn is_current(&self, prepared: &Prepared) -> bool {
+        prepared.epoch == self.epoch()
+    }
+
+    /// Plans a prepared statement again, after what its plan depended on has changed.
+    pub async fn plan_again(&mut self, name: &[u8]) -> Result<(), PgError> {
+        let global = Arc::clone(&self.statements.find(name)?.global);
+        // Taken first: what changes while planning makes the plan stale at once.
+        let epoch = self.epoch();
+        let plan = self
+            .plan(sql::only_statement(&global.text)?, &global.param_types)
+            .await?;
+        let prepared = Arc::new(Prepared {
+            global,
+            plan,
+            epoch,
+        });
+        self.statements.replace(name, prepared);
+        Ok(())
+    }
+
+    /// Text the planner could not read may be wrong, and then PostgreSQL's own error is the better
+    /// one: a server is asked to parse it. Where the server accepts it, the planner's refusal stands.
+    pub async fn second_opinion(
+        &mut self,
+        io: &mut Buffered,
+        text: &str,
+        param_types: &[Oid],
+        error: PgError,
+    ) -> Failure {
+        if error.code != SqlState::SYNTAX_ERROR {
+            return Failure::Statement(error);
+        }
+        match self.ask_to_parse(io, text, param_types).await {
+            Ok(()) => Failure::Statement(PgError {
+                code: SqlState::FEATURE_NOT_SUPPORTED,
+                ..error
+            }),
+            Err(failure) => failure,
+        }
     }
 
     /// Where a statement is described whose shard its parameters decide: all shards have its tables.

@@ -44,6 +44,8 @@ pub struct Settings {
     savepoints: Vec<(String, usize)>,
     mark: SettingsMark,
     search_path: Option<Vec<String>>,
+    /// Rises whenever `search_path` changes.
+    search_path_version: u64,
 }
 
 impl Settings {
@@ -74,6 +76,10 @@ impl Settings {
     /// What unqualified names are looked up in; `None` for the server's default.
     pub fn search_path(&self) -> Option<&[String]> {
         self.search_path.as_deref()
+    }
+
+    pub fn search_path_version(&self) -> u64 {
+        self.search_path_version
     }
 
     /// The statements that bring a connection with default settings to this session's.
@@ -135,6 +141,11 @@ impl Settings {
         (!texts.is_empty()).then(|| texts.join(";\n"))
     }
 
+    /// The transaction has SET or RESET something.
+    pub fn has_changes(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
     pub fn has_savepoint(&self, name: &str) -> bool {
         self.savepoints.iter().any(|(n, _)| n == name)
     }
@@ -189,7 +200,11 @@ impl Settings {
 
     fn refresh(&mut self) {
         self.mark = mark(self.startup.iter().chain(&self.entries));
-        self.search_path = self.current_search_path();
+        let search_path = self.current_search_path();
+        if search_path != self.search_path {
+            self.search_path = search_path;
+            self.search_path_version += 1;
+        }
     }
 
     fn current_search_path(&self) -> Option<Vec<String>> {

@@ -35,11 +35,21 @@ pub struct Global {
     pub param_types: Vec<Oid>,
 }
 
-/// A statement as one session prepared it: planned once, here.
+/// What a plan was made under. Another one means planning again: tables may have moved, a view may
+/// have appeared, an unqualified name may mean another table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Epoch {
+    pub(super) database: u64,
+    pub(super) schema: u64,
+    pub(super) search_path: u64,
+}
+
+/// A statement as one session prepared it: planned once for each epoch.
 #[derive(Debug)]
 pub struct Prepared {
     pub global: Arc<Global>,
     pub plan: Arc<Plan>,
+    pub epoch: Epoch,
 }
 
 /// All texts that any session holds prepared. Asked at Parse only.
@@ -108,6 +118,15 @@ impl Statements {
         }
         self.named.insert(name.into(), prepared);
         Ok(())
+    }
+
+    /// Puts a statement planned anew in the place of its former self.
+    pub fn replace(&mut self, name: &[u8], prepared: Arc<Prepared>) {
+        if name.is_empty() {
+            self.unnamed = Some(prepared);
+        } else if let Some(place) = self.named.get_mut(name) {
+            *place = prepared;
+        }
     }
 
     pub fn find(&self, name: &[u8]) -> Result<&Arc<Prepared>, PgError> {

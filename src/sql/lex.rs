@@ -443,8 +443,12 @@ fn is_operator(byte: u8) -> bool {
 }
 
 fn unterminated(what: &str, text: &str, start: usize) -> PgError {
-    PgError::client(SqlState::SYNTAX_ERROR, format!("unterminated {what}"))
-        .with_position(position(text, start))
+    let rest = text.get(start..).unwrap_or_default();
+    PgError::client(
+        SqlState::SYNTAX_ERROR,
+        format!("unterminated {what} at or near \"{rest}\""),
+    )
+    .with_position(position(text, start))
 }
 
 /// PostgreSQL counts positions in characters, from one.

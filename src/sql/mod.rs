@@ -13,4 +13,4 @@ mod unescape;
 
 pub use lex::{Kind, Lexer, Token, position, tokens};
 pub use parse::{Analysis, Unread, analyse};
-pub use split::{Piece, split};
+pub use split::{only_statement, split};

@@ -3,13 +3,28 @@
 use std::ops::Range;
 
 use super::lex::{Lexer, Token};
-use crate::error::PgError;
+use crate::error::{PgError, SqlState};
 
 /// One statement of a query string: its byte range without the semicolon; comments and blanks at
 /// the ends left out. Empty statements are left out, as PostgreSQL does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
     pub range: Range<usize>,
+}
+
+/// The text of the one statement Parse may bring, blanks and semicolons taken off; empty where there
+/// is none.
+///
+/// Errors: 42601 for several, in PostgreSQL's words.
+pub fn only_statement(text: &str) -> Result<&str, PgError> {
+    match split(text)?.as_slice() {
+        [] => Ok(""),
+        [piece] => Ok(&text[piece.range.clone()]),
+        _ => Err(PgError::client(
+            SqlState::SYNTAX_ERROR,
+            "cannot insert multiple commands into a prepared statement",
+        )),
+    }
 }
 
 /// Splits as PostgreSQL's lexer would with `standard_conforming_strings` on.

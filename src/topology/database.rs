@@ -141,6 +141,11 @@ impl LiveDatabase {
         self.schema.is_loaded()
     }
 
+    /// Rises whenever the schema changes.
+    pub fn schema_version(&self) -> u64 {
+        self.schema.version()
+    }
+
     /// Waits for the first load of the schema, at most `pool.wait`.
     ///
     /// Cancel safe.

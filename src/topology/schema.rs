@@ -51,6 +51,10 @@ impl LiveSchema {
         self.current.load_full()
     }
 
+    pub(super) fn version(&self) -> u64 {
+        self.current.load().version
+    }
+
     pub(super) fn is_loaded(&self) -> bool {
         self.current.load().version > 0
     }

@@ -90,6 +90,31 @@ impl KeyType {
         }
     }
 
+    /// True for text that no version of PostgreSQL reads as a value of this type, though [`Self::parse_text`]
+    /// does not either: digits too many, or no number from its first character on. `0x10` and `1_000`
+    /// mean something since PostgreSQL 16.
+    pub fn is_certainly_invalid(self, text: &[u8]) -> bool {
+        match self {
+            Self::SmallInt | Self::Integer | Self::BigInt => {
+                let from = text
+                    .iter()
+                    .position(|b| !matches!(b, b' ' | b'\t' | b'\n' | b'\x0b' | b'\x0c' | b'\r'));
+                let text = text
+                    .get(from.unwrap_or(0)..)
+                    .unwrap_or_default()
+                    .trim_ascii_end();
+                let digits = text
+                    .strip_prefix(b"-")
+                    .or_else(|| text.strip_prefix(b"+"))
+                    .unwrap_or(text);
+                digits.iter().all(u8::is_ascii_digit)
+                    || !digits.first().is_some_and(u8::is_ascii_digit)
+            }
+            Self::Uuid => true,
+            Self::Text | Self::Varchar => false,
+        }
+    }
+
     /// Reads a parameter. `oid` is the parameter's type where a cast or Parse gave one, else
     /// unspecified: then it has the key's own type, as PostgreSQL infers for `key = $1`.
     ///

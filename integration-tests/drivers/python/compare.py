@@ -102,7 +102,7 @@ def psycopg_many_prepared_statements():
             for number in range(12):
                 sql = f"select {number} as n{number}, name from organizations where organization_id = %s"
                 rows.append(connection.execute(sql, (number + 1,)).fetchone())
-            connection.commit()
+                connection.commit()
         return rows
     compare(act)
 
@@ -113,10 +113,10 @@ def psycopg_writes():
         with connection.cursor(row_factory=dict_row) as cursor:
             seen = []
             for sql, values in [
-                ("insert into accounts values (%s, %s, %s) returning *", (501, 10, "new")),
+                ("insert into accounts (organization_id, balance, note) values (%s, %s, %s) returning *", (501, 10, "new")),
                 ("update accounts set balance = balance - %s where organization_id = %s", (3, 501)),
                 ("select * from accounts where organization_id = %s", (501,)),
-                ("insert into accounts values (%s, 1) on conflict (organization_id) do nothing", (501,)),
+                ("insert into accounts (organization_id, balance) values (%s, 1) on conflict (organization_id) do nothing", (501,)),
                 ("delete from accounts where organization_id = %s returning balance", (501,)),
                 ("insert into notes values (%s, %s)", (501, "unlisted")),
                 ("delete from notes where note_id = %s", (501,)),
@@ -135,7 +135,7 @@ def psycopg_executemany_and_pipeline():
     def act(connection):
         seen = []
         with connection.cursor() as cursor:
-            cursor.executemany("insert into accounts values (%s, %s) returning balance",
+            cursor.executemany("insert into accounts (organization_id, balance) values (%s, %s) returning balance",
                                [(601, 1), (602, 2)], returning=True)
             seen.append(cursor.fetchall())
             cursor.nextset()
@@ -176,7 +176,7 @@ def psycopg_pipeline_error():
 def psycopg_transactions():
     def act(connection):
         seen = []
-        connection.execute("insert into accounts values (701, 1)")
+        connection.execute("insert into accounts (organization_id, balance) values (701, 1)")
         try:
             with connection.transaction():
                 connection.execute("update accounts set balance = 2 where organization_id = 701")
@@ -238,7 +238,7 @@ def psycopg_copy():
 def psycopg_errors():
     for sql in ["selec 1", "select nothing from organizations where organization_id = 1",
                 "select * from missing", "select 1 / 0", "select 'ü', nothing",
-                "insert into accounts values (1, -1)", "select %s::int"]:
+                "insert into accounts (organization_id, balance) values (1, -1)", "select %s::int"]:
         values = ("x",) if "%s" in sql else None
         kind, *_ = compare(lambda connection: connection.execute(sql, values).fetchall())
         assert kind == "error", sql
@@ -249,8 +249,9 @@ def psycopg_notices_and_settings():
     def act(connection):
         heard = []
         connection.add_notice_handler(lambda diag: heard.append((diag.severity, diag.message_primary)))
-        connection.execute("do $$ begin raise notice 'heard'; end $$")
+        connection.execute("drop table if exists no_such_table")
         connection.execute("set application_name = 'compare'")
+        connection.commit()
         connection.execute("set timezone = 'Asia/Tokyo'")
         connection.commit()
         return (heard, connection.info.parameter_status("application_name"),
@@ -370,7 +371,7 @@ def asyncpg_prepared_and_cursor():
 @case
 def asyncpg_writes_and_transactions():
     async def act(connection):
-        seen = [await connection.execute("insert into accounts values ($1, $2, $3)", 901, 5, "async")]
+        seen = [await connection.execute("insert into accounts (organization_id, balance, note) values ($1, $2, $3)", 901, 5, "async")]
         try:
             async with connection.transaction():
                 await connection.execute("update accounts set balance = 9 where organization_id = $1", 901)
@@ -406,7 +407,7 @@ def asyncpg_copy():
 
 @case
 def asyncpg_errors():
-    for sql in ["select nothing", "select 1 / 0", "insert into accounts values (1, -1)",
+    for sql in ["select nothing", "select 1 / 0", "insert into accounts (organization_id, balance) values (1, -1)",
                 "select * from missing where organization_id = 1"]:
         async def act(connection):
             return await connection.fetch(sql)

@@ -107,7 +107,7 @@ async fn says_who_and_what_it_is() {
     let (_, startup) = tokio::join!(connect(&target, &settings), async {
         read_startup(&mut listener.accept().await.expect("accept").0).await
     });
-    let text = b"\0\x03\0\0user\0app\0database\0app\0application_name\0trunkline\0client_encoding\0UTF8\0\0";
+    let text = b"\0\x03\0\0user\0app\0database\0app\0client_encoding\0UTF8\0\0";
     assert_eq!(startup, text);
 }
 
