@@ -236,6 +236,8 @@ fn servers_come_and_go() {
     client.simple("begin").unwrap();
     client.simple(&sql(id.1)).unwrap();
     cluster.shards[1].server_mut(0).kill();
+    // Its backends notice a moment later.
+    thread::sleep(Duration::from_millis(300));
     assert_eq!(
         code(&client.simple("select 1").unwrap()).as_deref(),
         Some("08006")
