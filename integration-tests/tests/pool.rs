@@ -177,7 +177,10 @@ fn a_terminated_connection() {
     let pid = column(&client.simple("select pg_backend_pid()").unwrap()).remove(0);
     // In a transaction, idle.
     client.simple("begin").unwrap();
-    client.simple("select 1").unwrap();
+    let id = shared().organization_on(0);
+    client
+        .simple(&format!("select name from organizations where organization_id = {id}"))
+        .unwrap();
     ask(
         shared().primary_port(0),
         &format!("select pg_terminate_backend({pid}, 5000)"),
