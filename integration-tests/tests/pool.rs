@@ -177,7 +177,10 @@ fn a_terminated_connection() {
     let pid = column(&client.simple("select pg_backend_pid()").unwrap()).remove(0);
     // In a transaction, idle.
     client.simple("begin").unwrap();
-    client.simple("select 1").unwrap();
+    let id = shared().organization_on(0);
+    client
+        .simple(&format!("select name from organizations where organization_id = {id}"))
+        .unwrap();
     ask(
         shared().primary_port(0),
         &format!("select pg_terminate_backend({pid}, 5000)"),
@@ -236,6 +239,8 @@ fn servers_come_and_go() {
     client.simple("begin").unwrap();
     client.simple(&sql(id.1)).unwrap();
     cluster.shards[1].server_mut(0).kill();
+    // Its backends notice a moment later.
+    thread::sleep(Duration::from_millis(300));
     assert_eq!(
         code(&client.simple("select 1").unwrap()).as_deref(),
         Some("08006")

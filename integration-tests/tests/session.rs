@@ -455,6 +455,21 @@ fn parameter_status_is_reported() {
     }
 }
 
+/// DISCARD ALL behind a Describe: the connection it was described on still has the settings.
+#[test]
+fn discard_all_in_a_pipeline_leaves_nothing() {
+    let proxy = proxy(TIGHT);
+    let (mut a, mut b) = (pair(&proxy), pair(&proxy));
+    a.simple("set timezone to 'Asia/Tokyo'");
+    let mut script = Script::new();
+    script.parse("s", "select 1", &[]).describe_statement("s").flush();
+    script.parse("", "discard all", &[]).bind("", "", &Parameters::NONE).execute("", 0).sync();
+    a.run("described, then discarded", &script);
+    b.simple("show timezone");
+    a.simple("show timezone");
+    assert_sane(&proxy);
+}
+
 // ---- nothing of one client is visible to the next ----
 
 #[test]

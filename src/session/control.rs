@@ -344,16 +344,16 @@ impl Session {
                 "DISCARD ALL cannot run inside a transaction block",
             )));
         }
+        // Before the settings are forgotten: the connection in use still has them. In session pooling
+        // temporary tables and the like go with their connections.
+        self.leave().await;
+        self.kept.clear();
         self.settings.reset(None);
         self.settings.reset(Some("role"));
         self.settings.commit();
         self.statements.deallocate(None)?;
         self.statements.forget_unnamed();
-        // In session pooling temporary tables and the like go with their connections.
-        self.leave().await;
-        self.kept.clear();
-        self.enter(io, self.default_shard(), Purpose::Describe)
-            .await?;
+        self.report_parameters(io).await?;
         io.output.command_complete("DISCARD ALL");
         Ok(())
     }
