@@ -64,12 +64,12 @@ impl Session {
         purpose: Purpose,
     ) -> Result<(), Failure> {
         if let Some(server) = &self.server {
-            if server.shard != shard {
+            let deferred = matches!(self.txn, Transaction::Deferred(_));
+            if server.shard != shard || (server.peeking && purpose == Purpose::Run) {
                 self.may_leave(shard)?;
                 self.settle(io).await?;
                 self.leave().await;
-            } else if purpose == Purpose::Describe || !matches!(self.txn, Transaction::Deferred(_))
-            {
+            } else if !deferred || purpose == Purpose::Describe || server.peeking {
                 return Ok(());
             } else {
                 self.settle(io).await?;
@@ -115,7 +115,7 @@ impl Session {
                 "A transaction stays on one shard for now: end it first, or use rows of one sharding key.",
             ));
         }
-        if server.effects {
+        if self.has_effects() {
             return Err(PgError::refusal(
                 format!(
                     "this pipeline runs on shard \"{from}\", the statement belongs to shard \"{to}\""
@@ -310,6 +310,13 @@ impl Session {
         self.server.is_some()
     }
 
+    /// Ends a look: the transaction begun for it is not the client's.
+    pub(super) async fn end_peek(&mut self) {
+        if self.server.as_ref().is_some_and(|server| server.peeking) {
+            self.leave().await;
+        }
+    }
+
     pub(super) fn has_effects(&self) -> bool {
         let effects = |server: &Bound| server.effects && !server.peeking;
         self.server.as_ref().is_some_and(effects)
@@ -421,6 +428,7 @@ impl Session {
     /// Takes over the server's word on the transaction, and the parameters it reported.
     pub(super) fn observe(&mut self) {
         if let Some(server) = &self.server
+            && !server.peeking
             && !matches!(
                 self.txn,
                 Transaction::Deferred(_) | Transaction::DeferredFailed(_)

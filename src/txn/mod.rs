@@ -18,6 +18,9 @@ use crate::wire::TransactionStatus;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prelude {
     begin: String,
+    /// An earlier transaction ended AND CHAIN, which must be repeated: a chained transaction that
+    /// fails keeps its characteristics in the next link, one that was begun with them does not.
+    chained: bool,
     /// SET LOCAL, SET TRANSACTION, SAVEPOINT and their like, in order.
     then: Vec<String>,
 }
@@ -29,6 +32,7 @@ impl Prelude {
     pub fn new(begin: String) -> Self {
         Self {
             begin,
+            chained: false,
             then: Vec::new(),
         }
     }
@@ -49,11 +53,17 @@ impl Prelude {
 
     /// What AND CHAIN begins: the same characteristics, nothing done yet.
     pub fn chained(self) -> Self {
-        Self::new(self.begin)
+        Self {
+            chained: true,
+            ..Self::new(self.begin)
+        }
     }
 
     pub fn text(&self) -> String {
         let mut text = self.begin.clone();
+        if self.chained {
+            text.push_str("; COMMIT AND CHAIN");
+        }
         for statement in &self.then {
             // On a line of its own, should the statement end in a comment.
             text.push_str("\n;");
