@@ -11,12 +11,9 @@ use std::fmt;
 pub struct SqlState([u8; 5]);
 
 impl SqlState {
-    pub const SUCCESSFUL: Self = Self(*b"00000");
     pub const CONNECTION_FAILURE: Self = Self(*b"08006");
-    pub const CANNOT_CONNECT: Self = Self(*b"08001");
     pub const PROTOCOL_VIOLATION: Self = Self(*b"08P01");
     pub const FEATURE_NOT_SUPPORTED: Self = Self(*b"0A000");
-    pub const INVALID_TEXT_REPRESENTATION: Self = Self(*b"22P02");
     pub const INVALID_BINARY_REPRESENTATION: Self = Self(*b"22P03");
     pub const NUMERIC_VALUE_OUT_OF_RANGE: Self = Self(*b"22003");
     pub const INVALID_PARAMETER_VALUE: Self = Self(*b"22023");
@@ -27,14 +24,12 @@ impl SqlState {
     pub const NO_ACTIVE_TRANSACTION: Self = Self(*b"25P01");
     pub const IN_FAILED_TRANSACTION: Self = Self(*b"25P02");
     pub const INVALID_STATEMENT_NAME: Self = Self(*b"26000");
-    pub const INVALID_AUTHORIZATION: Self = Self(*b"28000");
     pub const INVALID_PASSWORD: Self = Self(*b"28P01");
     pub const INVALID_CURSOR_NAME: Self = Self(*b"34000");
     pub const INVALID_CATALOG_NAME: Self = Self(*b"3D000");
     pub const INVALID_SAVEPOINT: Self = Self(*b"3B001");
     pub const SYNTAX_ERROR: Self = Self(*b"42601");
     pub const INSUFFICIENT_PRIVILEGE: Self = Self(*b"42501");
-    pub const UNDEFINED_OBJECT: Self = Self(*b"42704");
     pub const DUPLICATE_PREPARED_STATEMENT: Self = Self(*b"42P05");
     pub const TOO_MANY_CONNECTIONS: Self = Self(*b"53300");
     pub const PROGRAM_LIMIT_EXCEEDED: Self = Self(*b"54000");

@@ -18,7 +18,7 @@ mod world;
 use case::Expect;
 use generate::Generator;
 use pair::{Form, Outcome, Pair};
-use world::{check_rows, world, writing};
+use world::{check_rows, writing};
 
 /// Generated statements of a run, unless the environment says otherwise.
 const STATEMENTS: usize = 3_000;

@@ -38,7 +38,10 @@ fn start(top: &str) -> Proxy {
 }
 
 fn code(replies: &[Reply]) -> Option<String> {
-    replies.iter().find(|reply| reply.tag == b'E').and_then(|error| error.field(b'C'))
+    replies
+        .iter()
+        .find(|reply| reply.tag == b'E')
+        .and_then(|error| error.field(b'C'))
 }
 
 fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
@@ -62,7 +65,10 @@ fn a_good_file_takes_effect_and_a_bad_one_does_not() {
     let mut holder = Wire::connect(proxy.port).unwrap();
     let mut client = Wire::connect(proxy.port).unwrap();
     holder.simple("begin; select 1").unwrap();
-    assert_eq!(code(&client.simple("select 1").unwrap()).as_deref(), Some("53300"));
+    assert_eq!(
+        code(&client.simple("select 1").unwrap()).as_deref(),
+        Some("53300")
+    );
     let database = "databases: [ app ]\n    admin: true";
     for bad in [
         good.replace("size: 1", "size: none"),
@@ -74,17 +80,32 @@ fn a_good_file_takes_effect_and_a_bad_one_does_not() {
         let refused = proxy.log().matches("the old one stays").count();
         fs::write(&proxy.config, bad).unwrap();
         proxy.signal("HUP");
-        eventually("the bad file is refused", || proxy.log().matches("the old one stays").count() > refused);
-        assert_eq!(code(&client.simple("select 1").unwrap()).as_deref(), Some("53300"));
+        eventually("the bad file is refused", || {
+            proxy.log().matches("the old one stays").count() > refused
+        });
+        assert_eq!(
+            code(&client.simple("select 1").unwrap()).as_deref(),
+            Some("53300")
+        );
     }
     fs::remove_file(&proxy.config).unwrap();
     proxy.signal("HUP");
-    eventually("no file", || proxy.log().matches("the old one stays").count() == 6);
+    eventually("no file", || {
+        proxy.log().matches("the old one stays").count() == 6
+    });
     assert!(Wire::connect_as(proxy.port, "second", "secret", &[("database", "app")]).is_err());
-    let second = format!("{database}\n  - name: second\n    password: secret\n    databases: [ app ]");
-    fs::write(&proxy.config, good.replace("size: 1", "size: 2").replace(database, &second)).unwrap();
+    let second =
+        format!("{database}\n  - name: second\n    password: secret\n    databases: [ app ]");
+    fs::write(
+        &proxy.config,
+        good.replace("size: 1", "size: 2")
+            .replace(database, &second),
+    )
+    .unwrap();
     proxy.signal("HUP");
-    eventually("the good file is taken", || proxy.log().contains("configuration reloaded"));
+    eventually("the good file is taken", || {
+        proxy.log().contains("configuration reloaded")
+    });
     let replies = client.simple("select 1").unwrap();
     assert_eq!(code(&replies), None, "{replies:?}");
     // The transaction that was open goes on.
@@ -95,11 +116,20 @@ fn a_good_file_takes_effect_and_a_bad_one_does_not() {
     let told = Wire::connect_as(proxy.port, "second", "secret", &[("database", "app")]);
     println!("a user the servers do not know: {told:?}");
     // A user taken away ends its sessions at the next idle moment.
-    fs::write(&proxy.config, good.replace("name: app", "name: apt").replace("size: 1", "size: 3")).unwrap();
+    fs::write(
+        &proxy.config,
+        good.replace("name: app", "name: apt")
+            .replace("size: 1", "size: 3"),
+    )
+    .unwrap();
     proxy.signal("HUP");
-    eventually("the third file is taken", || proxy.log().matches("configuration reloaded").count() == 2);
+    eventually("the third file is taken", || {
+        proxy.log().matches("configuration reloaded").count() == 2
+    });
     assert!(Wire::connect(proxy.port).is_err());
-    let outcome = client.simple("select 1").and_then(|_| client.simple("select 1"));
+    let outcome = client
+        .simple("select 1")
+        .and_then(|_| client.simple("select 1"));
     println!("a session of a user taken away: {outcome:?}");
     assert!(!matches!(outcome, Ok(replies) if code(&replies).is_none()));
     assert!(!proxy.log().contains("panicked"));
@@ -113,7 +143,10 @@ fn sigterm_lets_transactions_finish() {
     let mut busy = Wire::connect(proxy.port).unwrap();
     let mut running = Wire::connect(proxy.port).unwrap();
     busy.simple("begin").unwrap();
-    busy.simple(&format!("insert into accounts (organization_id, balance) values ({id}, 1)")).unwrap();
+    busy.simple(&format!(
+        "insert into accounts (organization_id, balance) values ({id}, 1)"
+    ))
+    .unwrap();
     send(&mut running, "select pg_sleep(0.7), 'finished'");
     thread::sleep(Duration::from_millis(200));
     let started = Instant::now();
@@ -122,18 +155,34 @@ fn sigterm_lets_transactions_finish() {
     assert!(idle.reply().is_err());
     assert!(Wire::connect(proxy.port).is_err());
     assert_eq!(code(&running.replies().unwrap()), None);
-    assert_eq!(running.reply().unwrap().field(b'C').as_deref(), Some("57P01"));
+    assert_eq!(
+        running.reply().unwrap().field(b'C').as_deref(),
+        Some("57P01")
+    );
     assert_eq!(code(&busy.simple("select 1").unwrap()), None);
     assert_eq!(busy.simple("commit").unwrap()[0].body, b"COMMIT\0");
     assert_eq!(busy.reply().unwrap().field(b'C').as_deref(), Some("57P01"));
     let status = proxy.wait(PATIENCE).expect("it ends");
     assert_eq!(status.code(), Some(0), "{}", proxy.log());
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        started.elapsed()
+    );
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let rows = runtime.block_on(async {
         let shard = connect(cluster().primary_port(1)).await;
-        let rows = texts(&shard, &format!("select balance from accounts where organization_id = {id}")).await;
-        shard.batch_execute(&format!("delete from accounts where organization_id = {id}")).await.unwrap();
+        let rows = texts(
+            &shard,
+            &format!("select balance from accounts where organization_id = {id}"),
+        )
+        .await;
+        shard
+            .batch_execute(&format!(
+                "delete from accounts where organization_id = {id}"
+            ))
+            .await
+            .unwrap();
         rows
     });
     assert_eq!(rows.len(), 1);
@@ -151,7 +200,11 @@ fn the_drain_limit_cuts_off() {
     proxy.signal("TERM");
     let status = proxy.wait(PATIENCE).expect("it ends");
     assert_eq!(status.code(), Some(0), "{}", proxy.log());
-    assert!((600..6000).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
+    assert!(
+        (600..6000).contains(&started.elapsed().as_millis()),
+        "{:?}",
+        started.elapsed()
+    );
     assert!(busy.reply().is_err() || busy.reply().is_err());
 }
 
@@ -182,9 +235,14 @@ fn what_is_wrong_with_the_file_is_told_with_its_place() {
         fs::write(&path, &bad).unwrap();
         for command in ["serve", "check"] {
             let output = trunkline(&[command, "-c", file]);
-            let told = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+            let told = String::from_utf8_lossy(&output.stderr).into_owned()
+                + &String::from_utf8_lossy(&output.stdout);
             assert_eq!(output.status.code(), Some(2), "{command} {to}: {told}");
-            assert!(told.contains(&place(&bad, mark)) || to.contains('"') && told.contains(&format!("{file}:")), "{command} {to}: {told}");
+            assert!(
+                told.contains(&place(&bad, mark))
+                    || to.contains('"') && told.contains(&format!("{file}:")),
+                "{command} {to}: {told}"
+            );
         }
     }
     let output = trunkline(&["serve", "-c", "/nowhere/trunkline.yaml"]);
@@ -202,7 +260,11 @@ fn what_is_wrong_with_the_file_is_told_with_its_place() {
         let output = trunkline(&["check", "-c", file]);
         let told = String::from_utf8_lossy(&output.stdout);
         assert_eq!(output.status.code(), Some(1), "{to}: {output:?}");
-        assert!(told.lines().any(|line| line.starts_with("error:") && line.contains(mark)), "{to}: {told}");
+        assert!(
+            told.lines()
+                .any(|line| line.starts_with("error:") && line.contains(mark)),
+            "{to}: {told}"
+        );
     }
 }
 
@@ -219,7 +281,9 @@ fn a_killed_proxy_loses_no_acknowledged_write() {
             let sql = if id % 2 == 0 {
                 format!("insert into accounts (organization_id, balance) values ({id}, 1)")
             } else {
-                format!("begin; insert into accounts (organization_id, balance) values ({id}, 1); commit")
+                format!(
+                    "begin; insert into accounts (organization_id, balance) values ({id}, 1); commit"
+                )
             };
             match wire.simple(&sql) {
                 Ok(replies) if code(&replies).is_none() => {
@@ -232,7 +296,9 @@ fn a_killed_proxy_loses_no_acknowledged_write() {
         }
         acknowledged
     });
-    eventually("some writes are acknowledged", || WRITTEN.load(Ordering::SeqCst) > 100);
+    eventually("some writes are acknowledged", || {
+        WRITTEN.load(Ordering::SeqCst) > 100
+    });
     proxy.signal("KILL");
     let acknowledged = writing.join().unwrap();
     assert!(proxy.wait(PATIENCE).is_some());
@@ -241,11 +307,20 @@ fn a_killed_proxy_loses_no_acknowledged_write() {
         let mut found = Vec::new();
         for shard in 0..2 {
             let shard = connect(cluster().primary_port(shard)).await;
-            found.extend(texts(&shard, "select organization_id from accounts where organization_id >= 100000").await);
+            found.extend(
+                texts(
+                    &shard,
+                    "select organization_id from accounts where organization_id >= 100000",
+                )
+                .await,
+            );
             let prepared = texts(&shard, "select count(*) from pg_prepared_xacts").await;
             assert_eq!(prepared, [[Some("0".to_owned())]]);
         }
-        found.into_iter().map(|row| row[0].clone().unwrap().parse::<i64>().unwrap()).collect::<Vec<_>>()
+        found
+            .into_iter()
+            .map(|row| row[0].clone().unwrap().parse::<i64>().unwrap())
+            .collect::<Vec<_>>()
     });
     for id in &acknowledged {
         assert!(found.contains(id), "{id} was acknowledged and is lost");

@@ -179,7 +179,9 @@ fn a_terminated_connection() {
     client.simple("begin").unwrap();
     let id = shared().organization_on(0);
     client
-        .simple(&format!("select name from organizations where organization_id = {id}"))
+        .simple(&format!(
+            "select name from organizations where organization_id = {id}"
+        ))
         .unwrap();
     ask(
         shared().primary_port(0),

@@ -462,8 +462,15 @@ fn discard_all_in_a_pipeline_leaves_nothing() {
     let (mut a, mut b) = (pair(&proxy), pair(&proxy));
     a.simple("set timezone to 'Asia/Tokyo'");
     let mut script = Script::new();
-    script.parse("s", "select 1", &[]).describe_statement("s").flush();
-    script.parse("", "discard all", &[]).bind("", "", &Parameters::NONE).execute("", 0).sync();
+    script
+        .parse("s", "select 1", &[])
+        .describe_statement("s")
+        .flush();
+    script
+        .parse("", "discard all", &[])
+        .bind("", "", &Parameters::NONE)
+        .execute("", 0)
+        .sync();
     a.run("described, then discarded", &script);
     b.simple("show timezone");
     a.simple("show timezone");

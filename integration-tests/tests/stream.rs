@@ -316,7 +316,7 @@ fn copies_that_go_wrong() {
     let mut wire = Wire::connect(proxy.port).unwrap();
     let mut oracle = Wire::connect(cluster().oracle.port()).unwrap();
     let wrong = [
-        b"1\tx\n2\ty\nnonsense\tz\n".repeat(1),
+        b"1\tx\n2\ty\nnonsense\tz\n".to_vec(),
         b"1\tx\nnonsense\tz\n"
             .iter()
             .copied()

@@ -25,12 +25,8 @@ pub(super) fn view(show: Show, shared: &Shared) -> View {
             .flat_map(|(name, live)| pools(name, live))
             .collect(),
         Show::Sessions => sessions(shared),
-        Show::Map => configured(&snapshot)
-            .flat_map(|database| map(database))
-            .collect(),
-        Show::Tables => configured(&snapshot)
-            .flat_map(|database| tables(database))
-            .collect(),
+        Show::Map => configured(&snapshot).flat_map(map).collect(),
+        Show::Tables => configured(&snapshot).flat_map(tables).collect(),
         Show::Config => config(&snapshot.config),
         Show::Version => vec![vec![some(format_args!(
             "Trunkline {}",

@@ -171,7 +171,7 @@ async fn rights_are_those_of_the_configuration_in_use() {
     let without = YAML.replace("admin: true", "databases: [app]");
     shared
         .topology
-        .reload(Arc::new(config(&without)))
+        .reload(&Arc::new(config(&without)))
         .expect("no files are needed");
     assert_eq!(refused(console.run("SHOW VERSION").await), "42501");
 }

@@ -49,12 +49,6 @@ impl Prepared {
         }
     }
 
-    /// Forgets all, after DISCARD ALL or DEALLOCATE ALL.
-    pub fn clear(&mut self) {
-        self.unnamed = None;
-        self.named.clear();
-    }
-
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.named.is_empty()
@@ -77,7 +71,9 @@ mod tests {
         prepared.remove(StatementId(1));
         assert_eq!(prepared.insert(StatementId(4)), None);
         prepared.unnamed = Some(StatementId(9));
-        prepared.clear();
+        prepared.remove(StatementId(9));
+        prepared.remove(StatementId(3));
+        prepared.remove(StatementId(4));
         assert!(prepared.is_empty() && prepared.unnamed.is_none());
     }
 }

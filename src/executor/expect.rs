@@ -47,8 +47,6 @@ pub enum Expect {
     },
     /// An error we provoked so that the server's transaction fails as the client's did.
     Poison,
-    /// Our own bytes, in their turn.
-    Local(Bytes),
 }
 
 impl Expect {
@@ -65,11 +63,9 @@ impl Expect {
             | Self::Close(forward)
             | Self::Query { forward, .. } => *forward,
             Self::Poison | Self::Evict(_) => Forward::Swallow,
-            Self::DescribeStatement
-            | Self::DescribePortal
-            | Self::Sync
-            | Self::Local(_)
-            | Self::Known(_) => Forward::ToClient,
+            Self::DescribeStatement | Self::DescribePortal | Self::Sync | Self::Known(_) => {
+                Forward::ToClient
+            }
         }
     }
 }

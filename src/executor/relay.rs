@@ -375,15 +375,11 @@ impl Relay {
 
     /// Our own bytes, if it is their turn.
     fn own_turn(&mut self) -> Option<Bytes> {
-        let ours = |expect: &mut Expect| matches!(expect, Expect::Local(_) | Expect::Known(_));
-        match self.expects.pop_front_if(ours)? {
-            Expect::Local(bytes) => Some(bytes),
-            _ => {
-                let mut reply = BytesMut::with_capacity(HEADER_BYTES);
-                reply.parse_complete();
-                Some(reply.freeze())
-            }
-        }
+        self.expects
+            .pop_front_if(|expect| matches!(expect, Expect::Known(_)))?;
+        let mut reply = BytesMut::with_capacity(HEADER_BYTES);
+        reply.parse_complete();
+        Some(reply.freeze())
     }
 
     /// What one frame means; pops what it answers.

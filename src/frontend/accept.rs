@@ -123,7 +123,10 @@ async fn farewell(doors: &Doors, io: &mut Buffered, failure: Failure) {
     let error = match failure {
         Failure::Statement(error) | Failure::Fatal(error) => error.fatal(),
         Failure::Told => PgError::proxy(SqlState::INTERNAL_ERROR, "the session ended").fatal(),
-        Failure::Gone(_) => return,
+        Failure::Gone(error) => {
+            tracing::debug!(%error, "the client is gone");
+            return;
+        }
     };
     doors.shared.metrics.error(error.code);
     io.output.error(&error);

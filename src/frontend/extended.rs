@@ -171,7 +171,7 @@ impl Client {
         let text = std::str::from_utf8(text).map_err(|_| not_utf8())?;
         let types: Vec<Oid> = types.into_iter().map(Oid).collect();
         let plan = match sql::only_statement(text) {
-            Ok(statement) => self.session.plan(statement, &types).await,
+            Ok(statement) => self.session.plan_first(statement, &types).await,
             Err(error) => Err(error),
         };
         let plan = match plan {
@@ -183,7 +183,7 @@ impl Client {
                     .await);
             }
         };
-        let prepared = self.session.prepare(text, types, plan);
+        let prepared = self.session.prepare(text, &types, plan);
         self.session.statements.insert(name, prepared.clone())?;
         self.pipeline.parsed = Some(Parsed {
             prepared,

@@ -14,7 +14,8 @@ use crate::executor::Forward;
 use crate::plan::{Control, ExplainFormat, NoParams, Plan, Route};
 use crate::session::{Failure, Purpose};
 use crate::shardmap::ShardId;
-use crate::sql;
+use crate::sql::{self, Piece};
+use crate::txn::Transaction;
 use crate::wire::Replies;
 
 /// How a statement uses its connection.
@@ -73,7 +74,7 @@ impl Client {
             [piece] => {
                 self.session.admit();
                 let statement = &text[piece.range.clone()];
-                let plan = match self.session.plan(statement, &[]).await {
+                let plan = match self.session.plan_first(statement, &[]).await {
                     Ok(plan) => plan,
                     Err(error) => return Err(self.second_opinion(text, error).await),
                 };
@@ -93,7 +94,14 @@ impl Client {
                 let mut statements = Vec::with_capacity(pieces.len());
                 for piece in pieces {
                     let statement = &text[piece.range.clone()];
-                    statements.push((statement, self.session.plan(statement, &[]).await?));
+                    let plan = match statements.is_empty() {
+                        true => self.session.plan_first(statement, &[]).await?,
+                        false => self.session.plan(statement, &[]).await?,
+                    };
+                    statements.push((statement, plan));
+                }
+                if matches!(self.session.txn, Transaction::DeferredFailed(_)) {
+                    return self.several_after_failure(text, pieces, &statements).await;
                 }
                 self.several(text, &statements).await
             }
@@ -121,6 +129,26 @@ impl Client {
         }
         self.session.queue_query(text, Forward::ToClient, before);
         self.session.run(&mut self.io).await
+    }
+
+    /// The first statement ends a transaction that no server knows of; the rest is a string of its own.
+    async fn several_after_failure(
+        &mut self,
+        text: &str,
+        pieces: &[Piece],
+        statements: &[(&str, Arc<Plan>)],
+    ) -> Result<(), Failure> {
+        let ([(first, plan), rest @ ..], [_, next, ..]) = (statements, pieces) else {
+            return Ok(());
+        };
+        self.session.admit();
+        if let Plan::Control(control) = &**plan {
+            self.session.control(&mut self.io, control, first).await?;
+        }
+        // Blanks in place of what has been dealt with keep the positions in errors.
+        let (done, left) = text.split_at(next.range.start);
+        let left = " ".repeat(done.chars().count()) + left;
+        self.several(&left, rest).await
     }
 
     async fn several(

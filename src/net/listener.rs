@@ -92,6 +92,7 @@ impl Listener {
     }
 
     /// The bound TCP address, of use where the port was 0; `None` for a Unix socket.
+    #[cfg(test)]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match &self.kind {
             Kind::Tcp(listener) => listener.local_addr().ok(),

@@ -72,16 +72,6 @@ impl Stream {
     }
 
     /// Where the far end is, for messages.
-    pub fn peer_addr_text(&self) -> String {
-        let peer = match self {
-            Self::Tcp(stream) => stream.peer_addr(),
-            Self::Tls(stream) => stream.get_ref().0.peer_addr(),
-            Self::Unix(_) => return "unix".to_owned(),
-            Self::Counted(stream, _) => return stream.peer_addr_text(),
-        };
-        peer.map_or_else(|_| "disconnected".to_owned(), |address| address.to_string())
-    }
-
     #[cfg(test)]
     pub fn is_encrypted(&self) -> bool {
         match self {

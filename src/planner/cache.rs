@@ -4,7 +4,7 @@
 //! session asks. Refusals are not kept: they are rare, and cheap to find again.
 
 use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
@@ -61,10 +61,10 @@ impl PlanCache {
         }
     }
 
-    /// The plan of this text, from the cache or made now.
-    pub fn plan(&self, text: &str, context: &Context<'_>) -> Result<Arc<Plan>, PgError> {
+    /// The plan of this text, and whether it was in the cache.
+    pub fn plan(&self, text: &str, context: &Context<'_>) -> Result<(Arc<Plan>, bool), PgError> {
         if text.len() > TEXT_BYTES_MAX {
-            return plan(text, context).map(Arc::new);
+            return Ok((Arc::new(plan(text, context)?), false));
         }
         let key = Key {
             text: text.into(),
@@ -81,7 +81,7 @@ impl PlanCache {
             segment.plans.get(&key).map(|(plan, _)| Arc::clone(plan))
         };
         if let Some(plan) = found(segment) {
-            return Ok(plan);
+            return Ok((plan, true));
         }
         let planned = Arc::new(plan(text, context)?);
         let bytes = size(&key, &planned);
@@ -89,11 +89,12 @@ impl PlanCache {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(key, Arc::clone(&planned), bytes, self.bytes_max);
-        Ok(planned)
+        Ok((planned, false))
     }
 
     /// Bytes kept now, roughly.
-    pub fn bytes(&self) -> usize {
+    #[cfg(test)]
+    fn bytes(&self) -> usize {
         self.segments
             .iter()
             .map(|segment| segment.lock().unwrap_or_else(PoisonError::into_inner).bytes)
@@ -101,9 +102,7 @@ impl PlanCache {
     }
 
     fn segment_of(&self, key: &Key) -> usize {
-        let mut hasher = self.hasher.build_hasher();
-        key.text.hash(&mut hasher);
-        (hasher.finish() % SEGMENTS as u64) as usize
+        (self.hasher.hash_one(&key.text) % SEGMENTS as u64) as usize
     }
 }
 
@@ -177,17 +176,17 @@ mod tests {
         let (map, schema, cache) = (map(), Schema::default(), PlanCache::new(1 << 20));
         let context = context(&map, &schema);
         let text = "select * from matches where organization_id = 5";
-        let first = cache.plan(text, &context).expect("plans");
+        let first = cache.plan(text, &context).expect("plans").0;
         assert!(Arc::ptr_eq(
             &first,
-            &cache.plan(text, &context).expect("plans")
+            &cache.plan(text, &context).expect("plans").0
         ));
         let path = ["audit".to_owned()];
         let other = Context {
             search_path: Some(&path),
             ..context
         };
-        assert_ne!(first, cache.plan(text, &other).expect("plans"));
+        assert_ne!(first, cache.plan(text, &other).expect("plans").0);
         let changed = Schema {
             version: 2,
             ..Schema::default()
@@ -198,7 +197,7 @@ mod tests {
         };
         assert!(!Arc::ptr_eq(
             &first,
-            &cache.plan(text, &later).expect("plans")
+            &cache.plan(text, &later).expect("plans").0
         ));
         let typed = Context {
             param_types: &[Oid::INT4],
@@ -206,7 +205,7 @@ mod tests {
         };
         assert!(!Arc::ptr_eq(
             &first,
-            &cache.plan(text, &typed).expect("plans")
+            &cache.plan(text, &typed).expect("plans").0
         ));
     }
 

@@ -126,10 +126,10 @@ pub(super) fn footprint<'a>(
         found: Footprint::default(),
     };
     walker.query(query)?;
-    if walker.locks_all {
-        if let Some(table) = walker.found.reference.first() {
-            return Err(locked_reference(&table.to_string()));
-        }
+    if walker.locks_all
+        && let Some(table) = walker.found.reference.first()
+    {
+        return Err(locked_reference(&table.to_string()));
     }
     Ok(walker.found)
 }
@@ -227,7 +227,7 @@ impl<'a> Walker<'a> {
 
     /// A relation's name in a FROM list, unless a WITH member hides it.
     fn relation(&mut self, name: &Name, target: bool) -> Result<Option<Relation<'a>>, PgError> {
-        if !target && name.schema.is_none() && self.ctes.iter().any(|cte| *cte == name.name) {
+        if !target && name.schema.is_none() && self.ctes.contains(&name.name) {
             return Ok(None);
         }
         let relation = self.names.resolve(name)?;

@@ -14,6 +14,13 @@ use crate::shardmap::TableKind;
 /// What leaves state on a server connection is refused where connections are shared; looked at in every
 /// database, sharded or not.
 pub(super) fn check_session_state(mut at: Cursor<'_>, pooled: bool) -> Result<(), PgError> {
+    let mut words = at;
+    if words.next().is_some_and(|token| token.is_word("listen")) {
+        return Err(PgError::refusal(
+            "LISTEN is not supported: notifications are not passed on",
+            "listen on a connection of its own, straight to the server",
+        ));
+    }
     if !pooled {
         return Ok(());
     }
@@ -33,10 +40,6 @@ pub(super) fn check_session_state(mut at: Cursor<'_>, pooled: bool) -> Result<()
         return refused("UPDATE of pg_settings", "use SET");
     }
     match at.next().map(|token| &*token.value).unwrap_or_default() {
-        "listen" => refused(
-            "LISTEN",
-            "listen on a connection of its own, straight to the server",
-        ),
         "prepare" | "execute" => refused(
             "SQL-level PREPARE and EXECUTE",
             "use the driver's prepared statements (protocol level), which work in every pool mode",

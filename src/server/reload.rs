@@ -66,7 +66,7 @@ fn reload(path: &Path, shared: &Shared, secrets: &Secrets) -> Result<String, Str
     secrets.prepare(&config.users);
     shared
         .topology
-        .reload(Arc::new(config))
+        .reload(&Arc::new(config))
         .map_err(|error| error.to_string())?;
     Ok(notes.join("; "))
 }

@@ -32,6 +32,7 @@ impl Session {
             )));
         }
         self.settle(io).await?;
+        self.end_peek().await;
         self.count_all();
         if *control == Control::Empty {
             io.output.empty_query();

@@ -128,6 +128,9 @@ impl Session {
 
     /// Leases a connection; a cancel request ends the wait.
     async fn take(&mut self, shard: ShardId) -> Result<(), PgError> {
+        let database = &self.database;
+        self.kept
+            .retain(|bound| database.may_be_primary(bound.shard, &bound.lease.server));
         if let Some(at) = self.kept.iter().position(|bound| bound.shard == shard) {
             let bound = self.kept.swap_remove(at);
             self.entry().runs_on(bound.lease.cancel.clone());
@@ -300,10 +303,6 @@ impl Session {
         if let Some(server) = &mut self.server {
             put(&mut server.lease.output);
         }
-    }
-
-    pub fn connection(&mut self) -> Option<&mut Connection> {
-        self.server.as_mut().map(|server| &mut *server.lease)
     }
 
     pub fn in_use(&self) -> bool {
@@ -520,6 +519,7 @@ impl Session {
     /// Closes the connection in use; whatever was open on it is rolled back by its server.
     pub(super) fn drop_server(&mut self) {
         self.server = None;
+        self.entry().lost_its_server();
         // What it has answered stays answered.
         let answered = self.relay.answered;
         self.relay.reset();

@@ -205,7 +205,18 @@ impl Session {
             param_types,
             transaction_pooling: !self.session_pooled(),
         };
-        let planned = self.database.plans.plan(text, &context);
+        let (plan, hit) = self.database.plans.plan(text, &context)?;
+        match hit {
+            true => self.metrics.plan_cache_hits.inc(),
+            false => self.metrics.plan_cache_misses.inc(),
+        }
+        Ok(plan)
+    }
+
+    /// As `plan`, for a statement that comes first in what the client sent: in a failed transaction it is
+    /// heard only if it ends it.
+    pub async fn plan_first(&self, text: &str, param_types: &[Oid]) -> Result<Arc<Plan>, PgError> {
+        let planned = self.plan(text, param_types).await;
         if self.txn.status() == TransactionStatus::Failed {
             match &planned {
                 Ok(plan) => self.heard(plan)?,
@@ -243,11 +254,11 @@ impl Session {
     }
 
     /// A statement as this session prepares it now.
-    pub fn prepare(&self, text: &str, param_types: Vec<Oid>, plan: Arc<Plan>) -> Arc<Prepared> {
+    pub fn prepare(&self, text: &str, param_types: &[Oid], plan: Arc<Plan>) -> Arc<Prepared> {
         let global = self
             .shared
             .globals
-            .intern(text, &param_types, self.settings.mark());
+            .intern(text, param_types, self.settings.mark());
         Arc::new(Prepared {
             global,
             plan,

@@ -110,6 +110,11 @@ impl Entry {
         }
     }
 
+    /// The server connection is closed: a cancel on its way there can hit nobody else.
+    pub fn lost_its_server(&self) {
+        self.running().server = None;
+    }
+
     async fn cancel(&self) {
         let server = {
             let mut running = self.running();

@@ -13,6 +13,9 @@ use crate::types::Oid;
 /// Named statements one session may hold.
 const STATEMENTS_MAX: usize = 10_000;
 
+/// What their texts may take together.
+const STATEMENT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Texts remembered beyond those in use, before the unused are swept out.
 const SWEEP_AT_LEAST: usize = 1_024;
 
@@ -93,6 +96,8 @@ impl Globals {
 pub struct Statements {
     unnamed: Option<Arc<Prepared>>,
     named: HashMap<Box<[u8]>, Arc<Prepared>>,
+    /// Of the texts of the named ones.
+    bytes: usize,
 }
 
 impl Statements {
@@ -109,13 +114,17 @@ impl Statements {
                 format!("prepared statement \"{name}\" already exists"),
             ));
         }
-        if self.named.len() >= STATEMENTS_MAX {
+        let bytes = self.bytes + prepared.global.text.len();
+        if self.named.len() >= STATEMENTS_MAX || bytes > STATEMENT_BYTES_MAX {
             return Err(PgError::proxy(
                 SqlState::PROGRAM_LIMIT_EXCEEDED,
-                format!("a session may hold {STATEMENTS_MAX} prepared statements"),
+                format!(
+                    "a session may hold {STATEMENTS_MAX} prepared statements, of {STATEMENT_BYTES_MAX} bytes together"
+                ),
             )
             .with_hint("Close statements that are no longer used."));
         }
+        self.bytes = bytes;
         self.named.insert(name.into(), prepared);
         Ok(())
     }
@@ -143,15 +152,26 @@ impl Statements {
         if name.is_empty() {
             self.unnamed = None;
         } else {
-            self.named.remove(name);
+            self.remove(name);
         }
+    }
+
+    fn remove(&mut self, name: &[u8]) -> bool {
+        let removed = self.named.remove(name);
+        self.bytes -= removed
+            .as_ref()
+            .map_or(0, |prepared| prepared.global.text.len());
+        removed.is_some()
     }
 
     /// SQL-level DEALLOCATE: it is an error if there is no such statement.
     pub fn deallocate(&mut self, name: Option<&str>) -> Result<(), PgError> {
         match name {
-            None => self.named.clear(),
-            Some(name) if self.named.remove(name.as_bytes()).is_none() => {
+            None => {
+                self.named.clear();
+                self.bytes = 0;
+            }
+            Some(name) if !self.remove(name.as_bytes()) => {
                 return Err(missing(name.as_bytes()));
             }
             Some(_) => {}
@@ -162,10 +182,6 @@ impl Statements {
     /// A simple query replaces the unnamed statement, as PostgreSQL's does.
     pub fn forget_unnamed(&mut self) {
         self.unnamed = None;
-    }
-
-    pub fn len(&self) -> usize {
-        self.named.len()
     }
 }
 

@@ -118,7 +118,7 @@ impl Converter {
             return Err("a clause PostgreSQL does not have".to_owned());
         }
         let mut block = Block::new(Verb::Select);
-        block.from = self.from_list(&select.from)?;
+        block.from = self.relations(&select.from)?;
         self.condition(select.selection.as_ref(), &mut block)?;
         self.subqueries(&select.distinct, &mut block.subqueries)?;
         self.subqueries(&select.projection, &mut block.subqueries)?;
@@ -244,7 +244,7 @@ impl Converter {
         match &update.from {
             None => {}
             Some(ast::UpdateTableFromKind::AfterSet(from)) => {
-                block.from.extend(self.from_list(from)?)
+                block.from.extend(self.relations(from)?)
             }
             Some(_) => return Err("a form of UPDATE PostgreSQL does not have".to_owned()),
         }
@@ -268,7 +268,7 @@ impl Converter {
         let mut block = Block::new(Verb::Delete);
         block.from.push(self.target(target)?);
         if let Some(using) = &delete.using {
-            block.from.extend(self.from_list(using)?);
+            block.from.extend(self.relations(using)?);
         }
         self.condition(delete.selection.as_ref(), &mut block)?;
         self.subqueries(&delete.returning, &mut block.subqueries)?;
@@ -288,7 +288,7 @@ impl Converter {
         }
     }
 
-    fn from_list(&mut self, from: &[ast::TableWithJoins]) -> Result<Vec<From>> {
+    fn relations(&mut self, from: &[ast::TableWithJoins]) -> Result<Vec<From>> {
         from.iter().map(|item| self.joins(item)).collect()
     }
 

@@ -11,6 +11,6 @@ mod split;
 pub mod tree;
 mod unescape;
 
-pub use lex::{Kind, Lexer, Token, position, tokens};
-pub use parse::{Analysis, Unread, analyse};
-pub use split::{only_statement, split};
+pub use lex::{Kind, Token, position, tokens};
+pub use parse::{Unread, analyse};
+pub use split::{Piece, only_statement, split};

@@ -104,9 +104,9 @@ impl Open {
             _ => Header::Other,
         };
         if self.header == Header::Routine && self.parens == 0 {
-            if self.after_begin && token.is_word("atomic") {
-                self.blocks += 1;
-            } else if self.blocks > 0 && token.is_word("case") {
+            let opens = self.after_begin && token.is_word("atomic")
+                || self.blocks > 0 && token.is_word("case");
+            if opens {
                 self.blocks += 1;
             } else if self.blocks > 0 && token.is_word("end") {
                 self.blocks -= 1;

@@ -124,6 +124,12 @@ impl LiveDatabase {
         })
     }
 
+    /// False where the server with this address is known not to be the shard's primary.
+    pub fn may_be_primary(&self, shard: ShardId, address: &str) -> bool {
+        let primary = self.shard(shard).ok().and_then(|shard| shard.primary());
+        primary.is_none_or(|(_, server)| server.address.to_string() == address)
+    }
+
     /// Asks a shard's servers for their roles now: after a lost connection, 25006 or 57P0x.
     pub fn poll_now(&self, shard: ShardId) {
         if let Ok(shard) = self.shard(shard) {
@@ -156,11 +162,6 @@ impl LiveDatabase {
         self.schema.loaded(self.config.pool.wait).await
     }
 
-    /// Has the schema loaded again soon, after a configuration change for instance.
-    pub fn reload_schema(&self) {
-        self.schema.request();
-    }
-
     /// Loads the schema again and waits for it: after DDL and before the client hears that it is done, so
     /// that its next statement is planned with what it made.
     ///
@@ -191,6 +192,7 @@ impl LiveDatabase {
     }
 
     /// Every shard has a primary and the schema is loaded.
+    #[cfg(test)]
     pub fn ready(&self) -> bool {
         self.schema.is_loaded() && self.shards.iter().all(|shard| shard.primary().is_some())
     }

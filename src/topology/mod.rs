@@ -15,4 +15,4 @@ mod view;
 
 pub use database::LiveDatabase;
 pub use snapshot::{Snapshot, Topology};
-pub use view::{PoolView, Role, ServerView, ShardView};
+pub use view::{PoolView, Role};

@@ -46,9 +46,9 @@ impl Topology {
     /// start anew, and the old ones close as their sessions leave them.
     ///
     /// Errors: TLS files that cannot be used; then nothing has changed.
-    pub fn reload(&self, config: Arc<Config>) -> Result<(), TlsError> {
+    pub fn reload(&self, config: &Arc<Config>) -> Result<(), TlsError> {
         let before = self.current.load_full();
-        let databases = live(&config, &before.databases, &self.metrics)?;
+        let databases = live(config, &before.databases, &self.metrics)?;
         let gone: Vec<_> = before
             .databases
             .iter()
@@ -60,7 +60,7 @@ impl Topology {
             .map(|(_, old)| Arc::clone(old))
             .collect();
         self.current.store(Arc::new(Snapshot {
-            config: Arc::clone(&config),
+            config: Arc::clone(config),
             databases,
         }));
         for database in gone {
@@ -85,15 +85,6 @@ impl Topology {
                 }
             }
         }
-    }
-
-    /// Every database has its primaries and its schema.
-    pub fn ready(&self) -> bool {
-        self.current
-            .load()
-            .databases
-            .values()
-            .all(|database| database.ready())
     }
 
     pub fn close(&self) {

@@ -13,6 +13,7 @@ impl Oid {
     pub const INT4: Self = Self(23);
     pub const TEXT: Self = Self(25);
     pub const UNKNOWN: Self = Self(705);
+    #[cfg(test)]
     pub const BPCHAR: Self = Self(1042);
     pub const VARCHAR: Self = Self(1043);
     pub const NUMERIC: Self = Self(1700);

@@ -58,8 +58,11 @@ pub fn query(body: &[u8]) -> Result<&[u8], RequestError> {
     Ok(text)
 }
 
-/// Parse: statement name, text, declared parameter types.
-pub fn parse(body: &[u8]) -> Result<(&[u8], &[u8], Vec<u32>), RequestError> {
+/// Statement name, text, declared parameter types.
+pub type Parse<'a> = (&'a [u8], &'a [u8], Vec<u32>);
+
+/// Parse.
+pub fn parse(body: &[u8]) -> Result<Parse<'_>, RequestError> {
     let mut body = Body(body);
     let name = body
         .cstr()
@@ -87,8 +90,6 @@ pub fn parse(body: &[u8]) -> Result<(&[u8], &[u8], Vec<u32>), RequestError> {
 pub struct Bind<'a> {
     pub portal: &'a [u8],
     pub statement: &'a [u8],
-    /// All that follows the statement's name: formats, values, result formats.
-    pub rest: &'a [u8],
     formats: &'a [u8],
     values: &'a [u8],
     count: u16,
@@ -111,14 +112,12 @@ fn bind_head(body: &[u8]) -> Option<Bind<'_>> {
     let mut body = Body(body);
     let portal = body.cstr()?;
     let statement = body.cstr()?;
-    let rest = body.0;
     let format_count = body.i16()? as u16;
     let formats = body.bytes(usize::from(format_count) * 2)?;
     let count = body.i16()? as u16;
     Some(Bind {
         portal,
         statement,
-        rest,
         formats,
         values: body.0,
         count,
@@ -338,7 +337,7 @@ mod tests {
                 let _ = (partial.param(0), partial.param(1));
             }
         }
-        let mut longer = body.clone();
+        let mut longer = body;
         longer.push(0);
         assert!(bind(&longer, true).is_err());
     }
