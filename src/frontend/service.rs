@@ -35,10 +35,8 @@ pub(super) async fn session(client: &mut Client) -> Result<(), Failure> {
         }
         client.io.flush().await?;
         let may_stop = client.session.is_between_transactions() && !client.pipeline.is_open();
-        if may_stop {
-            if entry.is_stopping() {
-                return Err(Failure::Fatal(shutting_down()));
-            }
+        if may_stop && entry.is_stopping() {
+            return Err(Failure::Fatal(shutting_down()));
         }
         tokio::select! {
             biased;
