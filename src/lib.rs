@@ -5,59 +5,59 @@
 //! `ARCHITECTURE.md` tells what each room is for and what it must not know.
 
 // Layer 1, ground.
-/// What every error can answer: SQLSTATE, whose fault, is a retry safe.
+// What every error can answer: SQLSTATE, whose fault, is a retry safe.
 pub(crate) mod error;
-/// PostgreSQL data types as far as routing needs them.
+// PostgreSQL data types as far as routing needs them.
 pub(crate) mod types;
-/// Protocol messages over byte buffers, without I/O.
+// Protocol messages over byte buffers, without I/O.
 pub(crate) mod wire;
-/// Every metric family, named and documented in one place.
+// Every metric family, named and documented in one place.
 pub(crate) mod metrics;
-/// The shard map as a value.
+// The shard map as a value.
 pub(crate) mod shardmap;
-/// Files and environment become one validated, immutable `Config`.
+// Files and environment become one validated, immutable `Config`.
 pub(crate) mod config;
 
 // Layer 2, the pure middle.
-/// Text to analysed statements.
+// Text to analysed statements.
 pub(crate) mod sql;
-/// The plan as data.
+// The plan as data.
 pub(crate) mod plan;
-/// Statement and shard map become a plan, or a precise refusal.
+// Statement and shard map become a plan, or a precise refusal.
 pub(crate) mod planner;
 
 // Layer 3, the outside world.
-/// Listeners, sockets, TLS, buffered byte streams with limits.
+// Listeners, sockets, TLS, buffered byte streams with limits.
 pub(crate) mod net;
-/// Password mechanisms, as server and as client.
+// Password mechanisms, as server and as client.
 pub(crate) mod auth;
-/// One connection to one PostgreSQL server, and the pool of them.
+// One connection to one PostgreSQL server, and the pool of them.
 pub(crate) mod backend;
-/// What is out there now: servers, roles, pools.
+// What is out there now: servers, roles, pools.
 pub(crate) mod topology;
 
 // Layer 4, work.
-/// A client transaction and the shard it is bound to.
+// A client transaction and the shard it is bound to.
 pub(crate) mod txn;
-/// Runs a plan.
+// Runs a plan.
 pub(crate) mod executor;
-/// One client's state and the road of a statement.
+// One client's state and the road of a statement.
 pub(crate) mod session;
-/// The console and the views that console, command line and HTTP show.
+// The console and the views that console, command line and HTTP show.
 pub(crate) mod admin;
 
 // Layer 5, serving.
-/// The client's side of the wire.
+// The client's side of the wire.
 pub(crate) mod frontend;
-/// Metrics endpoint and probes.
+// Metrics endpoint and probes.
 pub(crate) mod http;
 
 // Layer 6, assembly.
-/// Builds everything from a `Config`, reloads, drains, stops.
+// Builds everything from a `Config`, reloads, drains, stops.
 pub(crate) mod server;
-/// Real PostgreSQL clusters on this machine, from the system's binaries.
+// Real PostgreSQL clusters on this machine, from the system's binaries.
 pub(crate) mod cluster;
-/// `serve`, `check`, `explain`, `demo`.
+// `serve`, `check`, `explain`, `demo`.
 pub mod cli;
 
 /// Reaches into the modules for the integration-test harness. Not an interface: it may change with
