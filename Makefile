@@ -12,13 +12,14 @@ demo: setup
 ## Everything, on real PostgreSQL clusters.
 test: setup unit integration
 
+# With the features of the integration tests, so that both share one build.
 unit:
-	$(CARGO) test --package trunkline
+	$(CARGO) test --package trunkline --features internals
 
 # The tests run the binary that is built here. Test binaries run one after the other, because each
 # starts several PostgreSQL servers.
 integration:
-	$(CARGO) build --package trunkline --bin trunkline
+	$(CARGO) build --package trunkline --bin trunkline --features internals
 	$(CARGO) test --package integration-tests
 
 ## CPU per statement, throughput and latency beside direct PostgreSQL and PgBouncer.

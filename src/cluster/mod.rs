@@ -9,6 +9,15 @@
 //! The room knows processes, directories and ports. It knows no protocol and no routing; the one
 //! exception is [`sample`], which asks a shard map where a row goes.
 
+#![cfg_attr(
+    not(feature = "internals"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "the demo uses a part, the integration tests the rest"
+    )
+)]
+
 mod account;
 mod binaries;
 mod host;
