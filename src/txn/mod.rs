@@ -122,6 +122,11 @@ impl Transaction {
         };
     }
 
+    /// The client has begun a transaction that no server holds: a server's word is not about it.
+    pub fn is_unheard_of(&self) -> bool {
+        matches!(self, Self::Deferred(_) | Self::DeferredFailed(_))
+    }
+
     /// A server holds this transaction.
     pub fn is_on_server(&self) -> bool {
         matches!(self, Self::Open | Self::Failed)
