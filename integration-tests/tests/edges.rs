@@ -150,6 +150,39 @@ fn settings_stay_true_when_a_described_statement_held_the_connection() {
     assert_sane(&proxy);
 }
 
+#[test]
+fn a_wrong_unnamed_statement_replaces_the_one_before() {
+    let proxy = proxy();
+    let mut a = pair(&proxy);
+    for sql in ["select 1", "select 'no end"] {
+        let mut script = Script::new();
+        script.parse("", sql, &[]).sync();
+        a.run(sql, &script);
+    }
+    let mut script = Script::new();
+    script.bind("", "", &Parameters::NONE).execute("", 0).sync();
+    a.run("bind what is not there", &script);
+    assert_sane(&proxy);
+}
+
+/// Without a Sync, and without a Bind that would make it leave.
+#[test]
+fn a_long_pipeline_of_descriptions_is_answered_early() {
+    let proxy = proxy();
+    let mut a = pair(&proxy);
+    let mut script = Script::new();
+    script.parse("", "select count(*) from notes", &[]);
+    for _ in 0..20_000 {
+        script.describe_statement("");
+    }
+    a.subject.send_script(&script).unwrap();
+    // Nobody has asked for a Flush, so these came because the pipeline had grown long.
+    for _ in 0..10_000 {
+        a.subject.reply().unwrap();
+    }
+    assert_sane(&proxy);
+}
+
 // ---- strings of statements ----
 
 #[test]

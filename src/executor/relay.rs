@@ -139,6 +139,11 @@ impl Relay {
         self.push(Expect::Sync);
     }
 
+    /// How many answers the server owes.
+    pub fn due(&self) -> usize {
+        self.expects.len()
+    }
+
     pub fn is_idle(&self) -> bool {
         self.expects.is_empty()
     }
