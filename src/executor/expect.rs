@@ -40,6 +40,9 @@ pub enum Expect {
     Close(Forward),
     /// ReadyForQuery after Sync.
     Sync,
+    /// Our own questions after a COPY whose Sync was sent ahead has failed: ReadyForQuery once or twice,
+    /// then CloseComplete. `ready` counts the former.
+    Resync { ready: usize },
     /// Everything a simple query brings, its ReadyForQuery too. `before` follows a RowDescription.
     Query {
         forward: Forward,
@@ -62,7 +65,7 @@ impl Expect {
             | Self::Execute { forward, .. }
             | Self::Close(forward)
             | Self::Query { forward, .. } => *forward,
-            Self::Poison | Self::Evict(_) => Forward::Swallow,
+            Self::Poison | Self::Evict(_) | Self::Resync { .. } => Forward::Swallow,
             Self::DescribeStatement | Self::DescribePortal | Self::Sync | Self::Known(_) => {
                 Forward::ToClient
             }

@@ -22,7 +22,10 @@ use super::expect::{Expect, Forward};
 use crate::backend::Connection;
 use crate::error::{PgError, SqlState};
 use crate::net::{Buffered, OUTPUT_BYTES_MAX, poll_read, poll_write};
-use crate::wire::{HEADER_BYTES, Header, Replies, TransactionStatus, backend, header, put_flush};
+use crate::wire::{
+    Described, HEADER_BYTES, Header, Replies, TransactionStatus, backend, frontend, header,
+    put_close, put_flush, put_sync,
+};
 
 /// A state-carrying frame must fit; larger ones are a server out of its mind.
 const STATE_FRAME_BYTES_MAX: usize = 64 * 1024;
@@ -125,13 +128,37 @@ impl Relay {
         self.expects.push_back(expect);
     }
 
+    /// Asks whether the server has taken the Sync sent ahead of a COPY that failed: it has not if the
+    /// error came before the server looked for data. Two Syncs with a Close between them tell, by the
+    /// number of ReadyForQuery ahead of CloseComplete; `sync_ignored` is the answer.
+    pub fn resync(&mut self, server: &mut Connection) {
+        put_sync(&mut server.output);
+        put_close(&mut server.output, frontend::CLOSE, Described::Portal(b""));
+        put_sync(&mut server.output);
+        self.push(Expect::Resync { ready: 0 });
+        self.push(Expect::Sync);
+    }
+
+    /// How many answers the server owes.
+    pub fn due(&self) -> usize {
+        self.expects.len()
+    }
+
     pub fn is_idle(&self) -> bool {
         self.expects.is_empty()
     }
 
-    /// Forgets what a lost connection owed.
+    /// Forgets what a lost connection owed. The statements it was to prepare are not.
     pub fn reset(&mut self) {
-        *self = Self::default();
+        let owed = std::mem::take(self);
+        self.unparsed = owed.unparsed;
+        for expect in owed.expects {
+            match expect {
+                Expect::Parse { name, .. } => self.unparsed.extend(name),
+                Expect::Known(name) => self.unparsed.push(name),
+                _ => {}
+            }
+        }
     }
 
     /// Sends what is queued for the server and relays its answers until it owes nothing or waits for
@@ -447,6 +474,11 @@ impl Relay {
                 self.expects.pop_front();
                 Seen::Pass(forward)
             }
+            (backend::CLOSE_COMPLETE, Expect::Resync { ready }) => {
+                self.sync_ignored = *ready < 2;
+                self.expects.pop_front();
+                Seen::Pass(forward)
+            }
             (backend::EMPTY_QUERY | backend::PORTAL_SUSPENDED, Expect::Execute { .. }) => {
                 self.expects.pop_front();
                 self.answered += 1;
@@ -462,8 +494,10 @@ impl Relay {
                 Seen::Pass(forward)
             }
             (backend::COMMAND_COMPLETE, Expect::Query { .. }) => {
-                self.completed += 1;
-                self.answered += usize::from(forward == Forward::ToClient);
+                // A deferred BEGIN may travel ahead of the client's string.
+                let theirs = usize::from(forward == Forward::ToClient);
+                self.completed += theirs;
+                self.answered += theirs;
                 self.schema_changed |= defines;
                 Seen::Pass(forward)
             }
@@ -528,7 +562,9 @@ impl Relay {
         let Some(status) = byte.and_then(|b| TransactionStatus::from_byte(*b)) else {
             return Seen::Failed(violation(server, "malformed ReadyForQuery"));
         };
-        if self
+        if let Some(Expect::Resync { ready }) = self.expects.front_mut() {
+            *ready += 1;
+        } else if self
             .expects
             .pop_front_if(|expect| expect.is_ready())
             .is_none()
@@ -558,17 +594,23 @@ enum Side {
     Server(io::Error),
 }
 
-/// Ready once bytes have arrived from the server, or (`or_client`) from the client.
+/// Ready once bytes have arrived from the server, or (`or_client`) from the client, or its bytes that
+/// were waiting can go on.
 fn poll_transfer(
     server: &mut Connection,
     client: &mut Buffered,
     or_client: bool,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), Side>> {
-    if !server.output.is_empty()
-        && let Poll::Ready(Err(e)) = poll_write(&mut server.stream, &mut server.output, cx)
-    {
-        return Poll::Ready(Err(Side::Server(e)));
+    if !server.output.is_empty() {
+        match poll_write(&mut server.stream, &mut server.output, cx) {
+            // There is room for what the client has already sent, and it may send no more.
+            Poll::Ready(Ok(())) if or_client && !client.input.is_empty() => {
+                return Poll::Ready(Ok(()));
+            }
+            Poll::Ready(Err(e)) => return Poll::Ready(Err(Side::Server(e))),
+            Poll::Ready(Ok(())) | Poll::Pending => {}
+        }
     }
     match poll_read(&mut server.stream, &mut server.input, cx) {
         Poll::Ready(Ok(0)) => {

@@ -34,6 +34,9 @@ const BIND_WHOLE_BYTES: usize = 64 * 1024;
 /// Queued for the server beyond this, a pipeline begins to leave before its Sync.
 const AHEAD_BYTES: usize = 64 * 1024;
 
+/// The same of answers due: a statement that is known already adds one and no bytes.
+const AHEAD_ANSWERS: usize = 4_096;
+
 /// Portals the proxy knows by name; more are a client that leaks them.
 const PORTALS_MAX: usize = 1_000;
 
@@ -142,9 +145,9 @@ impl Client {
         self.outcome(outcome).await?;
         if tag == frontend::FUNCTION_CALL {
             // A function call is its own Sync.
-            self.sync().await?;
+            return self.sync().await;
         }
-        Ok(())
+        self.leave_early().await
     }
 
     /// An error voids the pipeline up to its Sync.
@@ -168,6 +171,10 @@ impl Client {
     async fn parse(&mut self, body: &[u8]) -> Result<(), Failure> {
         self.answer_parse().await?;
         let (name, text, types) = wire::parse(body).map_err(|e| malformed(&e))?;
+        if name.is_empty() {
+            // Also where the new one turns out to be wrong.
+            self.session.statements.forget_unnamed();
+        }
         let text = std::str::from_utf8(text).map_err(|_| not_utf8())?;
         let types: Vec<Oid> = types.into_iter().map(Oid).collect();
         let plan = match sql::only_statement(text) {
@@ -392,7 +399,7 @@ impl Client {
 
     /// A long pipeline begins to run before its Sync, so that neither side's buffers grow with it.
     async fn leave_early(&mut self) -> Result<(), Failure> {
-        if self.session.queued_bytes() < AHEAD_BYTES {
+        if self.session.queued_bytes() < AHEAD_BYTES && self.session.relay.due() < AHEAD_ANSWERS {
             return Ok(());
         }
         let outcome = self.session.flush(&mut self.io).await;

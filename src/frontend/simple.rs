@@ -12,11 +12,11 @@ use super::Client;
 use crate::error::{PgError, SqlState};
 use crate::executor::Forward;
 use crate::plan::{Control, ExplainFormat, NoParams, Plan, Route};
-use crate::session::{Failure, Purpose};
+use crate::session::{Failure, Purpose, Settings};
 use crate::shardmap::ShardId;
 use crate::sql::{self, Piece};
 use crate::txn::Transaction;
-use crate::wire::Replies;
+use crate::wire::{Replies, TransactionStatus};
 
 /// How a statement uses its connection.
 #[derive(Clone, Copy, Debug)]
@@ -100,12 +100,41 @@ impl Client {
                     };
                     statements.push((statement, plan));
                 }
+                self.names_mean_the_same_throughout(&statements)?;
                 if matches!(self.session.txn, Transaction::DeferredFailed(_)) {
                     return self.several_after_failure(text, pieces, &statements).await;
                 }
                 self.several(text, &statements).await
             }
         }
+    }
+
+    /// All statements of a string are planned before any of it runs, so none may change what the names
+    /// in a later one mean.
+    fn names_mean_the_same_throughout(
+        &self,
+        statements: &[(&str, Arc<Plan>)],
+    ) -> Result<(), PgError> {
+        if self.session.is_unsharded() {
+            return Ok(());
+        }
+        let mut settings = self.session.settings.clone();
+        let planned_under = settings.search_path_version();
+        let mut failed = self.session.txn.status() == TransactionStatus::Failed;
+        for (statement, plan) in statements {
+            match &**plan {
+                Plan::Control(control) => take_effect(&mut settings, control, statement, failed),
+                Plan::Route(_) if settings.search_path_version() != planned_under => {
+                    return Err(PgError::refusal(
+                        "a change of search_path in a string of several statements",
+                        "Send it alone, ahead of the statements that rely on it.",
+                    ));
+                }
+                Plan::Route(_) => {}
+            }
+            failed = false;
+        }
+        Ok(())
     }
 
     async fn second_opinion(&mut self, text: &str, error: PgError) -> Failure {
@@ -217,32 +246,25 @@ impl Client {
             purpose: Purpose::Run,
             unsettles: routes().any(|route| route.unsettles),
         };
+        let failed = self.session.txn.status() == TransactionStatus::Failed;
         self.send(text, shard, None, manner).await?;
-        self.take_effects(statements);
+        self.take_effects(statements, failed);
         Ok(())
     }
 
-    /// What the completed statements of a string mean for the session.
-    fn take_effects(&mut self, statements: &[(&str, Arc<Plan>)]) {
+    /// What the completed statements of a string mean for the session. `failed`: the transaction they
+    /// came to had, so that COMMIT was a ROLLBACK.
+    fn take_effects(&mut self, statements: &[(&str, Arc<Plan>)], mut failed: bool) {
         let settings = &mut self.session.settings;
         let mut resets = false;
         for (statement, plan) in &statements[..self.session.relay.completed.min(statements.len())] {
             let Plan::Control(control) = &**plan else {
                 continue;
             };
-            match control {
-                Control::Set { setting, local } => settings.set(setting, *local, statement),
-                Control::Reset { name } => {
-                    settings.reset(name.as_deref());
-                    resets = true;
-                }
-                Control::Savepoint { name } => settings.savepoint(name),
-                Control::Release { name } => settings.release(name),
-                Control::RollbackTo { name } => settings.rollback_to(name),
-                Control::Commit { .. } => settings.commit(),
-                Control::Rollback { .. } => settings.rollback(),
-                _ => {}
-            }
+            resets |= matches!(control, Control::Reset { .. });
+            take_effect(settings, control, statement, failed);
+            // Only what ends or mends a failed transaction is heard in it.
+            failed = false;
         }
         if resets {
             self.session.forget_settings();
@@ -283,6 +305,21 @@ pub(super) fn not_utf8() -> PgError {
         SqlState::CHARACTER_NOT_IN_REPERTOIRE,
         "the statement is not valid UTF-8, the encoding Trunkline reads statements in",
     )
+}
+
+/// What a statement that succeeded means for the settings. `failed`: its transaction had before.
+fn take_effect(settings: &mut Settings, control: &Control, statement: &str, failed: bool) {
+    match control {
+        Control::Set { setting, local } => settings.set(setting, *local, statement),
+        Control::Reset { name } => settings.reset(name.as_deref()),
+        Control::Savepoint { name } => settings.savepoint(name),
+        Control::Release { name } => settings.release(name),
+        Control::RollbackTo { name } => settings.rollback_to(name),
+        Control::Commit { .. } if failed => settings.rollback(),
+        Control::Commit { .. } => settings.commit(),
+        Control::Rollback { .. } => settings.rollback(),
+        _ => {}
+    }
 }
 
 fn route(plan: &Plan) -> Option<&Route> {

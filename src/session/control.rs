@@ -21,8 +21,7 @@ impl Session {
         control: &Control,
         text: &str,
     ) -> Result<(), Failure> {
-        if self.has_effects() && self.txn == Transaction::Idle && !matches!(control, Control::Empty)
-        {
+        if self.has_effects() && self.txn == Transaction::Idle && *control != Control::Empty {
             return Err(Failure::Statement(PgError::refusal(
                 format!(
                     "{} inside a pipeline that has already run statements",
@@ -31,13 +30,15 @@ impl Session {
                 "Send Sync before it, so that what ran before is complete.",
             )));
         }
-        self.settle(io).await?;
-        self.end_peek().await;
-        self.count_all();
         if *control == Control::Empty {
+            // No Sync of ours: it would commit what the pipeline has done so far.
+            self.flush(io).await?;
             io.output.empty_query();
             return Ok(());
         }
+        self.settle(io).await?;
+        self.end_peek().await;
+        self.count_all();
         self.control_pending();
         self.steer(io, control, text).await?;
         self.count_all();
@@ -159,6 +160,8 @@ impl Session {
         chain: bool,
         commits: bool,
     ) -> Result<(), Failure> {
+        // A connection that was only asked to describe does not have the transaction's settings.
+        self.leave().await;
         let changed = self.settings.has_changes();
         if commits {
             self.settings.commit();

@@ -377,13 +377,13 @@ impl Session {
             return Ok(());
         }
         self.run(io).await?;
-        let was_deferred = matches!(self.txn, Transaction::Deferred(_));
-        if !was_deferred {
+        let unheard_of = self.txn.is_unheard_of();
+        if !unheard_of {
             self.txn.observe(self.relay.status);
         }
         match self.take_error() {
             Some(_) => {
-                if was_deferred {
+                if unheard_of {
                     self.txn.fail();
                 }
                 Err(Failure::Told)
@@ -392,14 +392,15 @@ impl Session {
         }
     }
 
-    /// Has a server parse a text and throws the result away; its error goes to the client (`Told`).
+    /// Has a server parse a text and throws the result away; its error goes to the client (`Told`). A
+    /// pipeline that has run statements goes on: a Sync of ours would commit them.
     pub(super) async fn ask_to_parse(
         &mut self,
         io: &mut Buffered,
         text: &str,
         param_types: &[Oid],
     ) -> Result<(), Failure> {
-        self.settle(io).await?;
+        self.flush(io).await?;
         self.enter(io, self.any_shard(), Purpose::Describe).await?;
         if let Some(server) = &mut self.server {
             server.lease.prepared.unnamed = None;
@@ -413,7 +414,11 @@ impl Session {
         self.queue(expect, false, |out| {
             wire::put_parse(out, b"", text.as_bytes(), &types);
         });
-        self.settle(io).await
+        if self.has_effects() {
+            self.flush(io).await
+        } else {
+            self.settle(io).await
+        }
     }
 
     /// Makes the server's transaction fail, the implicit one of a pipeline too.
@@ -428,10 +433,7 @@ impl Session {
     pub(super) fn observe(&mut self) {
         if let Some(server) = &self.server
             && !server.peeking
-            && !matches!(
-                self.txn,
-                Transaction::Deferred(_) | Transaction::DeferredFailed(_)
-            )
+            && !self.txn.is_unheard_of()
         {
             self.txn.observe(self.relay.status);
             if self.relay.parameters_changed {
@@ -524,6 +526,7 @@ impl Session {
         let answered = self.relay.answered;
         self.relay.reset();
         self.relay.answered = answered;
+        self.forget_unparsed();
     }
 
     pub(super) fn lose_server(&mut self) {

@@ -155,6 +155,11 @@ impl Session {
         &self.database.config.map
     }
 
+    /// Every table is on the default shard: it does not matter which one a name means.
+    pub fn is_unsharded(&self) -> bool {
+        self.map().is_unsharded()
+    }
+
     fn default_shard(&self) -> ShardId {
         self.map().default_shard
     }
@@ -372,20 +377,25 @@ impl Session {
         let Some(server) = &mut self.server else {
             return Ok(());
         };
-        let outcome = match self.relay.run(&mut server.lease, io).await {
-            Ok(Paused::CopyIn) => {
-                io.flush().await?;
-                self.relay.copy_in(&mut server.lease, io).await
-            }
-            outcome => outcome,
-        };
-        for name in self.relay.unparsed.drain(..) {
-            self.statements.close(&name);
+        let mut outcome = self.relay.run(&mut server.lease, io).await;
+        // A string of statements may hold several copies.
+        while let Ok(Paused::CopyIn) = outcome {
+            io.flush().await?;
+            outcome = self.relay.copy_in(&mut server.lease, io).await;
         }
-        if std::mem::take(&mut self.relay.sync_ignored) {
+        let failed = self.relay.error.is_some();
+        if outcome.is_ok() && failed && self.relay.sync_ignored {
+            self.relay.resync(&mut server.lease);
+            outcome = self.relay.run(&mut server.lease, io).await;
+        }
+        let sync_ignored = std::mem::take(&mut self.relay.sync_ignored);
+        if sync_ignored {
             server.await_sync();
         }
+        self.forget_unparsed();
         match outcome {
+            // The server has had a Sync since, so it is here that the rest is skipped.
+            Ok(_) if failed && sync_ignored => Err(Failure::Told),
             Ok(_) => Ok(()),
             Err(RelayError::Server(error)) => {
                 self.lose_server();
@@ -396,6 +406,13 @@ impl Session {
                 Err(Failure::Gone(io::Error::other(error)))
             }
             Err(RelayError::Client(error)) => Err(Failure::Gone(error)),
+        }
+    }
+
+    /// The client's names for statements that were not prepared after all are free again.
+    pub(super) fn forget_unparsed(&mut self) {
+        for name in self.relay.unparsed.drain(..) {
+            self.statements.close(&name);
         }
     }
 

@@ -35,7 +35,7 @@ enum Change {
 }
 
 /// Everything the session has SET.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// From the startup packet: what RESET returns to.
     startup: Vec<Entry>,

@@ -27,6 +27,7 @@ pub struct Prelude {
 
 /// A transaction that no server has heard of may hold this much.
 const PRELUDE_STATEMENTS_MAX: usize = 1_000;
+const PRELUDE_BYTES_MAX: usize = 256 * 1024;
 
 impl Prelude {
     pub fn new(begin: String) -> Self {
@@ -37,9 +38,11 @@ impl Prelude {
         }
     }
 
-    /// Keeps one more statement; false where there are too many.
+    /// Keeps one more statement; false where there are too many, or too long ones.
     pub fn push(&mut self, text: &str) -> bool {
-        let room = self.then.len() < PRELUDE_STATEMENTS_MAX;
+        let bytes: usize = self.then.iter().map(String::len).sum();
+        let room =
+            self.then.len() < PRELUDE_STATEMENTS_MAX && bytes + text.len() <= PRELUDE_BYTES_MAX;
         if room {
             self.then.push(text.to_owned());
         }
@@ -122,6 +125,11 @@ impl Transaction {
         };
     }
 
+    /// The client has begun a transaction that no server holds: a server's word is not about it.
+    pub fn is_unheard_of(&self) -> bool {
+        matches!(self, Self::Deferred(_) | Self::DeferredFailed(_))
+    }
+
     /// A server holds this transaction.
     pub fn is_on_server(&self) -> bool {
         matches!(self, Self::Open | Self::Failed)
@@ -146,6 +154,14 @@ mod tests {
         idle.fail();
         idle.lose();
         assert_eq!(idle, Transaction::Idle);
+    }
+
+    #[test]
+    fn a_prelude_is_bounded() {
+        let mut prelude = Prelude::new("BEGIN".to_owned());
+        assert!(!prelude.push(&" ".repeat(PRELUDE_BYTES_MAX + 1)));
+        assert!((0..PRELUDE_STATEMENTS_MAX).all(|_| prelude.push("SAVEPOINT s")));
+        assert!(!prelude.push("SAVEPOINT s"));
     }
 
     #[test]
