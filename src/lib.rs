@@ -56,6 +56,8 @@ pub(crate) mod http;
 /// Builds everything from a `Config`, reloads, drains, stops.
 pub(crate) mod server;
 /// Real PostgreSQL clusters on this machine, from the system's binaries.
+// The tests restart, promote and signal servers; the demo alone does not.
+#[cfg_attr(not(feature = "internals"), allow(dead_code, unused_imports))]
 pub(crate) mod cluster;
 /// `serve`, `check`, `explain`, `demo`.
 pub mod cli;
