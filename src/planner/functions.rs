@@ -27,15 +27,6 @@ pub(super) fn check(
 ) -> Result<Calls, PgError> {
     let mut calls = Calls::default();
     for call in calls_of(tokens) {
-        if is_opaque(&call, context) {
-            return Err(PgError::refusal(
-                format!(
-                    "function {} is user-defined and might read or write any table",
-                    call.name
-                ),
-                "write its statements out, or call it on the shard directly",
-            ));
-        }
         if runs_sql(&call.name) {
             return Err(PgError::refusal(
                 format!(
@@ -43,6 +34,15 @@ pub(super) fn check(
                     call.name
                 ),
                 "run that SQL as a statement of its own",
+            ));
+        }
+        if is_opaque(&call, context) {
+            return Err(PgError::refusal(
+                format!(
+                    "function {} is user-defined and might read or write any table",
+                    call.name
+                ),
+                "write its statements out, or call it on the shard directly",
             ));
         }
         if measures(&call.name) {
