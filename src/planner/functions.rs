@@ -81,6 +81,16 @@ pub(super) fn check_session_state(tokens: &[Token<'_>], pooled: bool) -> Result<
                 "use pg_advisory_xact_lock within a transaction, or a pool in session mode",
             ));
         }
+        // What another client's nextval left on the connection would be the answer.
+        if pooled && matches!(&*call.name, "currval" | "lastval") {
+            return Err(PgError::refusal(
+                format!(
+                    "{} is not supported in transaction pooling: sequences remember their last value by connection",
+                    call.name
+                ),
+                "use INSERT … RETURNING or the result of nextval, or a pool in session mode",
+            ));
+        }
         if call.name == "set_config" {
             unsettles |= check_set_config(call.arguments().unwrap_or_default())?;
         }
