@@ -27,15 +27,6 @@ pub(super) fn check(
 ) -> Result<Calls, PgError> {
     let mut calls = Calls::default();
     for call in calls_of(tokens) {
-        if is_opaque(&call, context) {
-            return Err(PgError::refusal(
-                format!(
-                    "function {} is user-defined and might read or write any table",
-                    call.name
-                ),
-                "write its statements out, or call it on the shard directly",
-            ));
-        }
         if runs_sql(&call.name) {
             return Err(PgError::refusal(
                 format!(
@@ -43,6 +34,15 @@ pub(super) fn check(
                     call.name
                 ),
                 "run that SQL as a statement of its own",
+            ));
+        }
+        if is_opaque(&call, context) {
+            return Err(PgError::refusal(
+                format!(
+                    "function {} is user-defined and might read or write any table",
+                    call.name
+                ),
+                "write its statements out, or call it on the shard directly",
             ));
         }
         if measures(&call.name) {
@@ -79,6 +79,16 @@ pub(super) fn check_session_state(tokens: &[Token<'_>], pooled: bool) -> Result<
                     call.name
                 ),
                 "use pg_advisory_xact_lock within a transaction, or a pool in session mode",
+            ));
+        }
+        // What another client's nextval left on the connection would be the answer.
+        if pooled && matches!(&*call.name, "currval" | "lastval") {
+            return Err(PgError::refusal(
+                format!(
+                    "{} is not supported in transaction pooling: sequences remember their last value by connection",
+                    call.name
+                ),
+                "use INSERT … RETURNING or the result of nextval, or a pool in session mode",
             ));
         }
         if call.name == "set_config" {

@@ -150,7 +150,7 @@ impl<'a> Names<'a> {
 
 fn opaque(table: &TableName) -> PgError {
     PgError::refusal(
-        format!("{table} is a view or foreign table over tables of the shard map"),
+        format!("{table} is a view, partition or the like over tables of the shard map"),
         "query the tables themselves",
     )
 }

@@ -132,10 +132,25 @@ impl Planner<'_> {
         let Some(place) = at.rest.iter().position(|token| token.is_word("for")) else {
             return Err(Cursor { rest: &[], ..at }.syntax_error());
         };
-        self.inner_query(Cursor {
+        let plan = self.inner_query(Cursor {
             rest: &at.rest[place + 1..],
             ..at
-        })
+        })?;
+        let holds = at.rest[..place]
+            .windows(2)
+            .any(|pair| pair[0].is_word("with") && pair[1].is_word("hold"));
+        // FETCH names no table: after the transaction it goes to the default shard, which may have a
+        // cursor of that name, too.
+        match plan {
+            Plan::Route(Route {
+                targets: Targets::Key(_),
+                ..
+            }) if holds => Err(PgError::refusal(
+                "DECLARE … WITH HOLD over sharded tables is not supported: a later FETCH does not say its shard",
+                "declare the cursor within a transaction, without WITH HOLD",
+            )),
+            plan => Ok(plan),
+        }
     }
 
     fn inner_query(&self, at: Cursor<'_>) -> Result<Plan, PgError> {

@@ -13,6 +13,7 @@ use crate::admin::ReloadRequest;
 use crate::auth::Secrets;
 use crate::config::{self, Config, Errors};
 use crate::session::Shared;
+use crate::shardmap::{HashFunction, LogicalShardId, ShardingFunction};
 
 /// Reads the file with this process's environment.
 pub(super) fn load(path: &Path) -> Result<Config, Errors> {
@@ -51,17 +52,17 @@ fn reload_and_log(path: &Path, shared: &Shared, secrets: &Secrets) -> Result<Str
     outcome
 }
 
-/// Takes the file's configuration. A bad file changes nothing. The answer says what a reload cannot
-/// change.
+/// Takes the file's configuration. A bad file changes nothing. The answer says what a reload does not
+/// do: some settings wait for the next start, and rows stay where they are.
 fn reload(path: &Path, shared: &Shared, secrets: &Secrets) -> Result<String, String> {
     let config = load(path).map_err(|errors| errors.to_string())?;
     let before = shared.topology.snapshot();
-    let mut notes = Vec::new();
+    let mut notes = moved(&before.config, &config);
     if config.listen != before.config.listen {
-        notes.push("listen addresses change at the next start");
+        notes.push("listen addresses change at the next start".to_owned());
     }
     if config.http != before.config.http {
-        notes.push("the http address changes at the next start");
+        notes.push("the http address changes at the next start".to_owned());
     }
     secrets.prepare(&config.users);
     shared
@@ -69,4 +70,43 @@ fn reload(path: &Path, shared: &Shared, secrets: &Secrets) -> Result<String, Str
         .reload(&Arc::new(config))
         .map_err(|error| error.to_string())?;
     Ok(notes.join("; "))
+}
+
+/// What the map has elsewhere now. A reload moves no rows, and rows that stay behind are not found.
+fn moved(before: &Config, after: &Config) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (name, database) in &after.databases {
+        let Some(old) = before.databases.get(name) else {
+            continue;
+        };
+        for keyspace in &database.map.keyspaces {
+            let Some(former) = old.map.keyspaces.iter().find(|k| k.name == keyspace.name) else {
+                continue;
+            };
+            if former.key.key_type != keyspace.key.key_type || former.function != keyspace.function
+            {
+                notes.push(format!(
+                    "keyspace {} of database {name} is sharded in another way now, and no row was moved",
+                    keyspace.name
+                ));
+                continue;
+            }
+            let ShardingFunction::Hash(HashFunction { logical_shards }) = keyspace.function;
+            let elsewhere = (0..logical_shards)
+                .map(LogicalShardId)
+                .filter(|&logical| {
+                    old.map.shard_name(former.placement.shard(logical))
+                        != database.map.shard_name(keyspace.placement.shard(logical))
+                })
+                .count();
+            if elsewhere > 0 {
+                notes.push(format!(
+                    "keyspace {} of database {name} has {elsewhere} logical shards on other shards now, \
+                     and no row was moved",
+                    keyspace.name
+                ));
+            }
+        }
+    }
+    notes
 }

@@ -162,6 +162,11 @@ impl LiveDatabase {
         self.schema.loaded(self.config.pool.wait).await
     }
 
+    /// Has the schema loaded again soon.
+    pub fn request_schema(&self) {
+        self.schema.request();
+    }
+
     /// Loads the schema again and waits for it: after DDL and before the client hears that it is done, so
     /// that its next statement is planned with what it made.
     ///

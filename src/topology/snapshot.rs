@@ -49,6 +49,14 @@ impl Topology {
     pub fn reload(&self, config: &Arc<Config>) -> Result<(), TlsError> {
         let before = self.current.load_full();
         let databases = live(config, &before.databases, &self.metrics)?;
+        for (name, kept) in &before.databases {
+            if databases
+                .get(name)
+                .is_some_and(|new| Arc::ptr_eq(new, kept))
+            {
+                kept.request_schema();
+            }
+        }
         let gone: Vec<_> = before
             .databases
             .iter()

@@ -63,7 +63,7 @@ fn login_finding(
             Some(&shard.name),
             object,
             format!("refuses user `{user}`: {reason}"),
-            "create the user with the configured password on this server, and allow it in pg_hba.conf",
+            "this server needs the database, the user with the configured password, and a line for them in pg_hba.conf",
         ),
     }
 }
