@@ -70,6 +70,30 @@ fn an_empty_statement_does_not_end_a_pipeline_s_transaction() {
 }
 
 #[test]
+fn an_error_takes_back_what_its_pipeline_set() {
+    let proxy = proxy();
+    let mut a = pair(&proxy);
+    a.simple("set timezone to 'Europe/Berlin'");
+    for wrong in ["select 1/0", "select * from no_such_table", "selec 1"] {
+        let mut script = Script::new();
+        statement(&mut script, "set timezone to 'Asia/Tokyo'");
+        statement(&mut script, "set datestyle to 'German'");
+        statement(&mut script, wrong);
+        script.sync();
+        a.run(wrong, &script);
+        a.simple("show timezone");
+        a.simple("show datestyle");
+    }
+    let mut script = Script::new();
+    statement(&mut script, "set timezone to 'Asia/Tokyo'");
+    statement(&mut script, "select 1");
+    script.sync();
+    a.run("a pipeline that succeeds", &script);
+    a.simple("show timezone");
+    assert_sane(&proxy);
+}
+
+#[test]
 fn a_syntax_error_rolls_back_what_its_pipeline_did() {
     let proxy = proxy();
     let mut a = pair(&proxy);

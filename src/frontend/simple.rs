@@ -123,7 +123,9 @@ impl Client {
         let mut failed = self.session.txn.status() == TransactionStatus::Failed;
         for (statement, plan) in statements {
             match &**plan {
-                Plan::Control(control) => take_effect(&mut settings, control, statement, failed),
+                Plan::Control(control) => {
+                    take_effect(&mut settings, control, statement, failed);
+                }
                 Plan::Route(_) if settings.search_path_version() != planned_under => {
                     return Err(PgError::refusal(
                         "a change of search_path in a string of several statements",
@@ -262,7 +264,7 @@ impl Client {
                 continue;
             };
             resets |= matches!(control, Control::Reset { .. });
-            take_effect(settings, control, statement, failed);
+            resets |= take_effect(settings, control, statement, failed);
             // Only what ends or mends a failed transaction is heard in it.
             failed = false;
         }
@@ -307,19 +309,21 @@ pub(super) fn not_utf8() -> PgError {
     )
 }
 
-/// What a statement that succeeded means for the settings. `failed`: its transaction had before.
-fn take_effect(settings: &mut Settings, control: &Control, statement: &str, failed: bool) {
+/// What a statement that succeeded means for the settings. `failed`: its transaction had before. True
+/// where it took back what connections already have.
+fn take_effect(settings: &mut Settings, control: &Control, statement: &str, failed: bool) -> bool {
     match control {
+        Control::Commit { .. } if failed => return settings.rollback(),
+        Control::Rollback { .. } => return settings.rollback(),
         Control::Set { setting, local } => settings.set(setting, *local, statement),
         Control::Reset { name } => settings.reset(name.as_deref()),
         Control::Savepoint { name } => settings.savepoint(name),
         Control::Release { name } => settings.release(name),
         Control::RollbackTo { name } => settings.rollback_to(name),
-        Control::Commit { .. } if failed => settings.rollback(),
         Control::Commit { .. } => settings.commit(),
-        Control::Rollback { .. } => settings.rollback(),
         _ => {}
     }
+    false
 }
 
 fn route(plan: &Plan) -> Option<&Route> {

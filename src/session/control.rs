@@ -145,7 +145,7 @@ impl Session {
                 if commits {
                     self.settings.commit()
                 } else {
-                    self.settings.rollback()
+                    self.roll_back_settings()
                 }
             }
         }
@@ -166,7 +166,7 @@ impl Session {
         if commits {
             self.settings.commit();
         } else {
-            self.settings.rollback();
+            self.roll_back_settings();
         }
         if changed {
             self.report_parameters(io).await?;
@@ -284,7 +284,7 @@ impl Session {
                 self.enter(io, self.default_shard(), Purpose::Run).await?;
                 self.pass(io, text).await?;
                 self.settings.set(setting, false, text);
-                self.settings.commit();
+                self.settings.commit_in_pipeline();
                 return Ok(());
             }
             Transaction::Deferred(_) => self.defer(io, text, "SET").await?,
@@ -306,7 +306,7 @@ impl Session {
                 self.enter(io, self.default_shard(), Purpose::Run).await?;
                 self.pass(io, text).await?;
                 self.settings.reset(name);
-                self.settings.commit();
+                self.settings.commit_in_pipeline();
                 // RESET went back to the server connection's own start, not to this client's.
                 self.forget_settings();
                 return self.sync_settings(io).await;

@@ -460,7 +460,7 @@ impl Session {
         self.count_answers();
         if self.txn == Transaction::Idle {
             if failed {
-                self.settings.rollback()
+                self.roll_back_settings()
             } else {
                 self.settings.commit()
             }
@@ -478,6 +478,13 @@ impl Session {
             Transaction::Idle => Activity::Idle,
             _ => Activity::InTransaction,
         });
+    }
+
+    /// Settings of a transaction, or of a pipeline, that failed.
+    pub(super) fn roll_back_settings(&mut self) {
+        if self.settings.rollback() {
+            self.forget_settings();
+        }
     }
 
     /// The client's next statement is planned with what this one made.
@@ -538,7 +545,7 @@ impl Session {
         }
         self.drop_server();
         self.txn.lose();
-        self.settings.rollback();
+        self.roll_back_settings();
     }
 
     /// The client is gone: what it left running is stopped, what it left open is rolled back.

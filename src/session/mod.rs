@@ -427,7 +427,7 @@ impl Session {
             let earlier = self.take_error().is_some();
             self.observe();
             if self.txn == Transaction::Idle {
-                self.settings.rollback();
+                self.roll_back_settings();
             }
             return if earlier { Err(Failure::Told) } else { Ok(()) };
         }

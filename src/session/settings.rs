@@ -41,6 +41,9 @@ pub struct Settings {
     startup: Vec<Entry>,
     entries: Vec<Entry>,
     changes: Vec<Change>,
+    /// The entries before the first SET of a pipeline that has not come to its Sync: an error in the rest
+    /// of it takes that SET back.
+    before_pipeline: Option<Vec<Entry>>,
     savepoints: Vec<(String, usize)>,
     mark: SettingsMark,
     search_path: Option<Vec<String>>,
@@ -168,8 +171,17 @@ impl Settings {
         }
     }
 
+    /// A SET outside a transaction block takes effect, until its pipeline fails.
+    pub fn commit_in_pipeline(&mut self) {
+        let before = self.before_pipeline.take();
+        let before = before.unwrap_or_else(|| self.entries.clone());
+        self.commit();
+        self.before_pipeline = Some(before);
+    }
+
     /// The transaction committed.
     pub fn commit(&mut self) {
+        self.before_pipeline = None;
         self.savepoints.clear();
         if self.changes.is_empty() {
             return;
@@ -189,13 +201,20 @@ impl Settings {
         self.refresh();
     }
 
-    /// The transaction rolled back.
-    pub fn rollback(&mut self) {
+    /// The transaction rolled back. True where that took back what connections already have.
+    #[must_use = "the connection in use has settings the session no longer has"]
+    pub fn rollback(&mut self) -> bool {
         self.savepoints.clear();
-        if !self.changes.is_empty() {
+        let before = self.before_pipeline.take();
+        let undone = before.is_some();
+        if let Some(entries) = before {
+            self.entries = entries;
+        }
+        if undone || !self.changes.is_empty() {
             self.changes.clear();
             self.refresh();
         }
+        undone
     }
 
     fn refresh(&mut self) {
@@ -294,12 +313,28 @@ mod tests {
         let before = settings.mark();
         settings.set(&setting("timezone", "UTC"), false, "SET timezone TO 'UTC'");
         assert_eq!(settings.mark(), before, "not before the commit");
-        settings.rollback();
+        assert!(!settings.rollback());
         assert_eq!(settings.replay(), "");
         settings.set(&setting("timezone", "UTC"), false, "SET timezone TO 'UTC'");
         settings.commit();
         assert_ne!(settings.mark(), before);
         assert_eq!(settings.replay(), "SET timezone TO 'UTC'");
+    }
+
+    #[test]
+    fn a_failed_pipeline_takes_its_settings_back() {
+        let mut settings = Settings::default();
+        settings.set(&setting("a", "1"), false, "SET a TO 1");
+        settings.commit_in_pipeline();
+        settings.commit();
+        let kept = settings.mark();
+        settings.set(&setting("a", "2"), false, "SET a TO 2");
+        settings.commit_in_pipeline();
+        settings.set(&setting("b", "2"), false, "SET b TO 2");
+        settings.commit_in_pipeline();
+        assert!(settings.rollback());
+        assert_eq!(settings.mark(), kept);
+        assert_eq!(settings.replay(), "SET a TO 1");
     }
 
     #[test]
