@@ -5,7 +5,9 @@
 
 mod copy;
 mod expect;
+mod fault;
 mod relay;
+mod transfer;
 
 pub use expect::{Expect, Forward};
 pub use relay::{Paused, Relay, RelayError};

@@ -12,16 +12,17 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
-use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;
 
 use super::copy::CopyIn;
 use super::expect::{Expect, Forward};
+use super::fault::{Fields, lost, violation};
+use super::transfer::{Side, poll_transfer};
 use crate::backend::Connection;
 use crate::error::{PgError, SqlState};
-use crate::net::{Buffered, OUTPUT_BYTES_MAX, poll_read, poll_write};
+use crate::net::{Buffered, OUTPUT_BYTES_MAX, poll_write};
 use crate::wire::{
     Described, HEADER_BYTES, Header, Replies, TransactionStatus, backend, frontend, header,
     put_close, put_flush, put_sync,
@@ -32,9 +33,6 @@ const STATE_FRAME_BYTES_MAX: usize = 64 * 1024;
 
 /// Runs at least this long are written from the input buffer, shorter ones are copied to the output.
 const DIRECT_BYTES: usize = 8 * 1024;
-
-/// What a client may send ahead while we wait for a server; beyond it, its socket fills.
-const AHEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// Why the relay stopped without error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -589,56 +587,6 @@ enum Seen {
     Failed(PgError),
 }
 
-enum Side {
-    Client(io::Error),
-    Server(io::Error),
-}
-
-/// Ready once bytes have arrived from the server, or (`or_client`) from the client, or its bytes that
-/// were waiting can go on.
-fn poll_transfer(
-    server: &mut Connection,
-    client: &mut Buffered,
-    or_client: bool,
-    cx: &mut Context<'_>,
-) -> Poll<Result<(), Side>> {
-    if !server.output.is_empty() {
-        match poll_write(&mut server.stream, &mut server.output, cx) {
-            // There is room for what the client has already sent, and it may send no more.
-            Poll::Ready(Ok(())) if or_client && !client.input.is_empty() => {
-                return Poll::Ready(Ok(()));
-            }
-            Poll::Ready(Err(e)) => return Poll::Ready(Err(Side::Server(e))),
-            Poll::Ready(Ok(())) | Poll::Pending => {}
-        }
-    }
-    match poll_read(&mut server.stream, &mut server.input, cx) {
-        Poll::Ready(Ok(0)) => {
-            return Poll::Ready(Err(Side::Server(io::ErrorKind::UnexpectedEof.into())));
-        }
-        Poll::Ready(Ok(_)) => return Poll::Ready(Ok(())),
-        Poll::Ready(Err(e)) => return Poll::Ready(Err(Side::Server(e))),
-        Poll::Pending => {}
-    }
-    if !client.output.is_empty()
-        && let Poll::Ready(Err(e)) = poll_write(&mut client.stream, &mut client.output, cx)
-    {
-        return Poll::Ready(Err(Side::Client(e)));
-    }
-    while client.input.len() < AHEAD_BYTES_MAX && server.output.len() < OUTPUT_BYTES_MAX {
-        match poll_read(&mut client.stream, &mut client.input, cx) {
-            Poll::Ready(Ok(0)) => {
-                return Poll::Ready(Err(Side::Client(io::ErrorKind::UnexpectedEof.into())));
-            }
-            Poll::Ready(Ok(_)) if or_client => return Poll::Ready(Ok(())),
-            Poll::Ready(Ok(_)) => {}
-            Poll::Ready(Err(e)) => return Poll::Ready(Err(Side::Client(e))),
-            Poll::Pending => break,
-        }
-    }
-    Poll::Pending
-}
-
 /// Types whose body is looked into, so that all of it must have arrived.
 fn carries_state(tag: u8) -> bool {
     matches!(
@@ -678,66 +626,4 @@ fn unexpected(server: &Connection, tag: u8) -> Seen {
         server,
         &format!("unexpected message of type 0x{tag:02x}"),
     ))
-}
-
-fn violation(server: &Connection, what: &str) -> PgError {
-    PgError::shard(
-        SqlState::CONNECTION_FAILURE,
-        format!(
-            "shard \"{}\" ({}) broke the protocol: {what}",
-            server.shard, server.server
-        ),
-    )
-}
-
-fn lost(server: &Connection, error: &io::Error) -> PgError {
-    let reason = match error.kind() {
-        io::ErrorKind::UnexpectedEof => "the server closed it".to_owned(),
-        _ => error.to_string(),
-    };
-    PgError::shard(
-        SqlState::CONNECTION_FAILURE,
-        format!("connection to shard \"{}\" ({}) was lost: {reason}", server.shard, server.server),
-    )
-    .with_hint("The outcome of the statement is not known; its transaction, if not committed, was rolled back.")
-}
-
-/// The few fields of an ErrorResponse the proxy acts on.
-struct Fields {
-    fatal: bool,
-    code: SqlState,
-    message: String,
-}
-
-impl Fields {
-    /// Reads what is there; missing fields are a lying server's and get harmless values.
-    fn read(mut body: &[u8]) -> Self {
-        let mut fields = Self {
-            fatal: false,
-            code: SqlState::INTERNAL_ERROR,
-            message: String::new(),
-        };
-        while let Some((kind, rest)) = body.split_first().filter(|(kind, _)| **kind != 0) {
-            let end = rest.iter().position(|b| *b == 0).unwrap_or(rest.len());
-            let value = &rest[..end];
-            match kind {
-                b'V' => fields.fatal = matches!(value, b"FATAL" | b"PANIC"),
-                b'C' => {
-                    fields.code = SqlState::from_bytes(value).unwrap_or(SqlState::INTERNAL_ERROR)
-                }
-                b'M' => fields.message = String::from_utf8_lossy(value).into_owned(),
-                _ => {}
-            }
-            body = rest.get(end + 1..).unwrap_or_default();
-        }
-        fields
-    }
-
-    fn into_error(self, server: &Connection) -> PgError {
-        let message = format!(
-            "shard \"{}\" ({}) ended the connection: {} ({})",
-            server.shard, server.server, self.message, self.code
-        );
-        PgError::shard(SqlState::CONNECTION_FAILURE, message)
-    }
 }
