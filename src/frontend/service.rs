@@ -34,6 +34,7 @@ pub(super) async fn session(client: &mut Client) -> Result<(), Failure> {
             }
         }
         client.io.flush().await?;
+        client.io.shrink();
         let may_stop = client.session.is_between_transactions() && !client.pipeline.is_open();
         if may_stop && entry.is_stopping() {
             return Err(Failure::Fatal(shutting_down()));

@@ -19,6 +19,9 @@ pub const READ_BYTES: usize = 16 * 1024;
 /// Output beyond this is written before more is produced.
 pub const OUTPUT_BYTES_MAX: usize = 64 * 1024;
 
+/// What an idle connection's buffers keep each.
+const KEPT_BYTES_MAX: usize = 2 * READ_BYTES;
+
 /// A client's connection and the bytes on their way in and out of it.
 pub struct Buffered {
     pub stream: Stream,
@@ -48,6 +51,15 @@ impl Buffered {
             return Ok(());
         }
         poll_fn(|cx| poll_write(&mut self.stream, &mut self.output, cx)).await
+    }
+
+    /// Lets go of the room that one large message took, once it is no longer used.
+    pub fn shrink(&mut self) {
+        for buffer in [&mut self.input, &mut self.output] {
+            if buffer.is_empty() && buffer.capacity() > KEPT_BYTES_MAX {
+                *buffer = BytesMut::new();
+            }
+        }
     }
 
     /// Sends all output, then closes the sending side.
