@@ -70,7 +70,14 @@ fn a_good_file_takes_effect_and_a_bad_one_does_not() {
         Some("53300")
     );
     let database = "databases: [ app ]\n    admin: true";
+    // Valid, but rows would be looked for where they are not.
+    let stranding = good
+        .replace("0-127", "first half")
+        .replace("128-255", "0-127")
+        .replace("first half", "128-255");
+    assert_ne!(stranding, good);
     for bad in [
+        stranding,
         good.replace("size: 1", "size: none"),
         good.replace("size: 1", "sise: 2"),
         good.replace("placement:", "placement: ["),
@@ -91,7 +98,7 @@ fn a_good_file_takes_effect_and_a_bad_one_does_not() {
     fs::remove_file(&proxy.config).unwrap();
     proxy.signal("HUP");
     eventually("no file", || {
-        proxy.log().matches("the old one stays").count() == 6
+        proxy.log().matches("the old one stays").count() == 7
     });
     assert!(Wire::connect_as(proxy.port, "second", "secret", &[("database", "app")]).is_err());
     let second =

@@ -13,7 +13,7 @@ use crate::admin::ReloadRequest;
 use crate::auth::Secrets;
 use crate::config::{self, Config, Errors};
 use crate::session::Shared;
-use crate::shardmap::{HashFunction, LogicalShardId, ShardingFunction};
+use crate::shardmap::diff;
 
 /// Reads the file with this process's environment.
 pub(super) fn load(path: &Path) -> Result<Config, Errors> {
@@ -57,7 +57,7 @@ fn reload_and_log(path: &Path, shared: &Shared, secrets: &Secrets) -> Result<Str
 fn reload(path: &Path, shared: &Shared, secrets: &Secrets) -> Result<String, String> {
     let config = load(path).map_err(|errors| errors.to_string())?;
     let before = shared.topology.snapshot();
-    let mut notes = moved(&before.config, &config);
+    let mut notes = compare_maps(&before.config, &config)?;
     if config.listen != before.config.listen {
         notes.push("listen addresses change at the next start".to_owned());
     }
@@ -72,41 +72,25 @@ fn reload(path: &Path, shared: &Shared, secrets: &Secrets) -> Result<String, Str
     Ok(notes.join("; "))
 }
 
-/// What the map has elsewhere now. A reload moves no rows, and rows that stay behind are not found.
-fn moved(before: &Config, after: &Config) -> Vec<String> {
+/// Refuses a map under which rows would be looked for where they are not: a reload moves none. The
+/// answer says what it takes on trust.
+fn compare_maps(before: &Config, after: &Config) -> Result<Vec<String>, String> {
     let mut notes = Vec::new();
     for (name, database) in &after.databases {
         let Some(old) = before.databases.get(name) else {
             continue;
         };
-        for keyspace in &database.map.keyspaces {
-            let Some(former) = old.map.keyspaces.iter().find(|k| k.name == keyspace.name) else {
-                continue;
-            };
-            if former.key.key_type != keyspace.key.key_type || former.function != keyspace.function
-            {
-                notes.push(format!(
-                    "keyspace {} of database {name} is sharded in another way now, and no row was moved",
-                    keyspace.name
-                ));
-                continue;
-            }
-            let ShardingFunction::Hash(HashFunction { logical_shards }) = keyspace.function;
-            let elsewhere = (0..logical_shards)
-                .map(LogicalShardId)
-                .filter(|&logical| {
-                    old.map.shard_name(former.placement.shard(logical))
-                        != database.map.shard_name(keyspace.placement.shard(logical))
-                })
-                .count();
-            if elsewhere > 0 {
-                notes.push(format!(
-                    "keyspace {} of database {name} has {elsewhere} logical shards on other shards now, \
-                     and no row was moved",
-                    keyspace.name
-                ));
-            }
+        let diff = diff(&old.map, &database.map);
+        if !diff.stranding.is_empty() {
+            return Err(format!(
+                "database {name}: {}; no row would be moved: move the rows while no client is \
+                 connected, then start anew with this file",
+                diff.stranding.join("; ")
+            ));
         }
+        let trusted =
+            |change| format!("database {name}: {change}, its rows must be in place already");
+        notes.extend(diff.assuming.iter().map(trusted));
     }
-    notes
+    Ok(notes)
 }

@@ -4,10 +4,12 @@
 //!
 //! No I/O, no SQL syntax: `config` builds it from YAML, `planner` and `session` ask it.
 
+mod diff;
 mod function;
 mod map;
 mod placement;
 
+pub use diff::diff;
 pub use function::{HashFunction, LogicalShardId, ShardingFunction};
 pub use map::{
     Keyspace, KeyspaceIndex, MapVersion, ShardId, ShardMap, ShardingKey, TableKind, TableName,

@@ -325,7 +325,7 @@ const SQL_RUNNING_BUILTINS: &[&str] = &[
 ];
 
 /// A view made by other means than through us is known after this.
-const RELOAD_INTERVAL: Duration = Duration::from_secs(60);
+const RELOAD_INTERVAL: Duration = Duration::from_secs(10);
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 const SPACING: Duration = Duration::from_millis(50);
 const LOAD_TIMEOUT: Duration = Duration::from_secs(10);

@@ -24,6 +24,12 @@ impl ShardingFunction {
         }
     }
 
+    pub fn logical_shards(&self) -> u32 {
+        match self {
+            Self::Hash(function) => function.logical_shards,
+        }
+    }
+
     pub fn name(&self) -> &'static str {
         match self {
             Self::Hash(_) => "hash",
