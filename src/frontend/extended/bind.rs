@@ -1,0 +1,233 @@
+//! Bind: what it binds, which shard its parameters lead to, and how it gets there.
+
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+
+use super::{Portal, State};
+use crate::executor::{Expect, Forward};
+use crate::frontend::Client;
+use crate::frontend::service::{MESSAGE_BYTES_MAX, malformed, too_long};
+use crate::frontend::simple::{Manner, rows};
+use crate::plan::{ExplainFormat, ParamValues, Plan, Route};
+use crate::session::{Failure, Prepared};
+use crate::shardmap::ShardId;
+use crate::types::Format;
+use crate::wire::{self, Bind, HEADER_BYTES, Header, Replies};
+
+/// A Bind up to this size is waited for; of a larger one only what decides its shard.
+const BIND_WHOLE_BYTES: usize = 64 * 1024;
+
+/// The parameters of a Bind, read where they lie.
+struct BindParams<'a>(Bind<'a>);
+
+impl ParamValues for BindParams<'_> {
+    fn param(&self, index: u16) -> Option<(Format, Option<&[u8]>)> {
+        let (format, value) = self.0.param(index)?;
+        let format = if format == 0 {
+            Format::Text
+        } else {
+            Format::Binary
+        };
+        Some((format, value))
+    }
+}
+
+/// What a Bind turned out to be, found before anything is queued.
+struct Bound {
+    prepared: Arc<Prepared>,
+    unnamed: bool,
+    portal_len: usize,
+    statement_len: usize,
+    /// `None` for a statement about the session.
+    target: Option<(ShardId, Manner)>,
+    explain: Option<Bytes>,
+}
+
+/// What reading a Bind came to.
+enum Read {
+    Bound(Bound),
+    /// The statement of this name has to be planned again first.
+    Stale(Vec<u8>),
+}
+
+impl Client {
+    /// Deals with a Bind; false where more of it has to arrive first.
+    pub(in crate::frontend) async fn bind(&mut self, head: Header) -> Result<bool, Failure> {
+        if self.pipeline.state == State::SkipToSync {
+            return self.drop_message(head).await;
+        }
+        let complete = self.io.input.len() >= head.len;
+        if !complete && self.io.input.len() < head.len.min(BIND_WHOLE_BYTES) {
+            return Ok(false);
+        }
+        self.pipeline.state = State::Open;
+        self.session.arrived();
+        if !complete && !self.session.relay.is_idle() {
+            // While its rest is passed on nobody reads what the server has to say of earlier messages.
+            let outcome = self.session.flush(&mut self.io).await;
+            self.outcome(outcome).await?;
+            if self.pipeline.state == State::SkipToSync {
+                return self.drop_message(head).await;
+            }
+        }
+        let bound = loop {
+            let failure = match self.read_bind(head, complete) {
+                Ok(Some(Read::Bound(bound))) => break bound,
+                Ok(Some(Read::Stale(name))) => match self.session.plan_again(&name).await {
+                    Ok(()) => continue,
+                    Err(error) => Failure::Statement(error),
+                },
+                Ok(None) if self.io.input.len() >= MESSAGE_BYTES_MAX => {
+                    return Err(Failure::Fatal(too_long(head)));
+                }
+                Ok(None) => return Ok(false),
+                Err(failure) => failure,
+            };
+            self.outcome(Err(failure)).await?;
+            return self.drop_message(head).await;
+        };
+        match self.queue_bind(head, bound).await {
+            Err(failure @ (Failure::Statement(_) | Failure::Told)) => {
+                self.outcome(Err(failure)).await?;
+                self.drop_message(head).await
+            }
+            Err(failure) => Err(failure),
+            Ok(()) => {
+                self.leave_early().await?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Looks a Bind through as far as it has arrived; `None` where that does not decide its shard.
+    fn read_bind(&self, head: Header, complete: bool) -> Result<Option<Read>, Failure> {
+        let body = &self.io.input[HEADER_BYTES..head.len.min(self.io.input.len())];
+        let Some(bind) = wire::bind(body, complete).map_err(|e| malformed(&e))? else {
+            return Ok(None);
+        };
+        let prepared = Arc::clone(self.session.statements.find(bind.statement)?);
+        if !self.session.is_current(&prepared) {
+            return Ok(Some(Read::Stale(bind.statement.to_vec())));
+        }
+        self.session.heard(&prepared.plan)?;
+        let mut bound = Bound {
+            unnamed: bind.statement.is_empty(),
+            portal_len: bind.portal.len(),
+            statement_len: bind.statement.len(),
+            target: None,
+            explain: None,
+            prepared,
+        };
+        let Plan::Route(route) = &*bound.prepared.plan else {
+            return Ok(complete.then_some(Read::Bound(bound)));
+        };
+        let params = BindParams(bind);
+        if !complete
+            && route
+                .params()
+                .any(|index| index < bind.params() && bind.param(index).is_none())
+        {
+            return Ok(None);
+        }
+        let declared = &bound.prepared.global.param_types;
+        let shard = self.session.resolve(route, declared, &params)?;
+        bound.target = Some((shard, Manner::of(route)));
+        if route.explain == Some(ExplainFormat::Text) {
+            bound.explain = Some(rows(&self.session.explain_lines(route, declared, &params)));
+        }
+        Ok(Some(Read::Bound(bound)))
+    }
+
+    async fn queue_bind(&mut self, head: Header, bound: Bound) -> Result<(), Failure> {
+        // The Parse this Bind belongs to is answered by the shard the Bind goes to.
+        let parsed = match self.pipeline.parsed.take() {
+            Some(parsed) if Arc::ptr_eq(&parsed.prepared.global, &bound.prepared.global) => {
+                Some(parsed.name)
+            }
+            other => {
+                self.pipeline.parsed = other;
+                self.answer_parse().await?;
+                None
+            }
+        };
+        let portal_at = HEADER_BYTES..HEADER_BYTES + bound.portal_len;
+        let portal: &[u8] = &self.io.input[portal_at.clone()];
+        self.pipeline.forget_portal(portal);
+        let Some((shard, manner)) = bound.target else {
+            let portal = portal.into();
+            self.in_turn().await?;
+            if parsed.is_some() {
+                self.io.output.parse_complete();
+            }
+            self.keep_portal(portal, Portal::Control(bound.prepared))?;
+            self.io.output.bind_complete();
+            self.io.input.advance(head.len);
+            return Ok(());
+        };
+        if let Some(lines) = bound.explain {
+            let portal = portal.into();
+            self.keep_portal(portal, Portal::Explain(lines))?;
+        }
+        self.session
+            .enter(&mut self.io, shard, manner.purpose)
+            .await?;
+        if manner.unsettles {
+            self.session.forget_settings();
+        }
+        self.session
+            .queue_parse(&bound.prepared, bound.unnamed, parsed.as_deref());
+        let input = &self.io.input[..head.len.min(self.io.input.len())];
+        let rest_at = portal_at.end + 1 + bound.statement_len + 1;
+        let name: &[u8] = if bound.unnamed {
+            b""
+        } else {
+            &bound.prepared.global.name
+        };
+        self.session
+            .queue(Expect::Bind(Forward::ToClient), true, |out| {
+                wire::put_bind_head(out, &input[portal_at.clone()], name, head.len - rest_at);
+                out.extend_from_slice(&input[rest_at..]);
+            });
+        self.session.bound(&bound.prepared.plan);
+        let here = input.len();
+        self.io.input.advance(here);
+        match self.pass_rest(head.len - here).await {
+            // Half a message has gone: there is no way back into the stream.
+            Err(Failure::Statement(error)) => Err(Failure::Fatal(error.fatal())),
+            outcome => outcome,
+        }
+    }
+
+    /// Passes on the rest of a Bind too large to be held.
+    async fn pass_rest(&mut self, mut remaining: usize) -> Result<(), Failure> {
+        while remaining > 0 {
+            // The server cannot answer half a message, so there is nothing to read from it.
+            self.session.push_out().await?;
+            if self.io.input.is_empty() && self.io.fill().await? == 0 {
+                return Err(Failure::Gone(std::io::ErrorKind::UnexpectedEof.into()));
+            }
+            let here = remaining.min(self.io.input.len());
+            let input = &self.io.input[..here];
+            self.session.queue_bytes(|out| out.extend_from_slice(input));
+            self.io.input.advance(here);
+            remaining -= here;
+        }
+        Ok(())
+    }
+}
+
+impl Route {
+    /// The parameters that decide the shard.
+    fn params(&self) -> impl Iterator<Item = u16> + '_ {
+        use crate::plan::{KeySource, Targets};
+        let sources = match &self.targets {
+            Targets::Key(key) => key.sources.as_slice(),
+            Targets::Any | Targets::Default => &[],
+        };
+        sources.iter().filter_map(|source| match source {
+            KeySource::Param { index, .. } => Some(*index),
+            KeySource::Literal(_) | KeySource::Invalid => None,
+        })
+    }
+}
