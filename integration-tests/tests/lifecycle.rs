@@ -21,7 +21,13 @@ fn cluster() -> &'static Cluster {
     CLUSTER.get_or_init(|| {
         Cluster::start(&Setup {
             everywhere: "create table accounts (organization_id bigint primary key, balance int);
-                         create table wrong (organization_id text primary key)",
+                         create table wrong (organization_id text primary key);
+                         create table uneven (organization_id bigint primary key, balance int);
+                         create index \"Even\" on uneven (balance)",
+            default_shard: "create index \"Odd one\" on uneven (balance) where balance > 7;
+                            alter table uneven add check (balance > 0),
+                                add foreign key (organization_id) references uneven,
+                                add exclude using btree (balance with =)",
             ..Setup::default()
         })
     })
@@ -258,6 +264,19 @@ fn what_is_wrong_with_the_file_is_told_with_its_place() {
     fs::write(&path, &good).unwrap();
     let output = trunkline(&["check", "-c", file]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
+    fs::write(&path, good.replacen("accounts ]", "accounts, uneven ]", 1)).unwrap();
+    let output = trunkline(&["check", "-c", file]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = String::from_utf8_lossy(&output.stdout);
+    for difference in [
+        "constraint CHECK ((balance > 0)),",
+        "constraint EXCLUDE USING btree (balance WITH =),",
+        "constraint FOREIGN KEY (organization_id) REFERENCES public.uneven(organization_id),",
+        "index CREATE INDEX ON public.uneven USING btree (balance) WHERE (balance > 7),",
+    ] {
+        assert!(told.contains(difference), "{difference} is not in {told}");
+    }
+    assert!(told.contains(": 3 errors, 1 warnings"), "{told}");
     for (from, to, mark) in [
         ("accounts ]", "accounts, nowhere ]", "nowhere"),
         ("accounts ]", "accounts, wrong ]", "wrong"),

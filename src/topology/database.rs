@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -31,6 +32,8 @@ pub struct LiveDatabase {
     schema: Arc<LiveSchema>,
     /// Plans live as long as the shard map they were made for.
     pub plans: PlanCache,
+    /// Whose pools are made before their first statement: where `pool.min` is above 0.
+    eager_users: ArcSwap<Vec<Arc<config::User>>>,
     upkeep: Mutex<Upkeep>,
 }
 
@@ -38,7 +41,7 @@ pub struct LiveDatabase {
 #[derive(Default)]
 struct Upkeep {
     closed: bool,
-    /// The monitors and the loader.
+    /// The monitors, the loader and those that make pools early.
     tasks: Vec<AbortHandle>,
 }
 
@@ -61,12 +64,34 @@ impl LiveDatabase {
             shards,
             schema: LiveSchema::new(),
             plans: PlanCache::new(PLAN_CACHE_BYTES_MAX),
+            eager_users: ArcSwap::default(),
             upkeep: Mutex::default(),
             config,
         };
-        let tasks = database.spawn();
+        let mut tasks = database.spawn();
+        let database = Arc::new(database);
+        if database.config.pool.min > 0 {
+            tasks.extend(database.shards.iter().map(|shard| {
+                let early = make_pools_early(Arc::downgrade(&database), Arc::clone(shard));
+                tokio::spawn(early).abort_handle()
+            }));
+        }
         database.lock_upkeep().tasks = tasks;
-        Ok(Arc::new(database))
+        Ok(database)
+    }
+
+    /// Where `pool.min` is above 0, the pools of these users toward each shard's primary begin as soon as
+    /// there is one. Users whose password toward servers is not known are left out.
+    pub fn set_users(&self, users: impl Iterator<Item = Arc<config::User>>) {
+        let users = users
+            .filter(|user| server_password(user).is_some())
+            .collect();
+        self.eager_users.store(Arc::new(users));
+        if self.config.pool.min > 0 {
+            self.shards
+                .iter()
+                .for_each(|shard| self.make_eager_pools(shard));
+        }
     }
 
     /// A connection to the shard's primary, logged in as `user`. Waits for a primary until `pool.wait`
@@ -248,6 +273,17 @@ impl LiveDatabase {
         self.shards.get(usize::from(shard.0)).ok_or_else(unknown)
     }
 
+    /// Nothing to do where there is no primary, or no longer a database.
+    fn make_eager_pools(&self, shard: &Arc<LiveShard>) {
+        if let Some((index, server)) = shard.primary() {
+            for user in self.eager_users.load().iter() {
+                if self.pool(shard, index, server, user).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
     /// The user's pool toward a server, made when first asked for.
     fn pool(
         &self,
@@ -329,14 +365,29 @@ impl Refused {
     }
 }
 
+/// Makes pools toward whatever server is found to be the primary, until the database is dropped.
+async fn make_pools_early(database: Weak<LiveDatabase>, shard: Arc<LiveShard>) {
+    loop {
+        let polled = shard.polled.notified();
+        tokio::pin!(polled);
+        // Before looking, so that an election in between is not missed.
+        polled.as_mut().enable();
+        match database.upgrade() {
+            Some(database) => database.make_eager_pools(&shard),
+            None => return,
+        }
+        polled.await;
+    }
+}
+
 /// Maintains a pool for as long as it is open.
 async fn keep_up(pool: Weak<Pool>, shard: Arc<LiveShard>, server: usize) {
     loop {
-        tokio::time::sleep(MAINTENANCE_INTERVAL).await;
         match pool.upgrade() {
             Some(pool) if !pool.is_closed() => pool.maintain(shard.is_primary(server)).await,
             _ => return,
         }
+        tokio::time::sleep(MAINTENANCE_INTERVAL).await;
     }
 }
 

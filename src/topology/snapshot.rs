@@ -28,6 +28,7 @@ impl Topology {
     /// Errors: TLS files that cannot be used.
     pub fn start(config: Arc<Config>, metrics: Arc<Metrics>) -> Result<Arc<Self>, TlsError> {
         let databases = live(&config, &HashMap::new(), &metrics)?;
+        set_users(&config, &databases);
         let current = ArcSwap::from_pointee(Snapshot { config, databases });
         Ok(Arc::new(Self { current, metrics }))
     }
@@ -67,10 +68,13 @@ impl Topology {
             })
             .map(|(_, old)| Arc::clone(old))
             .collect();
-        self.current.store(Arc::new(Snapshot {
+        let snapshot = Arc::new(Snapshot {
             config: Arc::clone(config),
             databases,
-        }));
+        });
+        self.current.store(Arc::clone(&snapshot));
+        // Only now: sessions that still had the old passwords would make the old pools again.
+        set_users(config, &snapshot.databases);
         for database in gone {
             database.close();
             self.forget_servers(
@@ -101,6 +105,17 @@ impl Topology {
             .databases
             .values()
             .for_each(|database| database.close());
+    }
+}
+
+fn set_users(config: &Config, databases: &HashMap<String, Arc<LiveDatabase>>) {
+    for (name, database) in databases {
+        let users = config.users.values();
+        database.set_users(
+            users
+                .filter(|user| user.databases.contains(name))
+                .map(Arc::clone),
+        );
     }
 }
 

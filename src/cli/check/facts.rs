@@ -74,6 +74,10 @@ pub(super) struct Table {
     pub(super) columns: Vec<Column>,
     /// Primary keys, unique constraints and unique indexes.
     pub(super) unique: Vec<UniqueKey>,
+    /// `pg_get_constraintdef` of keys, foreign keys, CHECK and exclusion constraints: has no names.
+    pub(super) constraints: Vec<String>,
+    /// `pg_get_indexdef` of indexes that are no constraints, without the name.
+    pub(super) indexes: Vec<String>,
     /// Triggers and rules of users.
     pub(super) triggers: Vec<String>,
     /// Partitions and inheriting tables, one level below.

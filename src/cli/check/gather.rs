@@ -273,6 +273,10 @@ async fn read_catalog(
             .query(&format!("{LISTED}{rest}"), &[&schemas, &names])
             .await
     };
+    // What a definition refers to prints with its schema, whatever the service user's settings are.
+    client
+        .batch_execute("SET search_path TO pg_catalog")
+        .await?;
     let mut catalog = Catalog::default();
     for row in query("SELECT schema, name, kind FROM listed WHERE kind NOT IN ('i', 'I')").await? {
         let kind: String = row.try_get(2)?;
@@ -303,6 +307,16 @@ async fn read_catalog(
             predicate: row.try_get(5)?,
         };
         with_table(&mut catalog, &row, |table| table.unique.push(key))?;
+    }
+    for row in query(CONSTRAINTS).await? {
+        let definition = row.try_get(2)?;
+        with_table(&mut catalog, &row, |table| {
+            table.constraints.push(definition);
+        })?;
+    }
+    for row in query(INDEXES).await? {
+        let definition = row.try_get(2)?;
+        with_table(&mut catalog, &row, |table| table.indexes.push(definition))?;
     }
     for row in query(TRIGGERS).await? {
         let trigger = row.try_get(2)?;
@@ -361,6 +375,21 @@ const UNIQUE_KEYS: &str = "SELECT l.schema, l.name, c.relname::text, i.indisprim
               WHERE k.place <= i.indnkeyatts ORDER BY 1),
         pg_get_expr(i.indpred, i.indrelid)
     FROM listed l JOIN pg_index i ON i.indrelid = l.oid AND i.indisunique JOIN pg_class c ON c.oid = i.indexrelid
+    ORDER BY 3";
+
+/// Leaves out NOT NULL, which is read with the columns, and what a foreign key adds for each partition of
+/// the table it refers to.
+const CONSTRAINTS: &str = "SELECT l.schema, l.name, pg_get_constraintdef(k.oid)
+    FROM listed l JOIN pg_constraint k ON k.conrelid = l.oid AND k.contype IN ('c', 'f', 'p', 'u', 'x')
+    WHERE NOT EXISTS (SELECT FROM pg_constraint p WHERE p.oid = k.conparentid AND p.conrelid = k.conrelid)
+    ORDER BY 3";
+
+const INDEXES: &str = "SELECT l.schema, l.name,
+        overlay(pg_get_indexdef(c.oid) PLACING '' FROM length('CREATE INDEX ') + 1
+                FOR length(quote_ident(c.relname)) + 1)
+            || CASE WHEN i.indisvalid THEN '' ELSE ' (invalid)' END
+    FROM listed l JOIN pg_index i ON i.indrelid = l.oid AND NOT i.indisunique AND NOT i.indisexclusion
+    JOIN pg_class c ON c.oid = i.indexrelid
     ORDER BY 3";
 
 const TRIGGERS: &str = "SELECT l.schema, l.name, 'trigger ' || t.tgname

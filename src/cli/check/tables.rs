@@ -24,6 +24,7 @@ pub(super) fn findings(map: &ShardMap, facts: &DatabaseFacts) -> Vec<Finding> {
     for (name, kind) in map.tables_sorted() {
         presence_findings(&mut findings, name, &catalogs);
         difference_findings(&mut findings, name, &catalogs);
+        definition_findings(&mut findings, name, &catalogs);
         for (shard, catalog) in &catalogs {
             if let Some(table) = catalog.tables.get(name) {
                 table_findings(&mut findings, map, shard, name, kind, table);
@@ -91,15 +92,23 @@ fn presence_findings(findings: &mut Vec<Finding>, name: &TableName, catalogs: &[
     }
 }
 
+/// The shards that have the table.
+fn holders<'c>(
+    name: &TableName,
+    catalogs: &[(&'c str, &'c Catalog)],
+) -> impl Iterator<Item = (&'c str, &'c Table)> {
+    catalogs
+        .iter()
+        .filter_map(move |(shard, catalog)| Some((*shard, catalog.tables.get(name)?)))
+}
+
 /// Compares every shard's table with the first shard's that has it.
 fn difference_findings(
     findings: &mut Vec<Finding>,
     name: &TableName,
     catalogs: &[(&str, &Catalog)],
 ) {
-    let mut holders = catalogs
-        .iter()
-        .filter_map(|(shard, catalog)| Some((*shard, catalog.tables.get(name)?)));
+    let mut holders = holders(name, catalogs);
     let Some((first, model)) = holders.next() else {
         return;
     };
@@ -136,6 +145,78 @@ fn difference_findings(
             ));
         }
     }
+}
+
+/// Compares constraints and plain indexes, one finding for each that only one of two shards has.
+fn definition_findings(
+    findings: &mut Vec<Finding>,
+    name: &TableName,
+    catalogs: &[(&str, &Catalog)],
+) {
+    let mut holders = holders(name, catalogs);
+    let Some((first, model)) = holders.next() else {
+        return;
+    };
+    for (shard, table) in holders {
+        let mut compare = |severity, what: &str, here: &[&str], there: &[&str]| {
+            let lacks = only_in(there, here)
+                .into_iter()
+                .map(|one| format!("lacks the {what} {one}, which {first} has"));
+            let has = only_in(here, there)
+                .into_iter()
+                .map(|one| format!("has the {what} {one}, which {first} has not"));
+            findings.extend(lacks.chain(has).map(|message| Finding {
+                severity,
+                ..Finding::error(
+                    Some(shard),
+                    object(name),
+                    message,
+                    format!("make each {what} equal on all shards: add what is missing, or drop it elsewhere"),
+                )
+            }));
+        };
+        // A key that differs has been reported by its columns.
+        let with_keys = print_keys(table) == print_keys(model);
+        compare(
+            Severity::Error,
+            "constraint",
+            &constraints(table, with_keys),
+            &constraints(model, with_keys),
+        );
+        compare(Severity::Warning, "index", &indexes(table), &indexes(model));
+    }
+}
+
+fn constraints(table: &Table, with_keys: bool) -> Vec<&str> {
+    let is_key = |one: &str| one.starts_with("PRIMARY KEY") || one.starts_with("UNIQUE");
+    table
+        .constraints
+        .iter()
+        .map(String::as_str)
+        .filter(|one| with_keys || !is_key(one))
+        .collect()
+}
+
+fn indexes(table: &Table) -> Vec<&str> {
+    table.indexes.iter().map(String::as_str).collect()
+}
+
+/// What is in `here` more often than in `there`, in order, as often as it is there more often.
+fn only_in<'d>(here: &[&'d str], there: &[&str]) -> Vec<&'d str> {
+    let mut rest = there.to_vec();
+    let mut only: Vec<&str> = here
+        .iter()
+        .copied()
+        .filter(|one| match rest.iter().position(|other| other == one) {
+            Some(place) => {
+                rest.swap_remove(place);
+                false
+            }
+            None => true,
+        })
+        .collect();
+    only.sort_unstable();
+    only
 }
 
 /// A property of columns: how bad a difference is, a verb, how the property prints.

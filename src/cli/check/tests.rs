@@ -287,6 +287,49 @@ fn definitions_that_differ() {
 }
 
 #[test]
+fn constraints_and_indexes_that_differ() {
+    let set = |facts: &mut DatabaseFacts, shard, constraints: &[&str], indexes: &[&str]| {
+        let owned = |list: &[&str]| list.iter().map(|one| (*one).to_owned()).collect();
+        let classes = table_of(facts, shard, "classes");
+        classes.constraints = owned(constraints);
+        classes.indexes = owned(indexes);
+    };
+    // Order and names do not count, and columns that differ hide nothing.
+    let (positive, small) = ("CHECK ((id > 0))", "CHECK ((id < 9))");
+    let (by_id, by_name) = ("CREATE INDEX ON id", "CREATE INDEX ON name");
+    let (key, deferred) = ("PRIMARY KEY (id)", "PRIMARY KEY (id) DEFERRABLE");
+    let same = found(|facts| {
+        set(facts, 0, &[positive, small, key], &[by_id, by_name]);
+        set(facts, 1, &[small, key, positive], &[by_name, by_id]);
+    });
+    assert_eq!(same, "");
+    let differing = found(|facts| {
+        set(facts, 0, &[positive, key], &[by_id, by_id]);
+        set(facts, 1, &[small, deferred], &[by_name, by_id]);
+        table_of(facts, 1, "classes").columns[0].name = "number".to_owned();
+    });
+    assert_eq!(
+        differing,
+        "Error s2 table classes: has the columns number, but on s1 id\n\
+         Error s2 table classes: lacks the constraint CHECK ((id > 0)), which s1 has\n\
+         Error s2 table classes: lacks the constraint PRIMARY KEY (id), which s1 has\n\
+         Error s2 table classes: has the constraint CHECK ((id < 9)), which s1 has not\n\
+         Error s2 table classes: has the constraint PRIMARY KEY (id) DEFERRABLE, which s1 has not\n\
+         Warning s2 table classes: lacks the index CREATE INDEX ON id, which s1 has\n\
+         Warning s2 table classes: has the index CREATE INDEX ON name, which s1 has not"
+    );
+    // A missing key is one finding.
+    let keyless = found(|facts| {
+        set(facts, 0, &[key], &[]);
+        table_of(facts, 1, "classes").unique.clear();
+    });
+    assert_eq!(
+        keyless,
+        "Error s2 table classes: unique keys are none, but on s1 primary key (id)"
+    );
+}
+
+#[test]
 fn sharding_keys() {
     let on_both = |change: fn(&mut Table)| {
         found(|facts| {

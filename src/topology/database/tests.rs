@@ -529,6 +529,38 @@ async fn a_service_user_who_is_refused_shows_in_the_views() {
     );
 }
 
+#[tokio::test]
+async fn the_minimum_is_opened_before_any_statement() {
+    if skipped() {
+        return;
+    }
+    let server = Server::create("minimum").start(&[]);
+    let mut config = (*database(&[&server], &[], plaintext())).clone();
+    config.pool.min = 2;
+    let live = LiveDatabase::start(Arc::new(config), &Metrics::new()).expect("starts");
+    live.set_users([Arc::new(user())].into_iter());
+    until(|| live.pool_views().iter().any(|pool| pool.stats.idle == 2)).await;
+    // A user who comes with a reload.
+    simple(&live, "CREATE ROLE other LOGIN PASSWORD 'pass-word'").await;
+    let other = Arc::new(User {
+        name: "other".to_owned(),
+        ..user()
+    });
+    live.set_users([Arc::new(user()), other].into_iter());
+    until(|| {
+        let idle = live.pool_views();
+        idle.len() == 2 && idle.iter().all(|pool| pool.stats.idle == 2)
+    })
+    .await;
+    // Without a minimum nothing is opened early.
+    let lazy = LiveDatabase::start(database(&[&server], &[], plaintext()), &Metrics::new())
+        .expect("starts");
+    lazy.set_users([Arc::new(user())].into_iter());
+    until(|| lazy.ready()).await;
+    assert!(lazy.pool_views().is_empty());
+    live.close();
+}
+
 async fn until(condition: impl Fn() -> bool) {
     let waited = tokio::time::timeout(Duration::from_secs(20), async {
         while !condition() {
