@@ -228,9 +228,9 @@ impl Pair {
     }
 }
 
-/// Rows without ORDER BY come in any order.
+/// Rows without ORDER BY come in any order. One in a subquery or window orders no result.
 fn canonical(mut replies: Vec<Reply>, sql: &str) -> Vec<Reply> {
-    if sql.to_ascii_lowercase().contains("order by") {
+    if outside_parentheses(sql).contains("order by") {
         return replies;
     }
     let mut start = 0;
@@ -244,6 +244,30 @@ fn canonical(mut replies: Vec<Reply>, sql: &str) -> Vec<Reply> {
         start = end + 1;
     }
     replies
+}
+
+/// Lower case, strings and quoted names left out.
+fn outside_parentheses(sql: &str) -> String {
+    let (mut depth, mut quote, mut outside) = (0, None, String::new());
+    for c in sql.chars() {
+        match (quote, c) {
+            (Some(open), _) => quote = (c != open).then_some(open),
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '(') => depth += 1,
+            (None, ')') => depth -= 1,
+            (None, _) if depth == 0 => outside.push(c.to_ascii_lowercase()),
+            (None, _) => {}
+        }
+    }
+    outside
+}
+
+#[test]
+fn only_the_outermost_order_counts() {
+    let ordered = |sql| outside_parentheses(sql).contains("order by");
+    assert!(ordered("select a from (select 1) x ORDER BY 1"));
+    assert!(!ordered("select a from (select b order by 1) x"));
+    assert!(!ordered("select 'order by'"));
 }
 
 fn send(
