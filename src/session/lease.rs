@@ -39,10 +39,10 @@ pub(super) struct Bound {
     pub(super) lease: Lease,
     /// Messages of the extended protocol have been queued since the last Sync.
     pipelined: bool,
-    /// A transaction was begun for a look only; the client's own is on no server yet.
-    peeking: bool,
     /// Among them some that may change data, so that leaving now would tear an implicit transaction.
     effects: bool,
+    /// A transaction was begun for a look only; the client's own is on no server yet.
+    peeking: bool,
 }
 
 impl Bound {
