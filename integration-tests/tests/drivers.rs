@@ -4,7 +4,10 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use integration_tests::client::{connect, texts};
 use integration_tests::{Cluster, ProxyOptions, Setup, Subject, drivers};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Error};
 
 /// The drivers write the same rows, so they run one after the other.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -43,4 +46,122 @@ fn node() {
         cluster.oracle.port(),
         subject.proxy().is_some(),
     );
+}
+
+/// tokio-postgres prepares every statement by name, and sends and reads parameters and rows in binary.
+#[test]
+fn rust() {
+    let (_alone, subject, cluster) = start();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let mut proxy = connect(subject.port()).await;
+        let mut oracle = connect(cluster.oracle.port()).await;
+        for organization in [1i64, 7, 42, 200] {
+            let seen = reads(&proxy, organization).await.unwrap();
+            assert_eq!(seen, reads(&oracle, organization).await.unwrap());
+            assert_eq!(seen.len(), 3);
+        }
+        assert_eq!(
+            writes(&mut proxy).await.unwrap(),
+            writes(&mut oracle).await.unwrap()
+        );
+        let (found, expected) = (errors(&proxy).await, errors(&oracle).await);
+        assert_eq!(found, expected);
+        for client in [&proxy, &oracle] {
+            client
+                .batch_execute("set timezone to 'Asia/Tokyo'; set datestyle to 'German'")
+                .await
+                .unwrap();
+            let at = "select at from notes where note_id = 1";
+            assert_eq!(
+                texts(client, at).await,
+                [[Some("01.01.2025 09:00:00 JST".to_owned())]]
+            );
+        }
+        if subject.proxy().is_some() {
+            let refused = proxy.query("select count(*) from accounts", &[]).await;
+            assert_eq!(
+                refused.unwrap_err().code(),
+                Some(&SqlState::FEATURE_NOT_SUPPORTED)
+            );
+        }
+    });
+}
+
+async fn reads(client: &Client, organization: i64) -> Result<Vec<String>, Error> {
+    let organizations =
+        "select organization_id, name, country from organizations where organization_id = $1";
+    let row = client.query_one(organizations, &[&organization]).await?;
+    let mut seen = vec![format!(
+        "{} {} {}",
+        row.get::<_, i64>(0),
+        row.get::<_, String>(1),
+        row.get::<_, String>(2)
+    )];
+    // One statement, prepared once and bound for several keys at the same time.
+    let prepared = client
+        .prepare(
+            "select count(*), sum(d.score)::float8 from matches m
+             join detections d using (organization_id, match_id)
+             join classes c on c.class_id = d.class_id where m.organization_id = $1",
+        )
+        .await?;
+    let (mine, next) = (organization, organization % 200 + 1);
+    let keys: [[&(dyn tokio_postgres::types::ToSql + Sync); 1]; 2] = [[&mine], [&next]];
+    let (first, second) = tokio::join!(
+        client.query_one(&prepared, &keys[0]),
+        client.query_one(&prepared, &keys[1])
+    );
+    for row in [first?, second?] {
+        seen.push(format!(
+            "{} {:?}",
+            row.get::<_, i64>(0),
+            row.get::<_, Option<f64>>(1)
+        ));
+    }
+    Ok(seen)
+}
+
+async fn writes(client: &mut Client) -> Result<Vec<Option<i32>>, Error> {
+    let balance = "select balance from accounts where organization_id = $1";
+    let (key, start) = (901i64, 10i32);
+    let insert = "insert into accounts (organization_id, balance, note) values ($1, $2, $3)";
+    client.execute(insert, &[&key, &start, &"rust"]).await?;
+    let mut seen = Vec::new();
+    for commits in [false, true] {
+        let mut transaction = client.transaction().await?;
+        let update = "update accounts set balance = balance + $2 where organization_id = $1";
+        transaction.execute(update, &[&key, &5i32]).await?;
+        let savepoint = transaction.transaction().await?;
+        assert!(savepoint.execute(update, &[&key, &-100i32]).await.is_err());
+        savepoint.rollback().await?;
+        let portal = transaction.bind(balance, &[&key]).await?;
+        let rows = transaction.query_portal(&portal, 1).await?;
+        seen.push(rows.first().map(|row| row.get(0)));
+        if commits {
+            transaction.commit().await?;
+        } else {
+            transaction.rollback().await?;
+        }
+        let row = client.query_opt(balance, &[&key]).await?;
+        seen.push(row.map(|row| row.get(0)));
+    }
+    let delete = "delete from accounts where organization_id = $1 returning balance";
+    let row = client.query_opt(delete, &[&key]).await?;
+    seen.push(row.map(|row| row.get(0)));
+    Ok(seen)
+}
+
+async fn errors(client: &Client) -> Vec<Option<SqlState>> {
+    let mut codes = Vec::new();
+    for sql in [
+        "select nothing from organizations where organization_id = 1",
+        "select * from organizations where",
+        "select 1 / 0",
+        "insert into accounts (organization_id, balance) values (1, -1)",
+    ] {
+        let error = client.execute(sql, &[]).await.unwrap_err();
+        codes.push(error.code().cloned());
+    }
+    codes
 }
