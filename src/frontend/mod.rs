@@ -14,6 +14,9 @@
 mod accept;
 mod extended;
 mod handshake;
+mod login;
+mod opening;
+mod options;
 mod service;
 mod simple;
 
