@@ -335,6 +335,14 @@ fn password_kind(password: &Password) -> &'static str {
             server_password: None,
             ..
         } => "(scram)",
+        Password::Md5 {
+            server_password: Some(_),
+            ..
+        } => "(md5, with server_password)",
+        Password::Md5 {
+            server_password: None,
+            ..
+        } => "(md5)",
     }
 }
 

@@ -120,6 +120,7 @@ impl Secrets {
             Password::Scram { verifier, .. } => {
                 Secret::from_verifier(verifier).unwrap_or_else(|| Secret::doomed(&self.seed, name))
             }
+            Password::Md5 { .. } => Secret::doomed(&self.seed, name),
         });
         let derived = Derived {
             password: user.password.clone(),
@@ -194,12 +195,7 @@ mod tests {
     use super::*;
 
     fn user(password: Password) -> User {
-        User {
-            name: "app".to_owned(),
-            password,
-            databases: Vec::new(),
-            admin: false,
-        }
+        User::new("app", password, &[])
     }
 
     #[test]

@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::keyspaces;
 use super::reader::{Context, MapReader, did_you_mean};
 use super::resolved::{
-    Address, Database, Password, PoolMode, PoolSettings, ServerTls, ServerTlsMode, Service, Shard,
+    Address, AuthQuery, Database, Password, PoolMode, PoolSettings, ServerTls, ServerTlsMode,
+    Service, Shard,
 };
 use super::users::{RawUser, service_password};
 use super::yaml::{Key, Node};
@@ -47,7 +48,18 @@ pub(super) fn database(
         map.optional("reference_tables"),
         names.as_deref(),
     );
+    let auth_query = map.optional("auth_query").map_or(Some(None), |node| {
+        auth_query(context, node, names.as_deref(), default_shard).map(Some)
+    });
+    // Users who are looked up are not known yet.
+    let users = users.filter(|_| matches!(auth_query, Some(None)));
     let service = service(context, key, map.optional("service"), users);
+    if let (Some(Some(_)), None, None) = (&auth_query, &service, map.optional("service")) {
+        context.error(
+            key.at,
+            "`auth_query` asks as the service user: `service` is missing",
+        );
+    }
     let pool = map
         .optional("pool")
         .map_or_else(|| Some(PoolSettings::default()), |node| pool(context, node));
@@ -76,6 +88,33 @@ pub(super) fn database(
         map: Arc::new(shard_map),
         pool: pool?,
         server_tls: server_tls?,
+        auth_query: auth_query?,
+    })
+}
+
+/// `default_shard` is asked where no other is named.
+fn auth_query(
+    context: &Context<'_>,
+    node: &Node,
+    names: Option<&[String]>,
+    default_shard: Option<ShardId>,
+) -> Option<AuthQuery> {
+    let mut map = context.map(node, "{ shard, query }")?;
+    let shard = match map.optional("shard") {
+        Some(node) => shard_named(context, node, names),
+        None => default_shard,
+    };
+    let query = map.optional("query").map_or(Some(None), |node| {
+        let query = context.text(node, "a query of a user's verifier")?;
+        if !query.contains("$1") {
+            context.error(node.at, "the query must name the user as $1");
+        }
+        Some(Some(query.to_owned()))
+    });
+    map.finish();
+    Some(AuthQuery {
+        shard: shard?,
+        query: query?,
     })
 }
 
@@ -211,15 +250,23 @@ fn service(
         Password::Scram {
             server_password: Some(password),
             ..
+        }
+        | Password::Md5 {
+            server_password: Some(password),
+            ..
         } => Password::Plain(password.clone()),
         Password::Scram {
+            server_password: None,
+            ..
+        }
+        | Password::Md5 {
             server_password: None,
             ..
         } => {
             context.error(
                 key.at,
                 format!(
-                    "`service` is missing: the first user of the database, `{}`, has only a SCRAM verifier, which \
+                    "`service` is missing: the first user of the database, `{}`, has only a verifier, which \
                      cannot log in to servers",
                     user.name
                 ),

@@ -13,16 +13,20 @@
 mod database;
 mod error;
 mod keyspaces;
+mod limits;
 mod reader;
 mod resolved;
+mod rules;
 mod users;
 mod values;
 mod yaml;
 
 pub use error::{ConfigError, Errors, Position};
+#[allow(unused_imports, reason = "the rooms that use them follow in this issue")]
 pub use resolved::{
-    Address, Config, Database, Password, PoolMode, PoolSettings, ServerTls, ServerTlsMode, Service,
-    Shard, User,
+    Address, AuthQuery, ClientTls, Config, Database, Limits, Method, Names, Origins, Password,
+    PoolMode, PoolSettings, Rule, RuleTls, ServerTls, ServerTlsMode, Service, Shard, Timeouts,
+    TlsVersion, User,
 };
 
 use std::collections::{BTreeMap, HashSet};
@@ -95,13 +99,38 @@ fn config(context: &Context<'_>, root: &Node) -> Option<Config> {
     let drain_timeout = map
         .optional("drain_timeout")
         .map_or(Some(Duration::from_secs(30)), |node| context.duration(node));
-    let users = map
-        .required("users")
-        .and_then(|node| users::users(context, node));
+    let tls = map
+        .optional("tls")
+        .map_or(Some(None), |node| rules::client_tls(context, node));
+    let limits = map
+        .optional("limits")
+        .map_or(Some(Limits::default()), |node| {
+            limits::limits(context, node)
+        });
+    let timeouts = limits.as_ref().map(|limits| limits.timeouts);
+    let users_node = map.required("users");
+    let users =
+        users_node.and_then(|node| users::users(context, node, timeouts.unwrap_or_default()));
     let databases = map
         .required("databases")
         .and_then(|node| databases(context, node, users.as_deref()));
-    map.not_yet("tls", "clients connect without TLS");
+    if let (Some(node), Some([]), Some(databases)) = (users_node, users.as_deref(), &databases)
+        && databases
+            .values()
+            .all(|database| database.auth_query.is_none())
+    {
+        context.error(
+            node.at,
+            "at least one user is needed, or a database with `auth_query`",
+        );
+    }
+    let rules = map.optional("rules").map_or_else(
+        || Some(rules::everyone()),
+        |node| {
+            let tls = tls.as_ref().map(Option::as_ref)?;
+            rules::rules(context, node, tls)
+        },
+    );
     map.finish();
     let users = users?
         .into_iter()
@@ -111,7 +140,10 @@ fn config(context: &Context<'_>, root: &Node) -> Option<Config> {
         path: context.path.to_owned(),
         listen: listen?,
         http: http?,
+        tls: tls?,
         users,
+        rules: rules?,
+        limits: limits?,
         databases: databases?,
         drain_timeout: drain_timeout?,
     })

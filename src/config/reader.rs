@@ -118,6 +118,22 @@ impl<'a> Context<'a> {
         parsed
     }
 
+    /// A number of bytes within limits: `65536`, `64KiB`, `16MiB` or `1GiB`.
+    pub(super) fn bytes(&self, node: &Node, min: u64, max: u64) -> Option<u64> {
+        let expected = format!("a size from {min} to {max} bytes such as 64KiB or 16MiB");
+        let spelling = match &node.value {
+            Value::Number(spelling) | Value::Text(spelling) => spelling,
+            _ => return self.unexpected(node, &expected),
+        };
+        match parse_bytes(spelling) {
+            Some(value) if (min..=max).contains(&value) => Some(value),
+            _ => {
+                self.error(node.at, format!("expected {expected}, found {spelling:?}"));
+                None
+            }
+        }
+    }
+
     /// One of several words.
     pub(super) fn choice<T: Copy>(&self, node: &Node, choices: &[(&str, T)]) -> Option<T> {
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
@@ -260,6 +276,22 @@ fn parse_duration(text: &str) -> Option<Duration> {
     (millis <= 36_500 * 24 * 3600 * 1000).then(|| Duration::from_millis(millis))
 }
 
+fn parse_bytes(text: &str) -> Option<u64> {
+    let text = text.replace('_', "");
+    let unit_at = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (count, unit) = text.split_at(unit_at);
+    let each = match unit {
+        "" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return None,
+    };
+    whole_number(count)?.checked_mul(each)
+}
+
 /// `, did you mean …?` where one of the candidates is near, else nothing.
 pub(super) fn did_you_mean<'c>(
     word: &str,
@@ -325,6 +357,31 @@ mod tests {
             "18446744073709551615d",
         ] {
             assert_eq!(parse_duration(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("65_536", 65_536),
+            ("64KiB", 65_536),
+            ("16MiB", 16 << 20),
+            ("1GiB", 1 << 30),
+        ] {
+            assert_eq!(parse_bytes(text), Some(bytes), "{text}");
+        }
+        for text in [
+            "",
+            "MiB",
+            "-1",
+            "1.5MiB",
+            "1 MiB",
+            "1MB",
+            "1kib",
+            "99999999999GiB",
+        ] {
+            assert_eq!(parse_bytes(text), None, "{text}");
         }
     }
 

@@ -89,17 +89,51 @@ fn summary(config: &Config) -> String {
             Password::Scram {
                 server_password, ..
             } => format!("scram, to servers {server_password:?}"),
+            Password::Md5 {
+                hash,
+                server_password,
+            } => format!("{hash}, to servers {server_password:?}"),
         };
         let _ = writeln!(
             out,
             "user {}: {password} databases {:?} admin {}",
             user.name, user.databases, user.admin
         );
+        if user.certificate != user.name
+            || user.connections.is_some()
+            || user.timeouts != config.limits.timeouts
+        {
+            let _ = writeln!(
+                out,
+                "  certificate {} connections {:?} {:?}",
+                user.certificate, user.connections, user.timeouts
+            );
+        }
     }
+    front_summary(&mut out, config);
     for database in config.databases.values() {
         database_summary(&mut out, database);
     }
     out
+}
+
+/// What differs from the defaults of how clients get in.
+fn front_summary(out: &mut String, config: &Config) {
+    if let Some(tls) = &config.tls {
+        let _ = writeln!(out, "{tls:?}");
+    }
+    if config.rules != rules::everyone() {
+        for rule in &config.rules {
+            let _ = writeln!(
+                out,
+                "rule {:?} {:?} {:?} {:?} {:?}",
+                rule.users, rule.databases, rule.from, rule.tls, rule.method
+            );
+        }
+    }
+    if config.limits != Limits::default() {
+        let _ = writeln!(out, "{:?}", config.limits);
+    }
 }
 
 fn database_summary(out: &mut String, database: &Database) {
@@ -110,6 +144,7 @@ fn database_summary(out: &mut String, database: &Database) {
         map,
         pool,
         server_tls,
+        auth_query,
     } = database;
     let Password::Plain(password) = &service.password else {
         panic!("a service without a plain password")
@@ -160,6 +195,9 @@ fn database_summary(out: &mut String, database: &Database) {
         };
     }
     let _ = writeln!(out, "  {pool:?}\n  {server_tls:?}");
+    if let Some(auth_query) = auth_query {
+        let _ = writeln!(out, "  {auth_query:?}");
+    }
 }
 
 #[test]

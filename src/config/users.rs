@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use super::error::Position;
+use super::limits;
 use super::reader::Context;
-use super::resolved::{Password, User};
+use super::resolved::{Password, Timeouts, User};
 use super::yaml::{Node, Value};
 
 /// A user as read, before the databases are known.
@@ -15,13 +16,20 @@ pub(super) struct RawUser {
 }
 
 const SECRET: &str = "a plain string, { env: NAME } or { file: PATH }";
-const PASSWORD: &str =
-    "a plain string, { env: NAME }, { file: PATH } or { scram: \"SCRAM-SHA-256$…\" }";
+const PASSWORD: &str = "a plain string, { env: NAME }, { file: PATH }, { scram: \"SCRAM-SHA-256$…\" } or \
+                        { md5: \"md5…\" }";
 
 /// In the order of the file.
-pub(super) fn users(context: &Context<'_>, node: &Node) -> Option<Vec<RawUser>> {
+pub(super) fn users(
+    context: &Context<'_>,
+    node: &Node,
+    timeouts: Timeouts,
+) -> Option<Vec<RawUser>> {
     let items = context.list(node, "a list of users, each { name, password, databases }")?;
-    let users: Vec<Option<RawUser>> = items.iter().map(|item| user(context, item)).collect();
+    let users: Vec<Option<RawUser>> = items
+        .iter()
+        .map(|item| user(context, item, timeouts))
+        .collect();
     let mut seen = HashSet::new();
     for (item, user) in items.iter().zip(&users) {
         if let Some(RawUser { user, .. }) = user
@@ -30,13 +38,10 @@ pub(super) fn users(context: &Context<'_>, node: &Node) -> Option<Vec<RawUser>> 
             context.error(item.at, format!("the user `{}` is listed twice", user.name));
         }
     }
-    if items.is_empty() {
-        context.error(node.at, "at least one user is needed");
-    }
     users.into_iter().collect()
 }
 
-fn user(context: &Context<'_>, node: &Node) -> Option<RawUser> {
+fn user(context: &Context<'_>, node: &Node, timeouts: Timeouts) -> Option<RawUser> {
     let mut map = context.map(node, "a user: { name, password, databases }")?;
     let name = map.required("name").and_then(|node| {
         let name = context.text(node, "the user's name")?;
@@ -57,11 +62,27 @@ fn user(context: &Context<'_>, node: &Node) -> Option<RawUser> {
     let databases = databases.map_or(Some(Vec::new()), |node| {
         user_databases(context, node, admin == Some(true))
     });
+    let certificate = map.optional("certificate").map_or(Some(None), |node| {
+        let name = context.text(node, "the common name of the user's client certificate")?;
+        if name.is_empty() || name.contains('\0') {
+            context.error(node.at, "no certificate has such a name");
+        }
+        Some(Some(name.to_owned()))
+    });
+    let limits = map
+        .optional("limits")
+        .map_or(Some((None, timeouts)), |node| {
+            limits::of_user(context, node, timeouts)
+        });
     map.finish();
     let (databases, database_positions) = databases?.into_iter().unzip();
+    let (name, (connections, timeouts)) = (name?, limits?);
     Some(RawUser {
         user: User {
-            name: name?,
+            certificate: certificate?.unwrap_or_else(|| name.clone()),
+            connections,
+            timeouts,
+            name,
             password: password?,
             databases,
             admin: admin?,
@@ -109,40 +130,66 @@ pub(super) fn service_password(context: &Context<'_>, node: &Node) -> Option<Pas
 }
 
 fn password(context: &Context<'_>, node: &Node) -> Option<Password> {
-    let is_scram = matches!(&node.value, Value::Map(entries)
-        if entries.iter().any(|(key, _)| matches!(key.name.as_str(), "scram" | "server_password")));
-    if !is_scram {
+    let is_verifier = matches!(&node.value, Value::Map(entries)
+        if entries.iter().any(|(key, _)| matches!(key.name.as_str(), "scram" | "md5" | "server_password")));
+    if !is_verifier {
         let plain = secret(context, node, PASSWORD)?;
         if plain.starts_with("SCRAM-SHA-256$") || is_md5_hash(&plain) {
             context.error(
                 node.at,
-                "this is not a password but its hash: write { scram: \"SCRAM-SHA-256$…\" } for a SCRAM verifier; \
-                 MD5 hashes cannot be used",
+                "this is not a password but its hash: write { scram: \"SCRAM-SHA-256$…\" } or { md5: \"md5…\" }",
             );
         }
         return Some(Password::Plain(plain));
     }
     let mut map = context.map(node, PASSWORD)?;
-    let verifier = map.required("scram").and_then(|node| {
-        let verifier = secret(context, node, "a verifier \"SCRAM-SHA-256$…\", { env: NAME } or { file: PATH }")?;
-        if !is_scram_verifier(&verifier) {
-            context.error(
-                node.at,
-                "malformed SCRAM verifier, expected SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey> \
-                 as in pg_authid.rolpassword",
-            );
-        }
-        Some(verifier)
-    });
+    let md5 = map.optional("md5");
+    let verifier_node = match md5 {
+        Some(node) => Some(node),
+        None => map.required("scram"),
+    };
+    if let (Some(_), Some(node)) = (md5, map.optional("scram")) {
+        context.error(node.at, "a password has one verifier: `scram` or `md5`");
+    }
+    let verifier = verifier_node.and_then(|node| verifier(context, node, md5.is_some()));
     let server_password = match map.optional("server_password") {
         Some(node) => Some(secret(context, node, SECRET)?),
         None => None,
     };
     map.finish();
-    Some(Password::Scram {
-        verifier: verifier?,
-        server_password,
+    Some(match md5 {
+        Some(_) => Password::Md5 {
+            hash: verifier?,
+            server_password,
+        },
+        None => Password::Scram {
+            verifier: verifier?,
+            server_password,
+        },
     })
+}
+
+fn verifier(context: &Context<'_>, node: &Node, md5: bool) -> Option<String> {
+    let (expected, problem) = match md5 {
+        true => (
+            "a hash \"md5…\", { env: NAME } or { file: PATH }",
+            "malformed MD5 hash, expected md5 and 32 hexadecimal digits in lower case as in pg_authid.rolpassword",
+        ),
+        false => (
+            "a verifier \"SCRAM-SHA-256$…\", { env: NAME } or { file: PATH }",
+            "malformed SCRAM verifier, expected SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey> \
+             as in pg_authid.rolpassword",
+        ),
+    };
+    let verifier = secret(context, node, expected)?;
+    let valid = match md5 {
+        true => is_md5_hash(&verifier),
+        false => is_scram_verifier(&verifier),
+    };
+    if !valid {
+        context.error(node.at, problem);
+    }
+    Some(verifier)
 }
 
 fn secret(context: &Context<'_>, node: &Node, expected: &str) -> Option<String> {
@@ -207,7 +254,7 @@ fn is_md5_hash(text: &str) -> bool {
     text.len() == 35
         && text
             .strip_prefix("md5")
-            .is_some_and(|hash| hash.bytes().all(|b| b.is_ascii_hexdigit()))
+            .is_some_and(|hash| hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
 }
 
 /// `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`, the keys 32 bytes in base64.

@@ -13,7 +13,7 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls};
 
-use crate::config::{Address, Password, Service};
+use crate::config::{Address, Service};
 use crate::net::{self, Tls};
 
 /// Why the control plane got no answer.
@@ -89,17 +89,9 @@ impl Control {
             .dbname(dbname)
             .application_name(APPLICATION_NAME)
             .ssl_mode(SslMode::Disable);
-        match &service.password {
-            Password::Plain(password) => config.password(password),
-            Password::Scram {
-                server_password: Some(password),
-                ..
-            } => config.password(password),
-            Password::Scram {
-                server_password: None,
-                ..
-            } => &mut config,
-        };
+        if let Some(password) = service.password.for_servers() {
+            config.password(password);
+        }
         within(timeout, async {
             let stream = net::open(address, tls, timeout).await?;
             let (client, connection) = config.connect_raw(stream, NoTls).await?;

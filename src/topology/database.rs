@@ -12,7 +12,7 @@ use super::schema::{LiveSchema, Loader};
 use super::shard::{LiveServer, LiveShard};
 use super::view::{PoolView, ShardView};
 use crate::backend::{Lease, Pool, Target};
-use crate::config::{self, Password};
+use crate::config;
 use crate::error::{Origin, PgError, Retry, SqlState};
 use crate::metrics::Metrics;
 use crate::net::{Tls, TlsError};
@@ -84,7 +84,7 @@ impl LiveDatabase {
     /// there is one. Users whose password toward servers is not known are left out.
     pub fn set_users(&self, users: impl Iterator<Item = Arc<config::User>>) {
         let users = users
-            .filter(|user| server_password(user).is_some())
+            .filter(|user| user.password.for_servers().is_some())
             .collect();
         self.eager_users.store(Arc::new(users));
         if self.config.pool.min > 0 {
@@ -292,7 +292,7 @@ impl LiveDatabase {
         server: &LiveServer,
         user: &config::User,
     ) -> Result<Arc<Pool>, PgError> {
-        let password = server_password(user);
+        let password = user.password.for_servers();
         let is_current = |pool: &Arc<Pool>| pool.target().password.as_deref() == password;
         if let Some(pool) = server
             .pools
@@ -388,15 +388,6 @@ async fn keep_up(pool: Weak<Pool>, shard: Arc<LiveShard>, server: usize) {
             _ => return,
         }
         tokio::time::sleep(MAINTENANCE_INTERVAL).await;
-    }
-}
-
-fn server_password(user: &config::User) -> Option<&str> {
-    match &user.password {
-        Password::Plain(password) => Some(password),
-        Password::Scram {
-            server_password, ..
-        } => server_password.as_deref(),
     }
 }
 

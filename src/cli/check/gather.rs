@@ -12,7 +12,7 @@ use super::facts::{
     Catalog, Column, DatabaseFacts, ForeignKey, LoginError, ServerFacts, ServerState, SessionState,
     ShardFacts, Table, UniqueKey,
 };
-use crate::config::{Address, Config, Database, Password};
+use crate::config::{Address, Config, Database};
 use crate::net::{self, Tls};
 use crate::shardmap::TableName;
 
@@ -88,17 +88,11 @@ fn users_of(config: &Config, database: &str) -> Vec<(String, Option<String>)> {
         .values()
         .filter(|user| user.databases.iter().any(|name| name == database));
     users
-        .map(|user| (user.name.clone(), server_password(&user.password)))
+        .map(|user| {
+            let password = user.password.for_servers().map(str::to_owned);
+            (user.name.clone(), password)
+        })
         .collect()
-}
-
-fn server_password(password: &Password) -> Option<String> {
-    match password {
-        Password::Plain(password) => Some(password.clone()),
-        Password::Scram {
-            server_password, ..
-        } => server_password.clone(),
-    }
 }
 
 /// Each user's pool, and one connection of the monitor for each database and shard on the server.
@@ -121,7 +115,13 @@ fn connections_max(config: &Config, address: &Address) -> usize {
 async fn server(target: &Target) -> (ServerFacts, Option<Result<Catalog, String>>) {
     let service = &target.database.service;
     let mut catalog = None;
-    let state = match connect(target, &service.user, server_password(&service.password)).await {
+    let state = match connect(
+        target,
+        &service.user,
+        service.password.for_servers().map(str::to_owned),
+    )
+    .await
+    {
         Ok(client) => {
             let state = limited(server_state(&client)).await;
             if state.is_ok() {

@@ -7,7 +7,8 @@ use std::process::{Child, Command, Stdio};
 
 use super::*;
 use crate::config::{
-    Address, Database, PoolMode, PoolSettings, ServerTls, ServerTlsMode, Service, Shard, User,
+    Address, Database, Password, PoolMode, PoolSettings, ServerTls, ServerTlsMode, Service, Shard,
+    User,
 };
 use crate::planner::Schema;
 use crate::shardmap::{MapVersion, ShardMap, TableKind, TableName};
@@ -225,16 +226,12 @@ fn database(servers: &[&Server], tables: &[&str], server_tls: ServerTls) -> Arc<
             prepared_statements: 10,
         },
         server_tls,
+        auth_query: None,
     })
 }
 
 fn user() -> User {
-    User {
-        name: "trunkline".to_owned(),
-        password: Password::Plain(PASSWORD.to_owned()),
-        databases: vec!["app".to_owned()],
-        admin: false,
-    }
+    User::new("trunkline", Password::Plain(PASSWORD.to_owned()), &["app"])
 }
 
 fn plaintext() -> ServerTls {
