@@ -37,7 +37,7 @@ use crate::plan::{Control, Destination, NoParams, ParamValues, Plan, Route, expl
 use crate::planner::Context;
 use crate::shardmap::{ShardId, ShardMap};
 use crate::sql;
-use crate::topology::{LiveDatabase, Snapshot, Topology};
+use crate::topology::{Claim, LiveDatabase, Snapshot, Topology};
 use crate::txn::Transaction;
 use crate::types::Oid;
 use crate::wire::TransactionStatus;
@@ -82,6 +82,8 @@ pub struct Session {
     shared: Arc<Shared>,
     registered: Registered,
     user: Arc<User>,
+    /// Who it is toward the servers.
+    claim: Claim,
     snapshot: Arc<Snapshot>,
     database: Arc<LiveDatabase>,
     /// How often `database` has been another one.
@@ -114,6 +116,7 @@ impl Session {
         Self {
             shared,
             registered,
+            claim: Claim::configured(&user),
             user,
             snapshot,
             database,
