@@ -83,9 +83,9 @@ fn comes_from(origins: &Origins, address: Option<IpAddr>) -> bool {
 /// In PostgreSQL's words.
 impl fmt::Display for Applicant<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let host = self
-            .address
-            .map_or("[local]".to_owned(), |address| address.to_canonical().to_string());
+        let host = self.address.map_or("[local]".to_owned(), |address| {
+            address.to_canonical().to_string()
+        });
         let encryption = match self.channel {
             Channel::Plain => "no encryption",
             Channel::Tls | Channel::Certified => "SSL encryption",
@@ -115,7 +115,9 @@ mod tests {
         let from = match from {
             "all" => Origins::All,
             from => Origins::Listed {
-                networks: networks.map(|text| text.parse().expect("a network")).collect(),
+                networks: networks
+                    .map(|text| text.parse().expect("a network"))
+                    .collect(),
                 local: from.contains("local"),
             },
         };
@@ -159,9 +161,27 @@ mod tests {
         let rules = [
             rule("mallory", "all", "all", RuleTls::Any, Method::Reject),
             rule("app", "app", "10.0.0.0/8 local", RuleTls::Any, Method::Md5),
-            rule("app", "all", "fd00::/8", RuleTls::Required, Method::Password),
-            rule("app batch", "logs", "192.168.1.7/32", RuleTls::None, Method::Scram),
-            rule("admin", "trunkline", "all", RuleTls::Certificate, Method::Scram),
+            rule(
+                "app",
+                "all",
+                "fd00::/8",
+                RuleTls::Required,
+                Method::Password,
+            ),
+            rule(
+                "app batch",
+                "logs",
+                "192.168.1.7/32",
+                RuleTls::None,
+                Method::Scram,
+            ),
+            rule(
+                "admin",
+                "trunkline",
+                "all",
+                RuleTls::Certificate,
+                Method::Scram,
+            ),
             rule("robot", "all", "all", RuleTls::Any, Method::Certificate),
         ];
         for (applicant, expected) in [
@@ -215,11 +235,24 @@ mod tests {
                 "admin@db ::1 plain",
                 "no rule for host \"::1\", user \"admin\", database \"db\", no encryption",
             ),
-            ("admin@db ::1 tls", "connection requires a valid client certificate"),
-            ("robot@db ::1 tls", "connection requires a valid client certificate"),
-            ("robot@db ::1 plain", "connection requires a valid client certificate"),
+            (
+                "admin@db ::1 tls",
+                "connection requires a valid client certificate",
+            ),
+            (
+                "robot@db ::1 tls",
+                "connection requires a valid client certificate",
+            ),
+            (
+                "robot@db ::1 plain",
+                "connection requires a valid client certificate",
+            ),
         ] {
-            assert_eq!(decide(&rules, applicant), Err(expected.to_owned()), "{applicant}");
+            assert_eq!(
+                decide(&rules, applicant),
+                Err(expected.to_owned()),
+                "{applicant}"
+            );
         }
         assert!(decide(&[], "a@b ::1 tls").is_err());
     }

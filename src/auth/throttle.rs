@@ -96,7 +96,9 @@ impl Buckets {
     }
 
     fn paid_until(&self, source: Source, now: Instant) -> Instant {
-        self.paid_until.peek(&source).map_or(now, |until| now.max(*until))
+        self.paid_until
+            .peek(&source)
+            .map_or(now, |until| now.max(*until))
     }
 
     fn set(&mut self, source: Source, paid_until: Instant) {
@@ -231,7 +233,10 @@ mod tests {
         }
         // Nobody waits for a turn after its deadline, and asking for one costs nothing.
         for _ in 0..1000 {
-            assert_eq!(buckets.enter(ATTACKER, PACE, now, now + secs(60)), Turn::Never);
+            assert_eq!(
+                buckets.enter(ATTACKER, PACE, now, now + secs(60)),
+                Turn::Never
+            );
         }
         assert_eq!(buckets.enter(OTHER, PACE, now, now + secs(60)), Turn::Now);
         assert_eq!(
@@ -262,7 +267,9 @@ mod tests {
         // In the long run one failure each six seconds.
         let later = now + secs(60) + PACE;
         assert_eq!(
-            (0..).take_while(|_| buckets.fail(ATTACKER, PACE, later).is_none()).count(),
+            (0..)
+                .take_while(|_| buckets.fail(ATTACKER, PACE, later).is_none())
+                .count(),
             10
         );
     }
@@ -333,7 +340,11 @@ mod tests {
         let fourth = throttle.enter(ATTACKER, 2, latest).ok().expect("a pass");
         assert_eq!(turn(&fourth), second_turn);
         assert!(throttle.enter(ATTACKER, 2, first_turn).is_err());
-        assert!(throttle.enter(OTHER, 2, latest).is_ok_and(|pass| pass.turn().is_none()));
+        assert!(
+            throttle
+                .enter(OTHER, 2, latest)
+                .is_ok_and(|pass| pass.turn().is_none())
+        );
     }
 
     #[test]
