@@ -56,11 +56,10 @@ pub(super) async fn run(
 }
 
 async fn steps(doors: &Doors, io: &mut Buffered, peer: &Peer) -> Result<Option<Login>, Failure> {
-    let Some(startup) = startup(doors, io).await? else {
+    let Some((startup, snapshot)) = startup(doors, io).await? else {
         return Ok(None);
     };
     negotiate(io, &startup);
-    let snapshot = doors.shared.topology.snapshot();
     let user = snapshot.config.users.get(&startup.user).cloned();
     if !authenticate(doors, io, &startup.user, user.as_deref()).await? {
         return Ok(None);

@@ -1,18 +1,26 @@
 //! What comes before a login: requests for encryption, cancel requests, the startup packet.
 
+use std::sync::Arc;
+
 use bytes::Buf;
 
 use super::Doors;
 use crate::error::{PgError, SqlState};
 use crate::net::Buffered;
 use crate::session::Failure;
+use crate::topology::Snapshot;
 use crate::wire::{self, Replies, Startup, StartupPacket};
 
 /// SSLRequest and GSSENCRequest, once each; more is a client that plays.
 const NEGOTIATIONS_MAX: usize = 2;
 
-/// Reads packets until the startup packet.
-pub(super) async fn startup(doors: &Doors, io: &mut Buffered) -> Result<Option<Startup>, Failure> {
+/// Reads packets until the startup packet. With it comes the configuration the client is let in by: where TLS is
+/// spoken, the one whose certificates and authorities were used, so that a reload meanwhile does not judge a
+/// certificate by rules that belong to another `client_ca`.
+pub(super) async fn startup(
+    doors: &Doors,
+    io: &mut Buffered,
+) -> Result<Option<(Startup, Arc<Snapshot>)>, Failure> {
     let mut negotiations = 0;
     loop {
         let packet = wire::startup_packet(&io.input).map_err(|e| {
@@ -26,7 +34,9 @@ pub(super) async fn startup(doors: &Doors, io: &mut Buffered) -> Result<Option<S
         };
         io.input.advance(length);
         match packet {
-            StartupPacket::Startup(startup) => return Ok(Some(startup)),
+            StartupPacket::Startup(startup) => {
+                return Ok(Some((startup, doors.shared.topology.snapshot())));
+            }
             StartupPacket::Cancel(request) => {
                 let registry = doors.shared.registry.clone();
                 // A task of its own: a client that hangs up must not leave a cancel halfway.

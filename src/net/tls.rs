@@ -161,11 +161,11 @@ pub async fn open(address: &Address, tls: &Tls, timeout: Duration) -> io::Result
 }
 
 impl Stream {
-    /// What binds a SCRAM exchange to this channel, if it is encrypted and its certificate has one.
+    /// What binds a SCRAM exchange with a server to this channel, if it is encrypted and its certificate has one.
     pub fn channel_binding(&self) -> Option<Vec<u8>> {
         match self {
             Self::Tls(stream) => session_binding(stream.get_ref().1),
-            Self::Tcp(_) | Self::Unix(_) => None,
+            Self::Tcp(_) | Self::Unix(_) | Self::Accepted(_) | Self::Closed => None,
             Self::Counted(stream, _) => stream.channel_binding(),
         }
     }
