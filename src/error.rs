@@ -24,6 +24,7 @@ impl SqlState {
     pub const NO_ACTIVE_TRANSACTION: Self = Self(*b"25P01");
     pub const IN_FAILED_TRANSACTION: Self = Self(*b"25P02");
     pub const INVALID_STATEMENT_NAME: Self = Self(*b"26000");
+    pub const INVALID_AUTHORIZATION: Self = Self(*b"28000");
     pub const INVALID_PASSWORD: Self = Self(*b"28P01");
     pub const INVALID_CURSOR_NAME: Self = Self(*b"34000");
     pub const INVALID_CATALOG_NAME: Self = Self(*b"3D000");

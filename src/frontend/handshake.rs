@@ -77,7 +77,10 @@ async fn steps(doors: &Doors, io: &mut Buffered, peer: &Peer) -> Result<Option<L
     let registered = doors.shared.registry.register(
         &startup.user,
         &startup.database,
-        peer.to_string(),
+        (
+            peer.to_string(),
+            io.stream.encryption().map_or("", |tls| tls.version),
+        ),
         application,
         rand::random(),
     );
