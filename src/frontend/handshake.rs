@@ -56,11 +56,10 @@ pub(super) async fn run(
 }
 
 async fn steps(doors: &Doors, io: &mut Buffered, peer: &Peer) -> Result<Option<Login>, Failure> {
-    let Some(startup) = startup(doors, io).await? else {
+    let Some((startup, snapshot)) = startup(doors, io).await? else {
         return Ok(None);
     };
     negotiate(io, &startup);
-    let snapshot = doors.shared.topology.snapshot();
     let user = snapshot.config.users.get(&startup.user).cloned();
     if !authenticate(doors, io, &startup.user, user.as_deref()).await? {
         return Ok(None);
@@ -78,7 +77,10 @@ async fn steps(doors: &Doors, io: &mut Buffered, peer: &Peer) -> Result<Option<L
     let registered = doors.shared.registry.register(
         &startup.user,
         &startup.database,
-        peer.to_string(),
+        (
+            peer.to_string(),
+            io.stream.encryption().map_or("", |tls| tls.version),
+        ),
         application,
         rand::random(),
     );
