@@ -18,7 +18,7 @@ use md5::Md5;
 use rand::Rng;
 use sha2::{Digest, Sha256};
 
-use crate::config::{Password, User};
+use crate::config::{Method, Password, User};
 
 /// What a name's proof is checked against, by whatever method. `Debug` never shows it.
 #[derive(Clone, PartialEq, Eq)]
@@ -57,6 +57,18 @@ impl Secret {
         Self {
             scram: Verifier::from_password(password),
             md5: Md5Hash::from_password(user, password.as_bytes()),
+        }
+    }
+
+    /// Whether the method has something to check a proof against.
+    pub fn fits(&self, method: Method) -> bool {
+        match method {
+            Method::Scram => !self.scram.doomed,
+            Method::Md5 => !self.md5.doomed,
+            Method::Password => {
+                !self.md5.doomed || (!self.scram.doomed && self.scram.is_bearable())
+            }
+            Method::Certificate | Method::Reject => true,
         }
     }
 

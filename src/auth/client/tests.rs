@@ -1,5 +1,5 @@
 use super::*;
-use crate::auth::{ScramServer, Secret};
+use crate::auth::{Mechanism, ScramServer, Secret};
 use std::sync::Arc;
 
 const IDENTITY: Identity<'_> = Identity {
@@ -110,14 +110,14 @@ fn channel_binding_is_used_where_it_can_be() {
 
 #[test]
 fn the_server_must_prove_itself_before_ok() {
-    let mut server = ScramServer::new(Arc::new(Secret::from_password("pencil")));
-    let mut impostor = ScramServer::new(Arc::new(Secret::from_password("pencil")));
+    let mut server = ScramServer::new(Arc::new(Secret::from_password("app", "pencil")), None);
+    let mut impostor = ScramServer::new(Arc::new(Secret::from_password("app", "pencil")), None);
     let (mut auth, nonce) = started(IDENTITY);
     let challenge = server
-        .first(format!("n,,n=,r={nonce}").as_bytes())
+        .first(Mechanism::Scram, format!("n,,n=,r={nonce}").as_bytes())
         .expect("well-formed");
     impostor
-        .first(format!("n,,n=,r={nonce}").as_bytes())
+        .first(Mechanism::Scram, format!("n,,n=,r={nonce}").as_bytes())
         .expect("well-formed");
     assert_eq!(
         step(&mut auth, SASL_CONTINUE, &challenge).map(|(step, _)| step),
@@ -131,9 +131,9 @@ fn the_server_must_prove_itself_before_ok() {
     assert_eq!(step(&mut auth, OK, &[]), Err(ClientAuthError::OutOfOrder));
 
     let (mut auth, nonce) = started(IDENTITY);
-    let mut server = ScramServer::new(Arc::new(Secret::from_password("pencil")));
+    let mut server = ScramServer::new(Arc::new(Secret::from_password("app", "pencil")), None);
     let challenge = server
-        .first(format!("n,,n=,r={nonce}").as_bytes())
+        .first(Mechanism::Scram, format!("n,,n=,r={nonce}").as_bytes())
         .expect("well-formed");
     step(&mut auth, SASL_CONTINUE, &challenge).expect("answers");
     assert_eq!(
