@@ -187,6 +187,31 @@ impl PgError {
     }
 }
 
+/// What a client calls something, as a message may repeat it: cut at [`NAME_BYTES_MAX`], and characters that
+/// could change how a line of a log looks are written as escapes.
+pub fn named(text: &str) -> String {
+    let cut = text.floor_char_boundary(NAME_BYTES_MAX);
+    let escaped = |c: char| {
+        let escaped = (c.is_control() || is_format(c)).then(|| c.escape_unicode());
+        let plain = escaped.is_none().then_some(c);
+        escaped.into_iter().flatten().chain(plain)
+    };
+    let mut shown: String = text[..cut].chars().flat_map(escaped).collect();
+    if cut < text.len() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Line and paragraph separators, and what turns the direction of text.
+fn is_format(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// The longest name PostgreSQL knows.
+/// Source: `NAMEDATALEN` in `src/include/pg_config_manual.h`.
+pub const NAME_BYTES_MAX: usize = 63;
+
 impl fmt::Display for PgError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -200,3 +225,19 @@ impl fmt::Display for PgError {
 }
 
 impl std::error::Error for PgError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_cut_and_harmless() {
+        assert_eq!(named("app"), "app");
+        assert_eq!(named("Ä \u{1f600}"), "Ä \u{1f600}");
+        assert_eq!(named("a\nFATAL\u{1b}[2J"), "a\\u{a}FATAL\\u{1b}[2J");
+        assert_eq!(named("\u{202e}x\u{2028}"), "\\u{202e}x\\u{2028}");
+        assert_eq!(named(&"a".repeat(63)), "a".repeat(63));
+        assert_eq!(named(&"a".repeat(9_000)), "a".repeat(63) + "…");
+        assert_eq!(named(&"ä".repeat(40)), "ä".repeat(31) + "…");
+    }
+}

@@ -209,6 +209,7 @@ pub(super) const COMMANDS: &[Definition] = &[
             text("user", "the client's user"),
             text("database", "its database; `trunkline` is the console"),
             text("client", "its address"),
+            text("tls", "the version of TLS it connected with; empty without"),
             text("application", "its `application_name` when it connected"),
             text("state", "`idle`, `active`, `idle in transaction`"),
             count("statements", "statements so far; their text is never shown"),

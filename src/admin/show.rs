@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::View;
 use super::command::{COMMANDS, Command, Show, definition};
-use crate::config::{Config, Database, Password, PoolMode, PoolSettings, ServerTlsMode};
+use crate::config::{
+    ClientTls, Config, Database, Password, PoolMode, PoolSettings, ServerTlsMode, TlsVersion,
+};
 use crate::session::Shared;
 use crate::shardmap::{ShardId, TableKind, TableName, format_ranges};
 use crate::topology::{LiveDatabase, Role, Snapshot};
@@ -162,6 +165,7 @@ fn sessions(shared: &Shared) -> Vec<Row> {
             some(&entry.user),
             some(&entry.database),
             some(&entry.client),
+            some(entry.tls),
             some(&entry.application),
             some(entry.activity().name()),
             some(entry.statements.load(std::sync::atomic::Ordering::Relaxed)),
@@ -266,6 +270,9 @@ pub(super) fn config(config: &Config) -> Vec<Row> {
             .map_or_else(|| "null".to_owned(), |at| at.to_string()),
     );
     push("drain_timeout".to_owned(), duration(config.drain_timeout));
+    for (key, value) in client_tls(config.tls.as_ref()) {
+        push(format!("tls.{key}"), value);
+    }
     for user in config.users.values() {
         let at = |key: &str| format!("users.{}.{key}", user.name);
         push(at("password"), password_kind(&user.password).to_owned());
@@ -303,6 +310,29 @@ pub(super) fn config(config: &Config) -> Vec<Row> {
             push(at("server_tls.ca"), ca.display().to_string());
         }
     }
+    rows
+}
+
+/// The paths of files; what is in them is not looked at.
+fn client_tls(tls: Option<&ClientTls>) -> Vec<(&'static str, String)> {
+    let Some(tls) = tls else {
+        return vec![("mode", "off".to_owned())];
+    };
+    let path = |path: &PathBuf| path.display().to_string();
+    let mut rows = vec![
+        (
+            "mode",
+            if tls.required { "require" } else { "prefer" }.to_owned(),
+        ),
+        ("certificate", path(&tls.certificate)),
+        ("key", path(&tls.key)),
+    ];
+    rows.extend(tls.client_ca.as_ref().map(|ca| ("client_ca", path(ca))));
+    let min_version = match tls.min_version {
+        TlsVersion::Tls12 => "1.2",
+        TlsVersion::Tls13 => "1.3",
+    };
+    rows.push(("min_version", min_version.to_owned()));
     rows
 }
 

@@ -97,7 +97,7 @@ async fn views() {
     let client = "127.0.0.1:9".to_owned();
     let _session = shared
         .registry
-        .register("app", "app", client, "psql".to_owned(), [1; 4]);
+        .register("app", "app", (client, ""), "psql".to_owned(), [1; 4]);
     for (command, expected) in [
         (
             "SHOW MAP",

@@ -9,8 +9,19 @@
 //! ```
 //!
 //! The user name in the first message is ignored, as PostgreSQL ignores it: the startup message's
-//! counts. Channel binding needs TLS toward clients and is not offered; a client that claims to have
-//! been offered nothing though it supports it (`y`) is right.
+//! counts.
+//!
+//! Channel binding is offered where the connection has an end point, over TLS. The client says in its first
+//! message what it does about it, and its proof covers that:
+//!
+//! ```text
+//! flag                      SCRAM-SHA-256                            SCRAM-SHA-256-PLUS
+//! n   cannot bind           goes on                                  malformed
+//! y   was offered none      goes on; offered: somebody hid the offer malformed
+//! p=  binds                 malformed                                goes on, and has to know our certificate
+//! ```
+//!
+//! A client that cannot bind gets in over TLS too, as in PostgreSQL.
 
 use std::sync::Arc;
 
@@ -19,7 +30,8 @@ use base64::engine::general_purpose::STANDARD;
 use rand::Rng;
 use sha2::{Digest, Sha256};
 
-use super::secret::{Secret, hmac};
+use super::credential::ScramKeys;
+use super::secret::{Secret, equal, hmac};
 
 /// Why an exchange ended. To the client a wrong proof and an unknown user are the same.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +42,9 @@ pub enum ScramError {
     /// Well-formed, but nothing we do.
     #[error("{0}")]
     Unsupported(&'static str),
+    /// The client and we do not see the same channel: there is somebody between (28000).
+    #[error("{0}")]
+    Channel(&'static str),
     /// The proof does not fit (28P01).
     #[error("the password does not match")]
     WrongProof,
@@ -38,7 +53,24 @@ pub enum ScramError {
 /// One exchange with one client.
 pub struct ScramServer {
     secret: Arc<Secret>,
+    /// `tls-server-end-point` of the connection.
+    end_point: Option<Arc<[u8]>>,
     state: State,
+}
+
+/// How a client asks to log in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mechanism {
+    Scram,
+    /// With channel binding.
+    ScramPlus,
+}
+
+/// A client that has proven to know the password.
+pub struct Proven {
+    /// For AuthenticationSASLFinal: that we know its keys too.
+    pub answer: Vec<u8>,
+    pub keys: ScramKeys,
 }
 
 enum State {
@@ -49,33 +81,57 @@ enum State {
 
 /// What the second message is checked against.
 struct Challenge {
-    gs2_header: Vec<u8>,
+    /// What `c=` has to say: the first message's header, and with channel binding our end point.
+    binding: Vec<u8>,
+    mechanism: Mechanism,
     /// The client's nonce and ours.
     nonce: String,
     /// `client-first-message-bare,server-first-message`
     transcript: String,
 }
 
-impl ScramServer {
-    pub const MECHANISM: &'static str = "SCRAM-SHA-256";
+impl Mechanism {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scram => "SCRAM-SHA-256",
+            Self::ScramPlus => "SCRAM-SHA-256-PLUS",
+        }
+    }
+}
 
-    pub fn new(secret: Arc<Secret>) -> Self {
+impl ScramServer {
+    /// `end_point`: `tls-server-end-point` of the connection, where it has one.
+    pub fn new(secret: Arc<Secret>, end_point: Option<Arc<[u8]>>) -> Self {
         Self {
             secret,
+            end_point,
             state: State::First,
+        }
+    }
+
+    /// What is offered to the client, the best first.
+    pub fn mechanisms(&self) -> &'static [Mechanism] {
+        match self.end_point {
+            Some(_) => &[Mechanism::ScramPlus, Mechanism::Scram],
+            None => &[Mechanism::Scram],
         }
     }
 
     /// Takes the client's first message (from SASLInitialResponse) and gives the answer for
     /// AuthenticationSASLContinue.
-    pub fn first(&mut self, client_first: &[u8]) -> Result<Vec<u8>, ScramError> {
+    pub fn first(
+        &mut self,
+        mechanism: Mechanism,
+        client_first: &[u8],
+    ) -> Result<Vec<u8>, ScramError> {
         let mut nonce = [0; SERVER_NONCE_LENGTH];
         rand::rng().fill_bytes(&mut nonce);
-        self.first_with_nonce(client_first, &STANDARD.encode(nonce))
+        self.first_with_nonce(mechanism, client_first, &STANDARD.encode(nonce))
     }
 
     fn first_with_nonce(
         &mut self,
+        mechanism: Mechanism,
         client_first: &[u8],
         server_nonce: &str,
     ) -> Result<Vec<u8>, ScramError> {
@@ -83,31 +139,71 @@ impl ScramServer {
             return Err(ScramError::Malformed("out of order"));
         };
         let first = ClientFirst::parse(text(client_first)?)?;
+        let binding = self.binding(mechanism, &first)?;
         let nonce = format!("{}{server_nonce}", first.nonce);
         let answer = format!(
             "r={nonce},s={},i={}",
-            STANDARD.encode(&self.secret.salt),
-            self.secret.iterations
+            STANDARD.encode(&self.secret.scram.salt),
+            self.secret.scram.iterations
         );
         self.state = State::Final(Challenge {
-            gs2_header: first.gs2_header.as_bytes().to_vec(),
+            binding,
+            mechanism,
             nonce,
             transcript: format!("{},{answer}", first.bare),
         });
         Ok(answer.into_bytes())
     }
 
+    /// What the second message has to say of the channel, if the first is right about it.
+    fn binding(
+        &self,
+        mechanism: Mechanism,
+        first: &ClientFirst<'_>,
+    ) -> Result<Vec<u8>, ScramError> {
+        let end_point = match (mechanism, first.flag, &self.end_point) {
+            (Mechanism::Scram, Flag::CannotBind, _) => &[],
+            (Mechanism::Scram, Flag::WasOfferedNone, None) => &[],
+            (Mechanism::Scram, Flag::WasOfferedNone, Some(_)) => {
+                return Err(ScramError::Channel(
+                    "SCRAM channel binding negotiation error: the client supports SCRAM channel binding \
+                     but thinks the server does not",
+                ));
+            }
+            (Mechanism::Scram, Flag::Binds(_), _) => {
+                return Err(ScramError::Malformed(
+                    "SCRAM-SHA-256 was selected, but the message has channel binding data",
+                ));
+            }
+            (Mechanism::ScramPlus, Flag::Binds("tls-server-end-point"), Some(end_point)) => {
+                &**end_point
+            }
+            (Mechanism::ScramPlus, Flag::Binds(_), Some(_)) => {
+                return Err(ScramError::Malformed("unsupported channel binding type"));
+            }
+            (Mechanism::ScramPlus, _, _) => {
+                return Err(ScramError::Malformed(
+                    "SCRAM-SHA-256-PLUS was selected, but the message has no channel binding data",
+                ));
+            }
+        };
+        Ok([first.gs2_header.as_bytes(), end_point].concat())
+    }
+
     /// Takes the client's second message (from SASLResponse); success gives the answer for
     /// AuthenticationSASLFinal, after which the client is authenticated.
-    pub fn finish(&mut self, client_final: &[u8]) -> Result<Vec<u8>, ScramError> {
+    pub fn finish(&mut self, client_final: &[u8]) -> Result<Proven, ScramError> {
         let State::Final(challenge) = std::mem::replace(&mut self.state, State::Done) else {
             return Err(ScramError::Malformed("out of order"));
         };
         let message = ClientFinal::parse(text(client_final)?)?;
-        if message.gs2_header != challenge.gs2_header {
-            return Err(ScramError::Malformed(
-                "channel binding differs from the first message",
-            ));
+        if message.binding != challenge.binding {
+            return Err(match challenge.mechanism {
+                Mechanism::Scram => {
+                    ScramError::Malformed("channel binding differs from the first message")
+                }
+                Mechanism::ScramPlus => ScramError::Channel("SCRAM channel binding check failed"),
+            });
         }
         if message.nonce != challenge.nonce {
             return Err(ScramError::Malformed("nonce differs from the challenge"));
@@ -117,23 +213,42 @@ impl ScramServer {
             b",",
             message.without_proof.as_bytes(),
         ];
-        let signature = hmac(&self.secret.stored_key, &transcript);
+        let verifier = &self.secret.scram;
+        let signature = hmac(&verifier.stored_key, &transcript);
         let mut client_key = message.proof;
         client_key
             .iter_mut()
             .zip(signature)
             .for_each(|(byte, signature)| *byte ^= signature);
         // Both are computed before either decides, so that a stranger's name takes as long as a user's.
-        let proven = equal(&Sha256::digest(client_key).into(), &self.secret.stored_key);
-        if !proven | self.secret.doomed {
+        let proven = equal(&Sha256::digest(client_key).into(), &verifier.stored_key);
+        if !proven | verifier.doomed {
             return Err(ScramError::WrongProof);
         }
-        let verifier = STANDARD.encode(hmac(&self.secret.server_key, &transcript));
-        Ok(format!("v={verifier}").into_bytes())
+        let signature = STANDARD.encode(hmac(&verifier.server_key, &transcript));
+        Ok(Proven {
+            answer: format!("v={signature}").into_bytes(),
+            keys: ScramKeys {
+                client_key,
+                server_key: verifier.server_key,
+                salt: verifier.salt.clone(),
+                iterations: verifier.iterations,
+            },
+        })
     }
 }
 
+/// What the client says of channel binding.
+#[derive(Clone, Copy)]
+enum Flag<'a> {
+    CannotBind,
+    WasOfferedNone,
+    /// With this type of binding.
+    Binds(&'a str),
+}
+
 struct ClientFirst<'a> {
+    flag: Flag<'a>,
     gs2_header: &'a str,
     bare: &'a str,
     nonce: &'a str,
@@ -145,15 +260,12 @@ impl<'a> ClientFirst<'a> {
         let (flag, rest) = message
             .split_once(',')
             .ok_or(ScramError::Malformed("no channel binding flag"))?;
-        match flag {
-            "n" | "y" => {}
-            _ if flag.starts_with("p=") => {
-                return Err(ScramError::Unsupported(
-                    "SCRAM channel binding was not offered on this connection",
-                ));
-            }
+        let flag = match (flag, flag.strip_prefix("p=")) {
+            ("n", _) => Flag::CannotBind,
+            ("y", _) => Flag::WasOfferedNone,
+            (_, Some(binding)) => Flag::Binds(binding),
             _ => return Err(ScramError::Malformed("unknown channel binding flag")),
-        }
+        };
         let (authzid, bare) = rest
             .split_once(',')
             .ok_or(ScramError::Malformed("no authorization identity"))?;
@@ -185,6 +297,7 @@ impl<'a> ClientFirst<'a> {
             ));
         }
         Ok(Self {
+            flag,
             gs2_header: &message[..message.len() - bare.len()],
             bare,
             nonce,
@@ -193,7 +306,7 @@ impl<'a> ClientFirst<'a> {
 }
 
 struct ClientFinal<'a> {
-    gs2_header: Vec<u8>,
+    binding: Vec<u8>,
     nonce: &'a str,
     proof: [u8; 32],
     without_proof: &'a str,
@@ -213,11 +326,11 @@ impl<'a> ClientFinal<'a> {
             .map_err(|_| ScramError::Malformed("the proof's length is wrong"))?;
         let mut attributes = without_proof.split(',');
         let mut next = || attributes.next().unwrap_or_default();
-        let gs2_header = next()
+        let binding = next()
             .strip_prefix("c=")
             .ok_or(ScramError::Malformed("no channel binding"))?;
-        let gs2_header = STANDARD
-            .decode(gs2_header)
+        let binding = STANDARD
+            .decode(binding)
             .map_err(|_| ScramError::Malformed("the channel binding is not base64"))?;
         let nonce = next()
             .strip_prefix("r=")
@@ -228,7 +341,7 @@ impl<'a> ClientFinal<'a> {
             ));
         }
         Ok(Self {
-            gs2_header,
+            binding,
             nonce,
             proof,
             without_proof,
@@ -254,15 +367,6 @@ fn is_extension(attribute: &str) -> bool {
     matches!(attribute.as_bytes(), [letter, b'=', ..] if letter.is_ascii_alphabetic())
 }
 
-/// Takes the same time wherever the two differ.
-fn equal(a: &[u8; 32], b: &[u8; 32]) -> bool {
-    let difference = a
-        .iter()
-        .zip(b)
-        .fold(0, |difference, (a, b)| difference | (a ^ b));
-    std::hint::black_box(difference) == 0
-}
-
 /// PostgreSQL's own clients stay below 200 bytes.
 const MESSAGE_LENGTH_MAX: usize = 2048;
 const CLIENT_NONCE_LENGTH_MAX: usize = 512;
@@ -270,4 +374,4 @@ const CLIENT_NONCE_LENGTH_MAX: usize = 512;
 const SERVER_NONCE_LENGTH: usize = 18;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

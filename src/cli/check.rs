@@ -7,6 +7,7 @@
 //! Changes nothing anywhere. What it cannot see it says: a server that does not answer is a finding, and
 //! its tables are compared on the servers that do.
 
+mod certificate;
 mod facts;
 mod gather;
 mod servers;
@@ -14,6 +15,7 @@ mod tables;
 
 use std::fmt;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use crate::config::Config;
 
@@ -37,7 +39,10 @@ pub(crate) fn run(config: &Config) -> ExitCode {
 ///
 /// May be dropped midway: it only reads.
 pub(crate) async fn check(config: &Config) -> Report {
-    let mut report = Report::default();
+    let mut report = Report {
+        findings: certificate::findings(config, SystemTime::now()),
+        ..Report::default()
+    };
     for database in config.databases.values() {
         let facts = gather::database(config, database).await;
         report.servers += facts
@@ -71,6 +76,7 @@ pub(crate) enum Severity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub(crate) severity: Severity,
+    /// Empty where it is about none.
     pub(crate) database: String,
     /// `None` where it is not about one shard.
     pub(crate) shard: Option<String>,
@@ -116,13 +122,16 @@ impl fmt::Display for Finding {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        write!(f, "{severity}: database {}", self.database)?;
+        write!(f, "{severity}: ")?;
+        if !self.database.is_empty() {
+            write!(f, "database {}, ", self.database)?;
+        }
         if let Some(shard) = &self.shard {
-            write!(f, ", shard {shard}")?;
+            write!(f, "shard {shard}, ")?;
         }
         write!(
             f,
-            ", {}: {}\n  way out: {}",
+            "{}: {}\n  way out: {}",
             self.object, self.message, self.way_out
         )
     }

@@ -171,7 +171,7 @@ impl Relay {
         loop {
             if let Some(paused) = self.drain(server, client).await? {
                 // A pipeline of our own (no answers due) still has to leave.
-                if !server.output.is_empty() {
+                if !server.output.is_empty() || server.stream.holds_back() {
                     poll_fn(|cx| poll_write(&mut server.stream, &mut server.output, cx))
                         .await
                         .map_err(|e| self.broken(lost(server, &e)))?;

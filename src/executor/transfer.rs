@@ -23,7 +23,7 @@ pub(super) fn poll_transfer(
     or_client: bool,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), Side>> {
-    if !server.output.is_empty() {
+    if !server.output.is_empty() || server.stream.holds_back() {
         match poll_write(&mut server.stream, &mut server.output, cx) {
             // There is room for what the client has already sent, and it may send no more.
             Poll::Ready(Ok(())) if or_client && !client.input.is_empty() => {
@@ -41,7 +41,7 @@ pub(super) fn poll_transfer(
         Poll::Ready(Err(e)) => return Poll::Ready(Err(Side::Server(e))),
         Poll::Pending => {}
     }
-    if !client.output.is_empty()
+    if (!client.output.is_empty() || client.stream.holds_back())
         && let Poll::Ready(Err(e)) = poll_write(&mut client.stream, &mut client.output, cx)
     {
         return Poll::Ready(Err(Side::Client(e)));

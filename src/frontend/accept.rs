@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::handshake::{self, Login};
+use super::login::Gate;
 use super::{Client, service};
 use crate::admin::{Console, ReloadHandle};
 use crate::auth::Secrets;
@@ -16,6 +17,7 @@ use crate::wire::{Replies, TransactionStatus};
 pub struct Doors {
     pub shared: Arc<Shared>,
     pub secrets: Arc<Secrets>,
+    pub gate: Gate,
     /// For the console's RELOAD.
     pub reload: ReloadHandle,
 }
@@ -69,11 +71,17 @@ async fn logged_in(doors: &Arc<Doors>, mut io: Buffered, login: Login) {
             registered,
             snapshot,
             user,
+            credential,
             database,
             settings,
         } => {
-            let mut session =
-                Session::new(doors.shared.clone(), registered, snapshot, user, database);
+            let mut session = Session::new(
+                doors.shared.clone(),
+                registered,
+                snapshot,
+                (user, credential),
+                database,
+            );
             if let Err(failure) = session.start(&mut io, settings).await {
                 farewell(doors, &mut io, failure).await;
                 return;

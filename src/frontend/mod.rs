@@ -21,6 +21,7 @@ mod service;
 mod simple;
 
 pub use accept::{Doors, serve_client};
+pub use login::Gate;
 
 use crate::net::Buffered;
 use crate::session::Session;

@@ -29,9 +29,10 @@ async fn pages() {
         let _ = stopped.await;
     };
     let server = tokio::spawn(serve(listener, shared.clone(), stopped));
-    let _session = shared
-        .registry
-        .register("app", "app", "here".into(), String::new(), [0; 4]);
+    let _session =
+        shared
+            .registry
+            .register("app", "app", ("here".into(), ""), String::new(), [0; 4]);
     for (path, expected) in [
         ("/", &["HTTP/1.1 200 OK\r\n", "/readyz"][..]),
         ("/healthz", &["HTTP/1.1 200 OK\r\n", "ok\n"]),

@@ -37,6 +37,7 @@ pub struct ClientMetrics {
     pub accepted: IntCounter,
     pub accept_errors: IntCounter,
     pub login_failures: IntCounter,
+    pub logins_throttled: IntCounter,
     pub traffic: Traffic,
 }
 
@@ -161,6 +162,10 @@ impl Metrics {
                 ),
                 login_failures: family
                     .counter("trunkline_client_login_failures_total", "Logins refused."),
+                logins_throttled: family.counter(
+                    "trunkline_client_logins_throttled_total",
+                    "Logins made to wait, or turned away, because too many of their address had failed.",
+                ),
                 traffic: Traffic {
                     received: family.counter(
                         "trunkline_client_received_bytes_total",

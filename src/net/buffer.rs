@@ -47,7 +47,7 @@ impl Buffered {
 
     /// Sends all output. Cancel safe: what was not sent stays in the buffer.
     pub async fn flush(&mut self) -> io::Result<()> {
-        if self.output.is_empty() {
+        if self.output.is_empty() && !self.stream.holds_back() {
             return Ok(());
         }
         poll_fn(|cx| poll_write(&mut self.stream, &mut self.output, cx)).await
@@ -81,7 +81,8 @@ pub fn poll_read(
     pin!(stream.read_buf(input)).poll(cx)
 }
 
-/// Writes until `output` is empty.
+/// Writes until `output` is empty and the socket has it all. While this is pending `output` may be empty already:
+/// then the stream holds bytes back (TLS does) and is to be polled on.
 pub fn poll_write(
     stream: &mut Stream,
     output: &mut BytesMut,
@@ -95,5 +96,8 @@ pub fn poll_write(
         output.advance(written);
     }
     output.clear();
+    if stream.holds_back() {
+        return Pin::new(stream).poll_flush(cx);
+    }
     Poll::Ready(Ok(()))
 }

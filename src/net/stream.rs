@@ -10,15 +10,20 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::accepted::{Accepted, Encryption};
 use crate::config::Address;
 use crate::metrics::Traffic;
 
-/// A socket to a client or to a server. (TLS is spoken with servers only, so far; the clients' side
-/// will be another variant.)
+/// A socket to a client or to a server.
 pub enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// To a server.
     Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+    /// To a client.
+    Accepted(Box<Accepted>),
+    /// Where a socket was, while it shakes hands and if it failed to: at its end for reading, broken for writing.
+    Closed,
     /// A client's: whatever it is below, its bytes are counted.
     Counted(Box<Stream>, Traffic),
 }
@@ -67,16 +72,40 @@ impl Stream {
                 // `wants_read` is false while decrypted bytes wait, or after close_notify.
                 session.wants_read() && nothing_to_read(&SockRef::from(socket))
             }
+            Self::Accepted(accepted) => {
+                let (socket, session) = accepted.stream.get_ref();
+                session.wants_read() && nothing_to_read(&SockRef::from(socket))
+            }
+            Self::Closed => false,
             Self::Counted(stream, _) => stream.idle_check(),
         }
     }
 
-    /// Where the far end is, for messages.
+    /// True if bytes that were written have not all reached the socket: they leave at the next write or flush and
+    /// not by themselves. Costs no system call.
+    pub fn holds_back(&self) -> bool {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) | Self::Closed => false,
+            Self::Tls(stream) => stream.get_ref().1.wants_write(),
+            Self::Accepted(accepted) => accepted.stream.get_ref().1.wants_write(),
+            Self::Counted(stream, _) => stream.holds_back(),
+        }
+    }
+
+    /// What a client's encrypted connection agreed on and showed; `None` for plaintext, and toward servers.
+    pub fn encryption(&self) -> Option<&Encryption> {
+        match self {
+            Self::Accepted(accepted) => Some(&accepted.encryption),
+            Self::Counted(stream, _) => stream.encryption(),
+            Self::Tcp(_) | Self::Unix(_) | Self::Tls(_) | Self::Closed => None,
+        }
+    }
+
     #[cfg(test)]
     pub fn is_encrypted(&self) -> bool {
         match self {
-            Self::Tls(_) => true,
-            Self::Tcp(_) | Self::Unix(_) => false,
+            Self::Tls(_) | Self::Accepted(_) => true,
+            Self::Tcp(_) | Self::Unix(_) | Self::Closed => false,
             Self::Counted(stream, _) => stream.is_encrypted(),
         }
     }
@@ -86,7 +115,7 @@ impl Stream {
         let _ = match self {
             Self::Tcp(stream) => stream.try_write(bytes),
             Self::Unix(stream) => stream.try_write(bytes),
-            Self::Tls(_) => Ok(0),
+            Self::Tls(_) | Self::Accepted(_) | Self::Closed => Ok(0),
             Self::Counted(stream, _) => {
                 stream.try_write_now(bytes);
                 Ok(0)
@@ -125,6 +154,8 @@ impl AsyncRead for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Accepted(accepted) => Pin::new(&mut accepted.stream).poll_read(cx, buf),
+            Self::Closed => Poll::Ready(Ok(())),
             Self::Counted(stream, traffic) => {
                 let before = buf.filled().len();
                 let polled = Pin::new(&mut **stream).poll_read(cx, buf);
@@ -147,6 +178,8 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Accepted(accepted) => Pin::new(&mut accepted.stream).poll_write(cx, buf),
+            Self::Closed => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
             Self::Counted(stream, traffic) => {
                 sent(traffic, Pin::new(&mut **stream).poll_write(cx, buf))
             }
@@ -162,6 +195,10 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Accepted(accepted) => {
+                Pin::new(&mut accepted.stream).poll_write_vectored(cx, bufs)
+            }
+            Self::Closed => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
             Self::Counted(stream, traffic) => sent(
                 traffic,
                 Pin::new(&mut **stream).poll_write_vectored(cx, bufs),
@@ -174,6 +211,8 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => stream.is_write_vectored(),
             Self::Unix(stream) => stream.is_write_vectored(),
             Self::Tls(stream) => stream.is_write_vectored(),
+            Self::Accepted(accepted) => accepted.stream.is_write_vectored(),
+            Self::Closed => false,
             Self::Counted(stream, _) => stream.is_write_vectored(),
         }
     }
@@ -183,6 +222,8 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Accepted(accepted) => Pin::new(&mut accepted.stream).poll_flush(cx),
+            Self::Closed => Poll::Ready(Ok(())),
             Self::Counted(stream, _) => Pin::new(&mut **stream).poll_flush(cx),
         }
     }
@@ -192,6 +233,8 @@ impl AsyncWrite for Stream {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Accepted(accepted) => Pin::new(&mut accepted.stream).poll_shutdown(cx),
+            Self::Closed => Poll::Ready(Ok(())),
             Self::Counted(stream, _) => Pin::new(&mut **stream).poll_shutdown(cx),
         }
     }

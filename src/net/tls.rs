@@ -16,6 +16,7 @@
 //! The cryptography is ring's, named here and not taken from a process-wide default.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +46,17 @@ pub enum TlsError {
     Empty { path: String },
     #[error("{path} holds an unusable certificate: {error}")]
     Unusable { path: String, error: rustls::Error },
+    #[error("cannot read the private key {path}: {error}")]
+    Key { path: String, error: io::Error },
+    #[error("the private key {path} {reason}")]
+    BadKey { path: String, reason: &'static str },
+    #[error("the private key {key} is not that of the first certificate in {certificate}")]
+    KeyMismatch { certificate: String, key: String },
+    #[error("{path} cannot verify certificates of clients: {error}")]
+    UnusableAuthorities {
+        path: String,
+        error: rustls::server::VerifierBuilderError,
+    },
     #[error("server_tls mode {mode:?} needs a ca")]
     NoCa { mode: ServerTlsMode },
     #[error("TLS cannot be set up: {0}")]
@@ -161,11 +173,11 @@ pub async fn open(address: &Address, tls: &Tls, timeout: Duration) -> io::Result
 }
 
 impl Stream {
-    /// What binds a SCRAM exchange to this channel, if it is encrypted and its certificate has one.
+    /// What binds a SCRAM exchange with a server to this channel, if it is encrypted and its certificate has one.
     pub fn channel_binding(&self) -> Option<Vec<u8>> {
         match self {
             Self::Tls(stream) => session_binding(stream.get_ref().1),
-            Self::Tcp(_) | Self::Unix(_) => None,
+            Self::Tcp(_) | Self::Unix(_) | Self::Accepted(_) | Self::Closed => None,
             Self::Counted(stream, _) => stream.channel_binding(),
         }
     }
@@ -203,23 +215,14 @@ struct Authorities {
 }
 
 impl Authorities {
-    fn load(path: &std::path::Path) -> Result<Self, TlsError> {
-        let text = || path.display().to_string();
-        let listed: Vec<_> = CertificateDer::pem_file_iter(path)
-            .and_then(Iterator::collect)
-            .map_err(|error| TlsError::Read {
-                path: text(),
-                error,
-            })?;
-        if listed.is_empty() {
-            return Err(TlsError::Empty { path: text() });
-        }
+    fn load(path: &Path) -> Result<Self, TlsError> {
+        let listed = read_certificates(path)?;
         let mut roots = RootCertStore::empty();
         for certificate in &listed {
             roots
                 .add(certificate.clone())
                 .map_err(|error| TlsError::Unusable {
-                    path: text(),
+                    path: path.display().to_string(),
                     error,
                 })?;
         }
@@ -252,6 +255,21 @@ impl Authorities {
             algorithms,
         )
     }
+}
+
+/// All certificates of a PEM file, at least one. Blocks on it.
+pub(super) fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let text = || path.display().to_string();
+    let listed: Vec<_> = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|error| TlsError::Read {
+            path: text(),
+            error,
+        })?;
+    if listed.is_empty() {
+        return Err(TlsError::Empty { path: text() });
+    }
+    Ok(listed)
 }
 
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use super::reload;
 use crate::admin::ReloadHandle;
 use crate::auth::Secrets;
 use crate::config::{self, Address, Config};
-use crate::frontend::{Doors, serve_client};
+use crate::frontend::{Doors, Gate, serve_client};
 use crate::http;
 use crate::metrics::Metrics;
 use crate::net::{Listener, TlsError};
@@ -58,6 +58,7 @@ pub async fn serve(path: PathBuf, stop: impl Future<Output = ()>) -> Result<(), 
     let doors = Arc::new(Doors {
         shared: shared.clone(),
         secrets: secrets.clone(),
+        gate: Gate::default(),
         reload,
     });
     let (closing, closed) = watch::channel(false);

@@ -49,6 +49,8 @@ pub struct Entry {
     pub user: String,
     pub database: String,
     pub client: String,
+    /// Version of TLS toward the client; empty without.
+    pub tls: &'static str,
     pub application: String,
     pub connected: SystemTime,
     pub statements: AtomicU64,
@@ -161,12 +163,12 @@ impl Registry {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a session in. `secret` comes from a cryptographic source.
+    /// Takes a session in: `client` is where it comes from and its version of TLS. `secret` comes from a cryptographic source.
     pub fn register(
         self: &Arc<Self>,
         user: &str,
         database: &str,
-        client: String,
+        (client, tls): (String, &'static str),
         application: String,
         secret: [u8; 4],
     ) -> Registered {
@@ -184,6 +186,7 @@ impl Registry {
             user: user.to_owned(),
             database: database.to_owned(),
             client,
+            tls,
             application,
             connected: SystemTime::now(),
             statements: AtomicU64::new(0),

@@ -23,17 +23,17 @@ use tokio_postgres::{Client, Statement};
 use super::control::{Control, ControlError};
 use super::shard::LiveShard;
 use crate::config::{AuthQuery, Password, Service};
-use crate::error::{PgError, Retry, SqlState};
+use crate::error::{NAME_BYTES_MAX, PgError, Retry, SqlState};
 use crate::net::Tls;
 
 /// One database's way to verifiers.
 pub(super) struct Lookup {
-    pub(super) shard: Arc<LiveShard>,
-    pub(super) question: AuthQuery,
-    pub(super) service: Service,
-    pub(super) tls: Arc<Tls>,
+    shard: Arc<LiveShard>,
+    question: AuthQuery,
+    service: Service,
+    tls: Arc<Tls>,
     /// For all of one look-up.
-    pub(super) wait: Duration,
+    wait: Duration,
     /// Look-ups under way.
     under_way: Semaphore,
     connection: tokio::sync::Mutex<Option<Arc<Connected>>>,
@@ -238,7 +238,7 @@ async fn prepare(client: &Client, question: &AuthQuery) -> Result<Statement, Loo
 
 async fn ask(client: &Client, statement: &Statement, user: &str) -> Result<Answer, LookupError> {
     // No role has such a name, and servers would cut it to that of another.
-    if user.len() > ROLE_NAME_BYTES_MAX {
+    if user.len() > NAME_BYTES_MAX {
         return Ok(Answer::Nobody);
     }
     // Read row by row: a query that gives the whole table must not end up in memory.
@@ -302,8 +302,6 @@ SELECT a.rolname::pg_catalog.text, a.rolpassword::pg_catalog.text
 
 /// Look-ups under way for one database; further ones wait. They share a connection.
 const LOOKUPS_MAX: usize = 16;
-/// One less than PostgreSQL's NAMEDATALEN.
-const ROLE_NAME_BYTES_MAX: usize = 63;
 
 #[cfg(test)]
 mod tests {

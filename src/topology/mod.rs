@@ -17,7 +17,7 @@ mod view;
 
 pub use control::FIXED_SEARCH_PATH;
 pub use database::LiveDatabase;
-pub use lookup::{Answer, try_lookup};
+pub use lookup::try_lookup;
 pub use pools::Claim;
 pub use snapshot::{Snapshot, Topology};
 pub use view::{PoolView, Role};

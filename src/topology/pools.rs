@@ -40,6 +40,17 @@ impl Claim {
     pub fn configured(user: &config::User) -> Self {
         Self::new(Credential::configured(&user.password))
     }
+
+    /// After a reload. A password toward servers that was changed counts from now on; what a login has left
+    /// stays.
+    pub fn reconfigure(&mut self, before: &config::User, now: &config::User) {
+        if before.password != now.password {
+            let configured = Self::configured(now);
+            if !configured.credential.is_none() || before.password.for_servers().is_some() {
+                *self = configured;
+            }
+        }
+    }
 }
 
 /// A user's pool and when its credential was shown. After a credential that the server refused, the time

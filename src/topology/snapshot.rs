@@ -8,11 +8,14 @@ use arc_swap::ArcSwap;
 use super::LiveDatabase;
 use crate::config::{Config, Database};
 use crate::metrics::Metrics;
-use crate::net::TlsError;
+use crate::net::{Acceptor, TlsError};
 
 /// One configuration and what lives by it. Sessions keep theirs until a transaction boundary.
 pub struct Snapshot {
     pub config: Arc<Config>,
+    /// TLS toward clients, its files read; `None` where they are offered none. It is here so that a client's
+    /// certificate and the rules it is judged by belong to one configuration.
+    pub client_tls: Option<Arc<Acceptor>>,
     pub databases: HashMap<String, Arc<LiveDatabase>>,
 }
 
@@ -27,9 +30,14 @@ impl Topology {
     ///
     /// Errors: TLS files that cannot be used.
     pub fn start(config: Arc<Config>, metrics: Arc<Metrics>) -> Result<Arc<Self>, TlsError> {
+        let client_tls = client_tls(&config)?;
         let databases = live(&config, &HashMap::new(), &metrics)?;
         set_users(&config, &databases);
-        let current = ArcSwap::from_pointee(Snapshot { config, databases });
+        let current = ArcSwap::from_pointee(Snapshot {
+            config,
+            client_tls,
+            databases,
+        });
         Ok(Arc::new(Self { current, metrics }))
     }
 
@@ -44,11 +52,13 @@ impl Topology {
     }
 
     /// Takes a new configuration. Databases that did not change keep their connections; the others
-    /// start anew, and the old ones close as their sessions leave them.
+    /// start anew, and the old ones close as their sessions leave them. Certificate files toward clients are read
+    /// again in any case: renewed ones have the same names.
     ///
     /// Errors: TLS files that cannot be used; then nothing has changed.
     pub fn reload(&self, config: &Arc<Config>) -> Result<(), TlsError> {
         let before = self.current.load_full();
+        let client_tls = client_tls(config)?;
         let databases = live(config, &before.databases, &self.metrics)?;
         for (name, kept) in &before.databases {
             if databases
@@ -70,6 +80,7 @@ impl Topology {
             .collect();
         let snapshot = Arc::new(Snapshot {
             config: Arc::clone(config),
+            client_tls,
             databases,
         });
         self.current.store(Arc::clone(&snapshot));
@@ -113,6 +124,10 @@ fn set_users(config: &Config, databases: &HashMap<String, Arc<LiveDatabase>>) {
         let users = config.users.values();
         database.set_users(users.filter(|user| user.databases.contains(name)));
     }
+}
+
+fn client_tls(config: &Config) -> Result<Option<Arc<Acceptor>>, TlsError> {
+    config.tls.as_ref().map(Acceptor::load).transpose()
 }
 
 fn live(

@@ -16,4 +16,4 @@ pub use request::{Bind, Described, RequestError, bind, close, describe, execute,
 pub use request::{
     put_bind_head, put_close, put_execute, put_flush, put_parse, put_query, put_sync,
 };
-pub use startup::{Startup, StartupPacket, startup_packet};
+pub use startup::{CancelRequest, Startup, StartupPacket, startup_packet};

@@ -54,6 +54,14 @@ pub trait Replies {
         self.put_message(&Authentication::Ok);
     }
 
+    fn authentication_clear_text(&mut self) {
+        self.put_message(&Authentication::CleartextPassword);
+    }
+
+    fn authentication_md5(&mut self, salt: [u8; 4]) {
+        self.put_message(&Authentication::MD5Password(salt.to_vec()));
+    }
+
     fn authentication_sasl(&mut self, mechanisms: &[&str]) {
         self.put_message(&Authentication::SASL(
             mechanisms.iter().map(|m| (*m).to_owned()).collect(),

@@ -1,5 +1,6 @@
 use super::*;
-use crate::auth::{ScramServer, Secret};
+use crate::auth::secret::Verifier;
+use crate::auth::{Mechanism, ScramServer, Secret};
 use std::sync::{Arc, LazyLock};
 
 static PENCIL: LazyLock<Credential> = LazyLock::new(|| Credential::Password("pencil".to_owned()));
@@ -24,7 +25,11 @@ fn keys() -> ScramKeys {
 
 fn server(password: &str) -> ScramServer {
     let salt = b"0123456789abcdef".to_vec();
-    ScramServer::new(Arc::new(Secret::derive(password, salt, 4096)))
+    let secret = Secret {
+        scram: Verifier::derive(password, salt, 4096),
+        ..Secret::from_password("app", password)
+    };
+    ScramServer::new(Arc::new(secret), None)
 }
 const SASL_BOTH: &[u8] = b"\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0";
 const SASL_PLAIN: &[u8] = b"\0\0\0\x0aSCRAM-SHA-256\0\0";
@@ -130,14 +135,14 @@ fn channel_binding_is_used_where_it_can_be() {
 
 #[test]
 fn the_server_must_prove_itself_before_ok() {
-    let mut server = ScramServer::new(Arc::new(Secret::from_password("pencil")));
-    let mut impostor = ScramServer::new(Arc::new(Secret::from_password("pencil")));
+    let mut server = ScramServer::new(Arc::new(Secret::from_password("app", "pencil")), None);
+    let mut impostor = ScramServer::new(Arc::new(Secret::from_password("app", "pencil")), None);
     let (mut auth, nonce) = started(identity());
     let challenge = server
-        .first(format!("n,,n=,r={nonce}").as_bytes())
+        .first(Mechanism::Scram, format!("n,,n=,r={nonce}").as_bytes())
         .expect("well-formed");
     impostor
-        .first(format!("n,,n=,r={nonce}").as_bytes())
+        .first(Mechanism::Scram, format!("n,,n=,r={nonce}").as_bytes())
         .expect("well-formed");
     assert_eq!(
         step(&mut auth, SASL_CONTINUE, &challenge).map(|(step, _)| step),
@@ -151,9 +156,9 @@ fn the_server_must_prove_itself_before_ok() {
     assert_eq!(step(&mut auth, OK, &[]), Err(ClientAuthError::OutOfOrder));
 
     let (mut auth, nonce) = started(identity());
-    let mut server = ScramServer::new(Arc::new(Secret::from_password("pencil")));
+    let mut server = ScramServer::new(Arc::new(Secret::from_password("app", "pencil")), None);
     let challenge = server
-        .first(format!("n,,n=,r={nonce}").as_bytes())
+        .first(Mechanism::Scram, format!("n,,n=,r={nonce}").as_bytes())
         .expect("well-formed");
     step(&mut auth, SASL_CONTINUE, &challenge).expect("answers");
     assert_eq!(
@@ -207,12 +212,12 @@ fn exchange(
 ) -> Result<Result<Step, ClientAuthError>, &'static str> {
     let (mut auth, nonce) = started(identity);
     let challenge = server
-        .first(format!("n,,n=,r={nonce}").as_bytes())
+        .first(Mechanism::Scram, format!("n,,n=,r={nonce}").as_bytes())
         .map_err(|_| "the first message")?;
     let (_, message) =
         step(&mut auth, SASL_CONTINUE, &challenge).map_err(|_| "the challenge was not taken")?;
-    let signature = server.finish(&message[5..]).map_err(|_| "the proof")?;
-    let last = step(&mut auth, SASL_FINAL, &signature).map(|(step, _)| step);
+    let proven = server.finish(&message[5..]).map_err(|_| "the proof")?;
+    let last = step(&mut auth, SASL_FINAL, &proven.answer).map(|(step, _)| step);
     if last.is_ok() {
         assert_eq!(step(&mut auth, OK, &[]), Ok((Step::Done, Vec::new())));
     }
@@ -235,7 +240,7 @@ fn keys_of_another_verifier_are_not_shown() {
         let scram = Credential::Scram(Arc::new(other));
         let (mut auth, nonce) = started(identity_with(&scram));
         let challenge = server("pencil")
-            .first(format!("n,,n=,r={nonce}").as_bytes())
+            .first(Mechanism::Scram, format!("n,,n=,r={nonce}").as_bytes())
             .expect("well-formed");
         assert_eq!(
             step(&mut auth, SASL_CONTINUE, &challenge),
@@ -246,7 +251,7 @@ fn keys_of_another_verifier_are_not_shown() {
     let scram = Credential::Scram(Arc::new(keys()));
     let (mut auth, nonce) = started(identity_with(&scram));
     let challenge = server("guess")
-        .first(format!("n,,n=,r={nonce}").as_bytes())
+        .first(Mechanism::Scram, format!("n,,n=,r={nonce}").as_bytes())
         .expect("well-formed");
     step(&mut auth, SASL_CONTINUE, &challenge).expect("answers");
     let forged = b"v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
@@ -263,7 +268,7 @@ fn keys_are_derived_once_for_a_salt() {
         };
         let (mut auth, nonce) = started(identity);
         let challenge = server("pencil")
-            .first(format!("n,,n=,r={nonce}").as_bytes())
+            .first(Mechanism::Scram, format!("n,,n=,r={nonce}").as_bytes())
             .expect("well-formed");
         let mut output = BytesMut::new();
         let step = auth.step(&authentication(SASL_CONTINUE, &challenge), &mut output);

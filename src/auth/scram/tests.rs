@@ -1,4 +1,7 @@
+use postgres_protocol::authentication::sasl::{ChannelBinding, ScramSha256};
+
 use super::*;
+use crate::auth::secret::Verifier;
 
 /// RFC 7677, section 3.
 const SALT: &str = "W22ZaJ0SNY7soEsUEjb6gQ==";
@@ -11,12 +14,63 @@ const CLIENT_FINAL: &str = "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)
 const SERVER_FINAL: &str = "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=";
 
 fn secret() -> Secret {
-    Secret::derive("pencil", STANDARD.decode(SALT).expect("base64"), 4096)
+    let salt = STANDARD.decode(SALT).expect("base64");
+    Secret {
+        scram: Verifier::derive("pencil", salt, 4096),
+        ..Secret::from_password("user", "pencil")
+    }
+}
+
+fn server(end_point: Option<&[u8]>) -> ScramServer {
+    ScramServer::new(Arc::new(secret()), end_point.map(Arc::from))
+}
+
+/// As `Proven` without its keys.
+fn answer(finished: Result<Proven, ScramError>) -> Result<Vec<u8>, ScramError> {
+    finished.map(|proven| proven.answer)
+}
+
+/// A whole exchange, with `postgres_protocol` on the client's side.
+pub(in crate::auth) fn log_in(secret: Arc<Secret>, password: &str) -> Result<Proven, ScramError> {
+    let server = ScramServer::new(secret, None);
+    exchange(
+        server,
+        Mechanism::Scram,
+        password,
+        ChannelBinding::unsupported(),
+    )
+}
+
+/// The server's part of an exchange with a wrong proof.
+pub(in crate::auth) fn wrong_attempt(secret: Arc<Secret>) -> Vec<u8> {
+    let mut server = ScramServer::new(secret, None);
+    let challenge =
+        server.first_with_nonce(Mechanism::Scram, CLIENT_FIRST.as_bytes(), SERVER_NONCE);
+    let last = CLIENT_FINAL.replace("p=dH", "p=aH");
+    let finished = server.finish(last.as_bytes());
+    assert_eq!(answer(finished), Err(ScramError::WrongProof));
+    challenge.expect("well-formed")
+}
+
+fn exchange(
+    mut server: ScramServer,
+    mechanism: Mechanism,
+    password: &str,
+    binding: ChannelBinding,
+) -> Result<Proven, ScramError> {
+    let mut client = ScramSha256::new(password.as_bytes(), binding);
+    let challenge = server.first(mechanism, client.message())?;
+    client.update(&challenge).expect("well-formed");
+    let proven = server.finish(client.message())?;
+    client
+        .finish(&proven.answer)
+        .expect("the server knows the password too");
+    Ok(proven)
 }
 
 fn challenged() -> ScramServer {
-    let mut server = ScramServer::new(Arc::new(secret()));
-    let answer = server.first_with_nonce(CLIENT_FIRST.as_bytes(), SERVER_NONCE);
+    let mut server = server(None);
+    let answer = server.first_with_nonce(Mechanism::Scram, CLIENT_FIRST.as_bytes(), SERVER_NONCE);
     assert_eq!(answer.as_deref(), Ok(SERVER_FIRST.as_bytes()));
     server
 }
@@ -25,7 +79,7 @@ fn challenged() -> ScramServer {
 fn rfc_7677_example() {
     let mut server = challenged();
     assert_eq!(
-        server.finish(CLIENT_FINAL.as_bytes()).as_deref(),
+        answer(server.finish(CLIENT_FINAL.as_bytes())).as_deref(),
         Ok(SERVER_FINAL.as_bytes())
     );
     assert!(
@@ -36,26 +90,26 @@ fn rfc_7677_example() {
 
 #[test]
 fn agrees_with_the_client_of_postgres_protocol() {
-    use postgres_protocol::authentication::sasl::{ChannelBinding, ScramSha256};
-
     for (password, typed, succeeds) in [
         ("pencil", "pencil", true),
         ("pencil", "Pencil", false),
-        ("", "", true),
+        ("pencil", "", false),
         ("\u{2168}", "IX", true),
         ("a\u{7}", "a\u{7}", true),
     ] {
         for binding in [ChannelBinding::unsupported(), ChannelBinding::unrequested()] {
-            let mut client = ScramSha256::new(typed.as_bytes(), binding);
-            let mut server = ScramServer::new(Arc::new(Secret::from_password(password)));
-            let challenge = server.first(client.message()).expect("well-formed");
-            client.update(&challenge).expect("well-formed");
-            match server.finish(client.message()) {
-                Ok(answer) => {
-                    client
-                        .finish(&answer)
-                        .expect("the server knows the password too");
+            let secret = Arc::new(Secret::from_password("user", password));
+            let server = ScramServer::new(Arc::clone(&secret), None);
+            let finished = exchange(server, Mechanism::Scram, typed, binding);
+            match finished {
+                Ok(proven) => {
                     assert!(succeeds, "{password} {typed}");
+                    // What is left for servers is what the password would have given.
+                    let keys = proven.keys;
+                    let stored: [u8; 32] = Sha256::digest(keys.client_key).into();
+                    assert_eq!(stored, secret.scram.stored_key);
+                    assert_eq!(keys.server_key, secret.scram.server_key);
+                    assert_eq!((&keys.salt, keys.iterations), (&secret.scram.salt, 4096));
                 }
                 Err(error) => assert!(
                     !succeeds && error == ScramError::WrongProof,
@@ -68,17 +122,81 @@ fn agrees_with_the_client_of_postgres_protocol() {
 
 #[test]
 fn doomed_secret_never_matches() {
-    let mut server = ScramServer::new(Arc::new(Secret {
-        doomed: true,
-        ..secret()
-    }));
+    let mut secret = secret();
+    secret.scram.doomed = true;
+    let mut server = ScramServer::new(Arc::new(secret), None);
     server
-        .first_with_nonce(CLIENT_FIRST.as_bytes(), SERVER_NONCE)
+        .first_with_nonce(Mechanism::Scram, CLIENT_FIRST.as_bytes(), SERVER_NONCE)
         .expect("looks like any other");
     assert_eq!(
-        server.finish(CLIENT_FINAL.as_bytes()),
+        answer(server.finish(CLIENT_FINAL.as_bytes())),
         Err(ScramError::WrongProof)
     );
+}
+
+const END_POINT: &[u8] = b"hash of the certificate";
+
+#[test]
+fn channel_binding_is_offered_over_tls_only() {
+    assert_eq!(server(None).mechanisms(), [Mechanism::Scram]);
+    assert_eq!(
+        server(Some(END_POINT)).mechanisms(),
+        [Mechanism::ScramPlus, Mechanism::Scram]
+    );
+}
+
+#[test]
+fn channel_binding() {
+    let bound = |to: &[u8]| ChannelBinding::tls_server_end_point(to.to_vec());
+    let try_over = |end_point, mechanism, password, binding| {
+        exchange(server(end_point), mechanism, password, binding).map(|_| ())
+    };
+    let over_tls =
+        |mechanism, password, binding| try_over(Some(END_POINT), mechanism, password, binding);
+    let (plain, plus) = (Mechanism::Scram, Mechanism::ScramPlus);
+    assert_eq!(over_tls(plus, "pencil", bound(END_POINT)), Ok(()));
+    assert_eq!(
+        over_tls(plus, "Pencil", bound(END_POINT)),
+        Err(ScramError::WrongProof)
+    );
+    // Somebody between, with another certificate, who passes the exchange on.
+    for other in [&b"another certificate"[..], b""] {
+        assert_eq!(
+            over_tls(plus, "pencil", bound(other)),
+            Err(ScramError::Channel("SCRAM channel binding check failed"))
+        );
+    }
+    // Somebody between who took the offer away.
+    let stripped = over_tls(plain, "pencil", ChannelBinding::unrequested());
+    assert!(
+        matches!(stripped, Err(ScramError::Channel(_))),
+        "{stripped:?}"
+    );
+    // A client that cannot bind may come, as in PostgreSQL.
+    assert_eq!(
+        over_tls(plain, "pencil", ChannelBinding::unsupported()),
+        Ok(())
+    );
+    // Flags that do not fit the mechanism, and binding where there is nothing to bind to.
+    for (end_point, mechanism, binding) in [
+        (Some(END_POINT), plus, ChannelBinding::unsupported()),
+        (Some(END_POINT), plus, ChannelBinding::unrequested()),
+        (Some(END_POINT), plain, bound(END_POINT)),
+        (None, plain, bound(END_POINT)),
+        (None, plus, bound(END_POINT)),
+        (None, plus, ChannelBinding::unsupported()),
+    ] {
+        let refused = try_over(end_point, mechanism, "pencil", binding);
+        assert!(
+            matches!(refused, Err(ScramError::Malformed(_))),
+            "{refused:?}"
+        );
+    }
+    for kind in ["tls-unique", "tls-exporter", "", "tls-server-end-point "] {
+        let first = format!("p={kind},,n=,r=abc");
+        let refused = server(Some(END_POINT)).first(plus, first.as_bytes());
+        assert!(matches!(refused, Err(ScramError::Malformed(_))), "{kind}");
+    }
 }
 
 #[test]
@@ -107,20 +225,25 @@ fn malformed_first_messages() {
         "p=,,n=,r=abc",
         "n,,m=1,n=,r=abc",
     ] {
-        let mut server = ScramServer::new(Arc::new(secret()));
-        assert!(server.first(message.as_bytes()).is_err(), "{message}");
+        let mut server = server(None);
         assert!(
-            server.first(CLIENT_FIRST.as_bytes()).is_err(),
+            server.first(Mechanism::Scram, message.as_bytes()).is_err(),
+            "{message}"
+        );
+        assert!(
+            server
+                .first(Mechanism::Scram, CLIENT_FIRST.as_bytes())
+                .is_err(),
             "no second try after {message}"
         );
     }
     let long = format!("n,,n=,r={}", "a".repeat(600));
     for message in [long.as_bytes(), &[b'n', b',', b',', 0xff], &[0; 4096]] {
-        assert!(ScramServer::new(Arc::new(secret())).first(message).is_err());
+        assert!(server(None).first(Mechanism::Scram, message).is_err());
     }
     assert!(
-        ScramServer::new(Arc::new(secret()))
-            .first(b"y,,n=,r=abc,x=")
+        server(None)
+            .first(Mechanism::Scram, b"y,,n=,r=abc,x=")
             .is_ok()
     );
 }
@@ -151,7 +274,7 @@ fn malformed_final_messages() {
     ] {
         assert!(
             matches!(
-                challenged().finish(message.as_bytes()),
+                answer(challenged().finish(message.as_bytes())),
                 Err(ScramError::Malformed(_))
             ),
             "{message}"
@@ -160,13 +283,11 @@ fn malformed_final_messages() {
     // An extension belongs to what the proof signs, so this one is well-formed and wrong.
     let extended = format!("c=biws,r={nonce},x=1,p={proof}");
     assert_eq!(
-        challenged().finish(extended.as_bytes()),
+        answer(challenged().finish(extended.as_bytes())),
         Err(ScramError::WrongProof)
     );
     assert!(
-        ScramServer::new(Arc::new(secret()))
-            .finish(CLIENT_FINAL.as_bytes())
-            .is_err(),
+        server(None).finish(CLIENT_FINAL.as_bytes()).is_err(),
         "before the first"
     );
 }
@@ -175,8 +296,8 @@ fn malformed_final_messages() {
 fn no_changed_byte_gets_in() {
     let secret = Arc::new(secret());
     let attempt = |first: &[u8], last: &[u8]| {
-        let mut server = ScramServer::new(Arc::clone(&secret));
-        server.first_with_nonce(first, SERVER_NONCE)?;
+        let mut server = ScramServer::new(Arc::clone(&secret), None);
+        server.first_with_nonce(Mechanism::Scram, first, SERVER_NONCE)?;
         server.finish(last)
     };
     assert!(attempt(CLIENT_FIRST.as_bytes(), CLIENT_FINAL.as_bytes()).is_ok());

@@ -275,9 +275,10 @@ async fn scram_and_md5_logins() {
 }
 
 async fn serve_scram(stream: &mut TcpStream) {
-    use crate::auth::{ScramServer, Secret};
+    use crate::auth::{Mechanism, ScramServer, Secret};
 
-    let mut scram = ScramServer::new(Arc::new(Secret::from_password("secret")));
+    let secret = Arc::new(Secret::from_password("app", "secret"));
+    let mut scram = ScramServer::new(secret, None);
     stream
         .write_all(&message(
             b'R',
@@ -289,13 +290,15 @@ async fn serve_scram(stream: &mut TcpStream) {
     let first = first
         .strip_prefix(b"SCRAM-SHA-256\0")
         .expect("no TLS, so without binding");
-    let challenge = scram.first(&first[4..]).expect("well-formed");
+    let challenge = scram
+        .first(Mechanism::Scram, &first[4..])
+        .expect("well-formed");
     stream
         .write_all(&message(b'R', &[&[0, 0, 0, 11], &challenge[..]].concat()))
         .await
         .expect("write");
     let (_, last) = read_message(stream).await;
-    let signature = scram.finish(&last).expect("the right password");
+    let signature = scram.finish(&last).ok().expect("the right password").answer;
     stream
         .write_all(&message(b'R', &[&[0, 0, 0, 12], &signature[..]].concat()))
         .await
