@@ -8,6 +8,6 @@ mod secret;
 
 pub use client::{ClientAuth, ClientAuthError, Identity, Step};
 pub use scram::{ScramError, ScramServer};
-#[cfg(test)]
+#[cfg(any(test, feature = "internals"))]
 pub use secret::Secret;
 pub use secret::Secrets;

@@ -40,7 +40,7 @@ use crate::sql;
 use crate::topology::{LiveDatabase, Snapshot, Topology};
 use crate::txn::Transaction;
 use crate::types::Oid;
-use crate::wire::TransactionStatus;
+use crate::wire::{Replies, TransactionStatus};
 use lease::Bound;
 use tally::Tally;
 
@@ -160,11 +160,16 @@ impl Session {
         self.map().is_unsharded()
     }
 
-    fn default_shard(&self) -> ShardId {
+    /// What a message that is held as a whole may have, in bytes.
+    pub fn message_bytes_max(&self) -> usize {
+        self.snapshot.config.limits.message_bytes
+    }
+
+    pub fn default_shard(&self) -> ShardId {
         self.map().default_shard
     }
 
-    fn session_pooled(&self) -> bool {
+    pub fn session_pooled(&self) -> bool {
         self.database.config.pool.mode == PoolMode::Session
     }
 
@@ -372,6 +377,14 @@ impl Session {
         }
     }
 
+    /// As `heard`, for what cannot end a transaction.
+    pub fn heard_nothing_else(&self) -> Result<(), PgError> {
+        match self.txn.status() {
+            TransactionStatus::Failed => Err(in_failed_transaction()),
+            _ => Ok(()),
+        }
+    }
+
     /// Relays answers until the server owes nothing; copies data in where it waits for some.
     pub async fn run(&mut self, io: &mut Buffered) -> Result<(), Failure> {
         let Some(server) = &mut self.server else {
@@ -406,6 +419,14 @@ impl Session {
                 Err(Failure::Gone(io::Error::other(error)))
             }
             Err(RelayError::Client(error)) => Err(Failure::Gone(error)),
+            Err(RelayError::Misplaced(error)) => {
+                // As PostgreSQL, which has read the message's type and not its body.
+                io.output.error(&error);
+                let lost = "terminating connection because protocol synchronization was lost";
+                Err(Failure::Fatal(
+                    PgError::client(SqlState::PROTOCOL_VIOLATION, lost).fatal(),
+                ))
+            }
         }
     }
 
@@ -422,7 +443,7 @@ impl Session {
     /// Errors: `Told` where one of those was an error, which then is the client's.
     pub async fn fail(&mut self, io: &mut Buffered) -> Result<(), Failure> {
         if self.txn == Transaction::Open || self.has_effects() {
-            self.poison();
+            self.poison()?;
             self.run(io).await?;
             let earlier = self.take_error().is_some();
             self.observe();
