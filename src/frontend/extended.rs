@@ -24,7 +24,7 @@ use super::simple::not_utf8;
 use crate::error::{PgError, SqlState};
 use crate::executor::{Expect, Forward};
 use crate::plan::Plan;
-use crate::session::{Failure, Prepared, Purpose};
+use crate::session::{Failure, Prepared, Purpose, aside};
 use crate::sql;
 use crate::types::Oid;
 use crate::wire::{self, Described, HEADER_BYTES, Header, Replies, frontend};
@@ -134,7 +134,7 @@ impl Client {
         }
         let text = std::str::from_utf8(text).map_err(|_| not_utf8())?;
         let types: Vec<Oid> = types.into_iter().map(Oid).collect();
-        let plan = match sql::only_statement(text) {
+        let plan = match aside(text.len(), || sql::only_statement(text)) {
             Ok(statement) => self.session.plan_first(statement, &types).await,
             Err(error) => Err(error),
         };

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::Doors;
 use super::login::{authenticate, wrong_password};
-use super::opening::{negotiate, startup};
+use super::opening::{cancel_key, negotiate, startup};
 use super::options::session_settings;
 use crate::config::User;
 use crate::error::{PgError, SqlState};
@@ -80,7 +80,7 @@ async fn steps(doors: &Doors, io: &mut Buffered, peer: &Peer) -> Result<Option<L
         &startup.database,
         peer.to_string(),
         application,
-        rand::random(),
+        cancel_key(&startup),
     );
     if startup.database == CONSOLE_DATABASE {
         if user.admin {

@@ -13,11 +13,14 @@ use super::service::malformed;
 use crate::error::{PgError, SqlState};
 use crate::executor::Forward;
 use crate::plan::{Control, ExplainFormat, NoParams, Plan, Route};
-use crate::session::{Failure, Purpose, Settings};
+use crate::session::{Failure, Purpose, Settings, aside};
 use crate::shardmap::ShardId;
 use crate::sql::{self, Piece};
 use crate::txn::Transaction;
 use crate::wire::{self, Replies, TransactionStatus};
+
+/// Statements planned before other clients have their turn.
+const TURN_STATEMENTS: usize = 64;
 
 /// How a statement uses its connection.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +71,7 @@ impl Client {
     }
 
     async fn query(&mut self, text: &str) -> Result<(), Failure> {
-        let pieces = match sql::split(text) {
+        let pieces = match aside(text.len(), || sql::split(text)) {
             Ok(pieces) => pieces,
             Err(error) => return Err(self.second_opinion(text, error).await),
         };
@@ -99,6 +102,9 @@ impl Client {
             pieces => {
                 let mut statements = Vec::with_capacity(pieces.len());
                 for piece in pieces {
+                    if statements.len() % TURN_STATEMENTS == TURN_STATEMENTS - 1 {
+                        tokio::task::yield_now().await;
+                    }
                     let statement = &text[piece.range.clone()];
                     let plan = match statements.is_empty() {
                         true => self.session.plan_first(statement, &[]).await?,

@@ -101,6 +101,24 @@ pub struct Session {
     reported: Parameters,
 }
 
+/// Longer texts are lexed and planned where that keeps no other client waiting.
+const ASIDE_BYTES: usize = 64 << 10;
+
+/// Does what may take long for a text of so many bytes: other clients of this worker are served by
+/// another one meanwhile.
+pub fn aside<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    let can_hand_over = || {
+        Handle::try_current()
+            .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)
+    };
+    if bytes > ASIDE_BYTES && can_hand_over() {
+        tokio::task::block_in_place(work)
+    } else {
+        work()
+    }
+}
+
 impl Session {
     /// A session of `user` on the database it asked for, both of `snapshot`.
     pub fn new(
@@ -215,7 +233,7 @@ impl Session {
             param_types,
             transaction_pooling: !self.session_pooled(),
         };
-        let (plan, hit) = self.database.plans.plan(text, &context)?;
+        let (plan, hit) = aside(text.len(), || self.database.plans.plan(text, &context))?;
         match hit {
             true => self.metrics.plan_cache_hits.inc(),
             false => self.metrics.plan_cache_misses.inc(),
