@@ -67,6 +67,7 @@ pub mod internals {
     pub mod cluster {
         pub use crate::cluster::*;
     }
+    pub mod fuzz;
 
     use crate::shardmap::{HashFunction, Placement, ShardId, format_ranges};
     use crate::types::KeyValue;

@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,22 @@ fn cache(language: &str) -> PathBuf {
 
 /// Runs `compare.py` in a virtual environment with psycopg and asyncpg.
 pub fn python(proxy: u16, oracle: u16, refusals: bool) {
+    let mut script = Command::new(python_environment());
+    script.arg(sources("python").join("compare.py"));
+    run(sides(&mut script, proxy, oracle, refusals), RUN_PATIENCE);
+}
+
+/// Runs `protocol.py`: what libpq says of protocol 3.2.
+pub fn protocol(proxy: u16) {
+    let mut script = Command::new(python_environment());
+    script.arg(sources("python").join("protocol.py"));
+    run(sides(&mut script, proxy, proxy, true), RUN_PATIENCE);
+}
+
+/// The interpreter of the environment, which is installed once.
+fn python_environment() -> PathBuf {
+    static INSTALLING: Mutex<()> = Mutex::new(());
+    let _alone = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     let (sources, cache) = (sources("python"), cache("python"));
     let requirements = sources.join("requirements.txt");
     let python = cache.join("bin/python");
@@ -56,16 +73,7 @@ pub fn python(proxy: u16, oracle: u16, refusals: bool) {
         ]);
         run(pip.arg(&requirements), INSTALL_PATIENCE);
     });
-    let mut script = Command::new(python);
-    run(
-        sides(
-            script.arg(sources.join("compare.py")),
-            proxy,
-            oracle,
-            refusals,
-        ),
-        RUN_PATIENCE,
-    );
+    python
 }
 
 /// Runs `compare.js` with node-postgres.

@@ -290,7 +290,7 @@ impl Login {
 }
 
 /// Process id and secret; 3.0 secrets have four bytes, and nothing longer was asked for.
-fn backend_key(body: &[u8]) -> Option<(i32, Arc<[u8]>)> {
+pub(super) fn backend_key(body: &[u8]) -> Option<(i32, Arc<[u8]>)> {
     let (process_id, secret) = body.split_first_chunk::<4>()?;
     (secret.len() == 4).then(|| (i32::from_be_bytes(*process_id), Arc::from(secret)))
 }

@@ -57,7 +57,8 @@ pub(super) fn take_frame(input: &mut BytesMut, body_max: usize) -> io::Result<Op
         }
     };
     if input.len() < HEADER + body {
-        input.reserve(HEADER + body - input.len());
+        // Room for what comes next, not for all that is claimed to come.
+        input.reserve((HEADER + body - input.len()).min(RESERVED_MAX));
         return Ok(None);
     }
     let mut frame = input.split_to(HEADER + body);
@@ -98,6 +99,7 @@ pub(super) fn error_response(body: &[u8]) -> PgError {
 }
 
 const HEADER: usize = 5;
+const RESERVED_MAX: usize = 8 * 1024;
 
 #[cfg(test)]
 mod tests {

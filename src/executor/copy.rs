@@ -6,8 +6,9 @@ use std::io;
 use bytes::{Buf, BytesMut};
 
 use crate::backend::Connection;
+use crate::error::{PgError, SqlState};
 use crate::net::{Buffered, OUTPUT_BYTES_MAX, poll_write};
-use crate::wire::{frontend, header};
+use crate::wire::{HEADER_BYTES, Header, LARGE_LENGTH_MAX, SMALL_LENGTH_MAX, frontend, header};
 
 /// How much of the current CopyData is still to come.
 #[derive(Debug, Default)]
@@ -20,8 +21,13 @@ impl CopyIn {
     /// full. True once the client has ended the copy.
     ///
     /// Errors: a message that has no place in a copy; its sender is lost to us, as to PostgreSQL.
-    /// Source: "COPY Operations" in <https://www.postgresql.org/docs/current/protocol-flow.html>
-    pub(super) fn pass(&mut self, input: &mut BytesMut, output: &mut BytesMut) -> io::Result<bool> {
+    /// Source: "COPY Operations" in <https://www.postgresql.org/docs/current/protocol-flow.html>, and
+    /// `CopyGetData` in `src/backend/commands/copyfromparse.c`.
+    pub(super) fn pass(
+        &mut self,
+        input: &mut BytesMut,
+        output: &mut BytesMut,
+    ) -> Result<bool, PgError> {
         while output.len() < OUTPUT_BYTES_MAX {
             if self.remaining > 0 {
                 let here = self.remaining.min(input.len());
@@ -32,15 +38,14 @@ impl CopyIn {
                     return Ok(false);
                 }
             }
-            let Some(head) = header(input).map_err(invalid)? else {
+            let head = header(input).map_err(|error| violation(error.to_string()))?;
+            let Some(head) = head else {
                 return Ok(false);
             };
+            check(head)?;
             match head.tag {
                 frontend::COPY_DATA => self.remaining = head.len,
                 frontend::COPY_DONE | frontend::COPY_FAIL => {
-                    if head.len > OUTPUT_BYTES_MAX {
-                        return Err(invalid("oversized CopyFail"));
-                    }
                     if input.len() < head.len {
                         return Ok(false);
                     }
@@ -49,16 +54,11 @@ impl CopyIn {
                     return Ok(true);
                 }
                 // PostgreSQL ignores these two, so that a client may send its Sync ahead.
-                frontend::FLUSH | frontend::SYNC if head.len == 5 => {
+                _ => {
                     if input.len() < head.len {
                         return Ok(false);
                     }
                     input.advance(head.len);
-                }
-                tag => {
-                    return Err(invalid(format!(
-                        "message type 0x{tag:02x} during COPY from stdin"
-                    )));
                 }
             }
         }
@@ -86,6 +86,50 @@ impl CopyIn {
     }
 }
 
-fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error)
+/// Errors: another type than those of a copy, before its length is believed; a length PostgreSQL
+/// would not take.
+fn check(head: Header) -> Result<(), PgError> {
+    let length_max = match head.tag {
+        frontend::COPY_DATA => LARGE_LENGTH_MAX,
+        frontend::COPY_DONE | frontend::COPY_FAIL => SMALL_LENGTH_MAX,
+        frontend::FLUSH | frontend::SYNC => HEADER_BYTES - 1,
+        tag => {
+            let what = format!("unexpected message type 0x{tag:02X} during COPY from stdin");
+            return Err(violation(what));
+        }
+    };
+    if head.len - 1 > length_max {
+        return Err(violation("invalid message length".to_owned()));
+    }
+    Ok(())
+}
+
+fn violation(message: String) -> PgError {
+    PgError::client(SqlState::PROTOCOL_VIOLATION, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pass(bytes: &[u8]) -> Result<bool, String> {
+        let (mut input, mut output) = (BytesMut::from(bytes), BytesMut::new());
+        CopyIn::default()
+            .pass(&mut input, &mut output)
+            .map_err(|error| error.message)
+    }
+
+    #[test]
+    fn only_what_belongs_to_a_copy_is_passed_on() {
+        assert_eq!(pass(b"d\0\0\0\x05xc\0\0\0\x04"), Ok(true));
+        assert_eq!(pass(b"f\0\0\0\x05\0"), Ok(true));
+        assert_eq!(pass(b"S\0\0\0\x04H\0\0\0\x04"), Ok(false));
+        let unexpected = "unexpected message type 0x51 during COPY from stdin";
+        assert_eq!(pass(b"Q\x7f\xff\xff\xff"), Err(unexpected.to_owned()));
+        for length in [b"d\x3f\xff\xff\xff", b"c\0\0\x27\x11", b"S\0\0\0\x05"] {
+            assert_eq!(pass(length), Err("invalid message length".to_owned()));
+        }
+        assert_eq!(pass(b"d\x3f\xff\xff\xfe"), Ok(false));
+        assert!(pass(b"d\xff\xff\xff\xff").is_err());
+    }
 }

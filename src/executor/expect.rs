@@ -48,6 +48,8 @@ pub enum Expect {
         forward: Forward,
         before: Option<Bytes>,
     },
+    /// FunctionCallResponse, and its ReadyForQuery.
+    Call,
     /// An error we provoked so that the server's transaction fails as the client's did.
     Poison,
 }
@@ -55,7 +57,7 @@ pub enum Expect {
 impl Expect {
     /// Ends at ReadyForQuery, so an error before it does not take it away.
     pub fn is_ready(&self) -> bool {
-        matches!(self, Self::Sync | Self::Query { .. })
+        matches!(self, Self::Sync | Self::Query { .. } | Self::Call)
     }
 
     pub fn forward(&self) -> Forward {
@@ -66,9 +68,11 @@ impl Expect {
             | Self::Close(forward)
             | Self::Query { forward, .. } => *forward,
             Self::Poison | Self::Evict(_) | Self::Resync { .. } => Forward::Swallow,
-            Self::DescribeStatement | Self::DescribePortal | Self::Sync | Self::Known(_) => {
-                Forward::ToClient
-            }
+            Self::DescribeStatement
+            | Self::DescribePortal
+            | Self::Sync
+            | Self::Call
+            | Self::Known(_) => Forward::ToClient,
         }
     }
 }

@@ -11,3 +11,9 @@ mod transfer;
 
 pub use expect::{Expect, Forward};
 pub use relay::{Paused, Relay, RelayError};
+
+/// The body of an ErrorResponse, as the relay looks into it.
+#[cfg(feature = "internals")]
+pub fn fuzz_error(body: &[u8]) {
+    let _ = fault::Fields::read(body);
+}

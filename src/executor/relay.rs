@@ -48,6 +48,8 @@ pub enum Paused {
 pub enum RelayError {
     /// The client has closed its connection, or broken it.
     Client(io::Error),
+    /// The client has sent what has no place in a COPY. It can be told, but not be followed further.
+    Misplaced(PgError),
     /// The server connection is of no more use. The client can still be told.
     Server(PgError),
     /// The same in the middle of a frame: nothing more can be said to the client.
@@ -131,7 +133,8 @@ impl Relay {
     /// number of ReadyForQuery ahead of CloseComplete; `sync_ignored` is the answer.
     pub fn resync(&mut self, server: &mut Connection) {
         put_sync(&mut server.output);
-        put_close(&mut server.output, frontend::CLOSE, Described::Portal(b""));
+        put_close(&mut server.output, frontend::CLOSE, Described::Portal(b""))
+            .expect("a name of no length fits");
         put_sync(&mut server.output);
         self.push(Expect::Resync { ready: 0 });
         self.push(Expect::Sync);
@@ -214,7 +217,7 @@ impl Relay {
                     }
                     return self.run(server, client).await;
                 }
-                Err(e) => return Err(RelayError::Client(e)),
+                Err(error) => return Err(RelayError::Misplaced(error)),
             }
         }
     }
@@ -503,6 +506,10 @@ impl Relay {
                 Some(bytes) => Seen::After(bytes),
                 None => Seen::Pass(forward),
             },
+            (backend::FUNCTION_CALL_RESPONSE, Expect::Call) => {
+                self.answered += 1;
+                Seen::Pass(forward)
+            }
             (backend::PARAMETER_DESCRIPTION, Expect::DescribeStatement)
             | (backend::EMPTY_QUERY, Expect::Query { .. }) => Seen::Pass(forward),
             (tag, _) => unexpected(server, tag),

@@ -24,7 +24,7 @@ use super::simple::not_utf8;
 use crate::error::{PgError, SqlState};
 use crate::executor::{Expect, Forward};
 use crate::plan::Plan;
-use crate::session::{Failure, Prepared, Purpose};
+use crate::session::{Failure, Prepared, Purpose, aside};
 use crate::sql;
 use crate::types::Oid;
 use crate::wire::{self, Described, HEADER_BYTES, Header, Replies, frontend};
@@ -92,7 +92,7 @@ impl Pipeline {
 }
 
 impl Client {
-    /// Parse, Describe, Close, FunctionCall.
+    /// Parse, Describe, Close.
     pub(super) async fn extended(&mut self, tag: u8, body: &[u8]) -> Result<(), Failure> {
         if self.pipeline.state == State::SkipToSync {
             return Ok(());
@@ -101,17 +101,9 @@ impl Client {
         let outcome = match tag {
             frontend::PARSE => self.parse(body).await,
             frontend::DESCRIBE => self.describe(body).await,
-            frontend::CLOSE => self.close(body).await,
-            _ => Err(Failure::Statement(PgError::refusal(
-                "the function call protocol",
-                "Call the function in a SELECT.",
-            ))),
+            _ => self.close(body).await,
         };
         self.outcome(outcome).await?;
-        if tag == frontend::FUNCTION_CALL {
-            // A function call is its own Sync.
-            return self.sync().await;
-        }
         self.leave_early().await
     }
 
@@ -135,14 +127,14 @@ impl Client {
 
     async fn parse(&mut self, body: &[u8]) -> Result<(), Failure> {
         self.answer_parse().await?;
-        let (name, text, types) = wire::parse(body).map_err(|e| malformed(&e))?;
+        let (name, text, types) = wire::parse(body).map_err(malformed)?;
         if name.is_empty() {
             // Also where the new one turns out to be wrong.
             self.session.statements.forget_unnamed();
         }
         let text = std::str::from_utf8(text).map_err(|_| not_utf8())?;
         let types: Vec<Oid> = types.into_iter().map(Oid).collect();
-        let plan = match sql::only_statement(text) {
+        let plan = match aside(text.len(), || sql::only_statement(text)) {
             Ok(statement) => self.session.plan_first(statement, &types).await,
             Err(error) => Err(error),
         };
@@ -184,7 +176,7 @@ impl Client {
                     &parsed.prepared,
                     parsed.name.is_empty(),
                     Some(&parsed.name),
-                );
+                )?;
                 Ok(())
             }
         }
@@ -219,7 +211,7 @@ impl Client {
     }
 
     async fn describe(&mut self, body: &[u8]) -> Result<(), Failure> {
-        let target = wire::describe(body).map_err(|e| malformed(&e))?;
+        let target = wire::describe(body).map_err(malformed)?;
         match target {
             Described::Statement(name) => {
                 let prepared = Arc::clone(self.session.statements.find(name)?);
@@ -234,15 +226,16 @@ impl Client {
                 self.session
                     .enter(&mut self.io, shard, Purpose::Describe)
                     .await?;
-                self.session.queue_parse(&prepared, name.is_empty(), None);
+                self.session.queue_parse(&prepared, name.is_empty(), None)?;
                 let server_name: &[u8] = if name.is_empty() {
                     b""
                 } else {
                     &prepared.global.name
                 };
-                self.session.queue(Expect::DescribeStatement, false, |out| {
-                    wire::put_close(out, frontend::DESCRIBE, Described::Statement(server_name));
-                });
+                self.session
+                    .queue(Expect::DescribeStatement, false, |out| {
+                        wire::put_close(out, frontend::DESCRIBE, Described::Statement(server_name))
+                    })?;
             }
             Described::Portal(name) => {
                 self.answer_parse().await?;
@@ -253,8 +246,8 @@ impl Client {
                 }
                 self.portal_exists(name)?;
                 self.session.queue(Expect::DescribePortal, false, |out| {
-                    wire::put_close(out, frontend::DESCRIBE, target);
-                });
+                    wire::put_close(out, frontend::DESCRIBE, target)
+                })?;
             }
         }
         Ok(())
@@ -288,7 +281,7 @@ impl Client {
             self.answer_parse().await?;
         }
         let (name, max_rows) =
-            wire::execute(&self.io.input[HEADER_BYTES..head.len]).map_err(|e| malformed(&e))?;
+            wire::execute(&self.io.input[HEADER_BYTES..head.len]).map_err(malformed)?;
         self.session.admit();
         let mut before = None;
         if !self.pipeline.portals.is_empty() {
@@ -312,7 +305,7 @@ impl Client {
                 before,
             };
             self.session
-                .queue(expect, true, |out| wire::put_execute(out, name, max_rows));
+                .queue(expect, true, |out| wire::put_execute(out, name, max_rows))?;
         }
         self.io.input.advance(head.len);
         Ok(missing?)
@@ -329,7 +322,7 @@ impl Client {
 
     async fn close(&mut self, body: &[u8]) -> Result<(), Failure> {
         self.answer_parse().await?;
-        let target = wire::close(body).map_err(|e| malformed(&e))?;
+        let target = wire::close(body).map_err(malformed)?;
         match target {
             Described::Statement(name) => {
                 // An earlier error would have skipped this.
@@ -341,8 +334,8 @@ impl Client {
                 if !here && self.session.in_use() {
                     self.session
                         .queue(Expect::Close(Forward::ToClient), false, |out| {
-                            wire::put_close(out, frontend::CLOSE, target);
-                        });
+                            wire::put_close(out, frontend::CLOSE, target)
+                        })?;
                     return Ok(());
                 }
             }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::Doors;
 use super::login::{Attempt, Terms, not_crowded, wrong_password};
-use super::opening::{negotiate, startup};
+use super::opening::{cancel_key, negotiate, startup};
 use super::options::session_settings;
 use crate::auth::{Applicant, Channel, Credential, Secret, Source, method};
 use crate::config::User;
@@ -222,6 +222,6 @@ fn register(doors: &Doors, io: &Buffered, peer: &Peer, startup: &Startup) -> Reg
             io.stream.encryption().map_or("", |tls| tls.version),
         ),
         application.cloned().unwrap_or_default(),
-        rand::random(),
+        cancel_key(startup),
     )
 }

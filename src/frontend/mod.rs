@@ -12,6 +12,7 @@
 //! The only room in which the simple and the extended protocol differ. Decides nothing about shards.
 
 mod accept;
+mod call;
 mod extended;
 mod handshake;
 mod login;
@@ -33,4 +34,10 @@ pub(crate) struct Client {
     pipeline: extended::Pipeline,
     /// A message's body while it is dealt with: one buffer, used again and again.
     scratch: Vec<u8>,
+}
+
+/// What a startup packet sets.
+#[cfg(feature = "internals")]
+pub fn fuzz_startup(startup: &crate::wire::Startup) {
+    let _ = options::session_settings(startup);
 }

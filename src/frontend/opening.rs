@@ -13,6 +13,7 @@
 use std::sync::Arc;
 
 use bytes::Buf;
+use rand::Rng;
 
 use super::Doors;
 use crate::error::{PgError, SqlState};
@@ -163,7 +164,15 @@ fn violation(message: impl Into<String>) -> Failure {
 /// The type of the TLS record that a handshake begins with.
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// Answers a newer minor version, or protocol options, by what is spoken here: 3.0 and none.
+/// The newest minor version of protocol 3 that is spoken here.
+const MINOR_MAX: u16 = 2;
+
+/// Cancel keys have this length from protocol 3.2 on, as PostgreSQL's, and four bytes before.
+const LONG_KEY_BYTES: usize = 32;
+
+/// Answers a version newer than those spoken here, or protocol options, by the version to use and the
+/// options that are not known: all of them.
+/// Source: `ProcessStartupPacket` in `src/backend/tcop/backend_startup.c`
 pub(super) fn negotiate(io: &mut Buffered, startup: &Startup) {
     let options: Vec<String> = startup
         .parameters
@@ -171,7 +180,19 @@ pub(super) fn negotiate(io: &mut Buffered, startup: &Startup) {
         .filter(|name| name.starts_with("_pq_."))
         .cloned()
         .collect();
-    if startup.minor > 0 || !options.is_empty() {
-        io.output.negotiate_protocol_version(options);
+    if startup.minor > MINOR_MAX || !options.is_empty() {
+        let version = 3 << 16 | u32::from(startup.minor.min(MINOR_MAX));
+        io.output.negotiate_protocol_version(version, options);
     }
+}
+
+/// A new cancel key, of the length the client's version of the protocol asks for.
+pub(super) fn cancel_key(startup: &Startup) -> Box<[u8]> {
+    let length = match startup.minor {
+        0 | 1 => 4,
+        _ => LONG_KEY_BYTES,
+    };
+    let mut key = vec![0; length];
+    rand::rng().fill_bytes(&mut key);
+    key.into()
 }

@@ -6,15 +6,18 @@ use std::sync::Arc;
 use bytes::Buf;
 
 use super::Client;
+use super::simple::not_utf8;
 use crate::admin::Console;
 use crate::error::{PgError, Severity, SqlState};
 use crate::net::Buffered;
 use crate::session::{Entry, Failure};
-use crate::wire::{self, HEADER_BYTES, Header, Replies, TransactionStatus, frontend};
+use crate::wire::{
+    self, HEADER_BYTES, Header, LARGE_LENGTH_MAX, Replies, SMALL_LENGTH_MAX, TransactionStatus,
+    frontend,
+};
 
-/// A statement's text, or a Bind up to its key, is held as a whole; nothing larger is.
-/// PostgreSQL's own limit is 1 GiB.
-pub(super) const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The console's commands are short.
+const CONSOLE_MESSAGE_BYTES_MAX: usize = 16 * 1024;
 
 /// What a client's scratch buffer keeps between messages.
 const SCRATCH_BYTES_MAX: usize = 16 * 1024;
@@ -63,13 +66,23 @@ pub(super) async fn console(
 ) -> Result<(), Failure> {
     let mut stop = pin!(entry.stop.notified());
     loop {
-        while let Some(head) = next(io)?.filter(|head| io.input.len() >= head.len) {
+        while let Some(head) = next(io)? {
+            if head.len > CONSOLE_MESSAGE_BYTES_MAX {
+                return Err(Failure::Fatal(too_long(head, CONSOLE_MESSAGE_BYTES_MAX)));
+            }
+            if io.input.len() < head.len {
+                break;
+            }
             let frame = io.input.split_to(head.len);
             match head.tag {
                 frontend::TERMINATE => return Ok(()),
                 frontend::QUERY => {
-                    let text = wire::query(&frame[HEADER_BYTES..]).map_err(|e| malformed(&e))?;
-                    match console.run(&String::from_utf8_lossy(text)).await {
+                    let text = wire::query(&frame[HEADER_BYTES..]).map_err(malformed)?;
+                    let outcome = match std::str::from_utf8(text) {
+                        Ok(text) => console.run(text).await,
+                        Err(_) => Err(not_utf8()),
+                    };
+                    match outcome {
                         Ok(view) => {
                             if let Some(columns) = &view.columns {
                                 io.output.row_description(columns);
@@ -109,18 +122,43 @@ pub(super) async fn console(
 }
 
 /// The next message's header, if its five bytes have arrived.
+///
+/// Errors: a type no client sends here, before its length is believed; a length that PostgreSQL would not
+/// take. Source: `SocketBackend` in `src/backend/tcop/postgres.c`.
 fn next(io: &Buffered) -> Result<Option<Header>, Failure> {
-    let head = wire::header(&io.input).map_err(|e| {
-        Failure::Fatal(PgError::client(SqlState::PROTOCOL_VIOLATION, e.to_string()))
-    })?;
-    Ok(head)
+    let head = wire::header(&io.input).map_err(|e| violation(e.to_string()))?;
+    let Some(head) = head else {
+        return Ok(None);
+    };
+    let length_max = match head.tag {
+        frontend::QUERY
+        | frontend::PARSE
+        | frontend::BIND
+        | frontend::FUNCTION_CALL
+        | frontend::COPY_DATA => LARGE_LENGTH_MAX,
+        frontend::CLOSE
+        | frontend::DESCRIBE
+        | frontend::EXECUTE
+        | frontend::FLUSH
+        | frontend::SYNC
+        | frontend::TERMINATE
+        | frontend::COPY_DONE
+        | frontend::COPY_FAIL => SMALL_LENGTH_MAX,
+        tag => return Err(violation(format!("invalid frontend message type {tag}"))),
+    };
+    if head.len - 1 > length_max {
+        return Err(violation("invalid message length".to_owned()));
+    }
+    Ok(Some(head))
 }
 
-pub(super) fn malformed(error: &wire::RequestError) -> Failure {
-    Failure::Fatal(PgError::client(
-        SqlState::PROTOCOL_VIOLATION,
-        error.to_string(),
-    ))
+fn violation(message: String) -> Failure {
+    Failure::Fatal(PgError::client(SqlState::PROTOCOL_VIOLATION, message))
+}
+
+/// The message has been read as a whole, so that the client can be told and go on, as PostgreSQL's.
+pub(super) fn malformed(error: wire::RequestError) -> PgError {
+    PgError::client(SqlState::PROTOCOL_VIOLATION, error.to_string())
 }
 
 fn shutting_down() -> PgError {
@@ -141,12 +179,12 @@ impl Client {
             }
             frontend::BIND => {}
             frontend::SYNC | frontend::FLUSH if head.len > HEADER_BYTES => {
-                return Err(Failure::Fatal(PgError::client(
-                    SqlState::PROTOCOL_VIOLATION,
-                    "invalid message format",
-                )));
+                return Err(violation("invalid message format".to_owned()));
             }
-            _ if head.len > MESSAGE_BYTES_MAX => return Err(Failure::Fatal(too_long(head))),
+            _ if head.len > self.session.message_bytes_max() => {
+                let limit = self.session.message_bytes_max();
+                return Err(Failure::Fatal(too_long(head, limit)));
+            }
             _ if !here => return Ok(false),
             _ => {}
         }
@@ -176,22 +214,17 @@ impl Client {
                 self.scratch = body;
                 outcome?;
             }
-            tag => {
-                return Err(Failure::Fatal(PgError::client(
-                    SqlState::PROTOCOL_VIOLATION,
-                    format!("invalid frontend message type {tag}"),
-                )));
-            }
+            tag => return Err(violation(format!("invalid frontend message type {tag}"))),
         }
         Ok(true)
     }
 
     async fn body(&mut self, tag: u8, body: &[u8]) -> Result<(), Failure> {
-        if tag == frontend::QUERY {
-            let text = wire::query(body).map_err(|e| malformed(&e))?;
-            return self.simple(text).await;
+        match tag {
+            frontend::QUERY => self.simple(body).await,
+            frontend::FUNCTION_CALL => self.call(body).await,
+            _ => self.extended(tag, body).await,
         }
-        self.extended(tag, body).await
     }
 
     /// Reads a message and forgets it, whatever its size.
@@ -211,11 +244,11 @@ impl Client {
     }
 }
 
-pub(super) fn too_long(head: Header) -> PgError {
+pub(super) fn too_long(head: Header, limit: usize) -> PgError {
     PgError::proxy(
         SqlState::PROGRAM_LIMIT_EXCEEDED,
         format!(
-            "a message of {} bytes is longer than the {MESSAGE_BYTES_MAX} allowed",
+            "a message of {} bytes is longer than the {limit} allowed",
             head.len
         ),
     )

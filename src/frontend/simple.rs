@@ -9,14 +9,18 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use super::Client;
+use super::service::malformed;
 use crate::error::{PgError, SqlState};
 use crate::executor::Forward;
 use crate::plan::{Control, ExplainFormat, NoParams, Plan, Route};
-use crate::session::{Failure, Purpose, Settings};
+use crate::session::{Failure, Purpose, Settings, aside};
 use crate::shardmap::ShardId;
 use crate::sql::{self, Piece};
 use crate::txn::Transaction;
-use crate::wire::{Replies, TransactionStatus};
+use crate::wire::{self, Replies, TransactionStatus};
+
+/// Statements planned before other clients have their turn.
+const TURN_STATEMENTS: usize = 64;
 
 /// How a statement uses its connection.
 #[derive(Clone, Copy, Debug)]
@@ -41,16 +45,21 @@ impl Manner {
 
 impl Client {
     /// Runs a Query message to its ReadyForQuery.
-    pub(super) async fn simple(&mut self, text: &[u8]) -> Result<(), Failure> {
+    pub(super) async fn simple(&mut self, body: &[u8]) -> Result<(), Failure> {
         if !self.close_pipeline().await? {
             return Ok(());
         }
         self.session.arrived();
         self.session.statements.forget_unnamed();
-        let outcome = match std::str::from_utf8(text) {
+        let outcome = match text(body) {
             Ok(text) => self.query(text).await,
-            Err(_) => Err(Failure::Statement(not_utf8())),
+            Err(error) => Err(Failure::Statement(error)),
         };
+        self.ready(outcome).await
+    }
+
+    /// Ends what is its own Sync: its error, if there was one, then ReadyForQuery.
+    pub(super) async fn ready(&mut self, outcome: Result<(), Failure>) -> Result<(), Failure> {
         match outcome {
             Ok(()) | Err(Failure::Told) => {}
             Err(Failure::Statement(error)) => self.refuse(&error).await?,
@@ -62,7 +71,7 @@ impl Client {
     }
 
     async fn query(&mut self, text: &str) -> Result<(), Failure> {
-        let pieces = match sql::split(text) {
+        let pieces = match aside(text.len(), || sql::split(text)) {
             Ok(pieces) => pieces,
             Err(error) => return Err(self.second_opinion(text, error).await),
         };
@@ -93,6 +102,9 @@ impl Client {
             pieces => {
                 let mut statements = Vec::with_capacity(pieces.len());
                 for piece in pieces {
+                    if statements.len() % TURN_STATEMENTS == TURN_STATEMENTS - 1 {
+                        tokio::task::yield_now().await;
+                    }
                     let statement = &text[piece.range.clone()];
                     let plan = match statements.is_empty() {
                         true => self.session.plan_first(statement, &[]).await?,
@@ -158,7 +170,7 @@ impl Client {
         if manner.unsettles {
             self.session.forget_settings();
         }
-        self.session.queue_query(text, Forward::ToClient, before);
+        self.session.queue_query(text, Forward::ToClient, before)?;
         self.session.run(&mut self.io).await
     }
 
@@ -300,6 +312,11 @@ pub(super) fn rows(lines: &[String]) -> Bytes {
         .iter()
         .for_each(|line| out.data_row(&[Some(line.clone())]));
     out.freeze()
+}
+
+fn text(body: &[u8]) -> Result<&str, PgError> {
+    let text = wire::query(body).map_err(malformed)?;
+    std::str::from_utf8(text).map_err(|_| not_utf8())
 }
 
 pub(super) fn not_utf8() -> PgError {

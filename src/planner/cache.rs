@@ -18,8 +18,9 @@ use crate::types::{KeyValue, Oid};
 const SEGMENTS: usize = 16;
 /// Longer texts are planned anew each time: one of them would push out many.
 const TEXT_BYTES_MAX: usize = 64 << 10;
-/// What an entry takes besides text and plan, roughly.
-const ENTRY_BYTES: usize = 256;
+/// What an entry takes besides what its key and plan point to, roughly: both of them, the list and the
+/// table, and what the allocator adds.
+const ENTRY_BYTES: usize = size_of::<Key>() + size_of::<Plan>() + 160;
 
 /// Everything a plan depends on. `schema` numbers the [`super::Schema`], as the map's version numbers the
 /// map: whoever replaces either gives it another number.
@@ -148,11 +149,8 @@ fn targets_size(targets: &Targets) -> usize {
         KeySource::Literal(KeyValue::Text(text)) => text.len(),
         _ => 0,
     };
-    target
-        .sources
-        .iter()
-        .map(|source| size_of::<KeySource>() + text(source))
-        .sum()
+    let texts: usize = target.sources.iter().map(text).sum();
+    target.sources.capacity() * size_of::<KeySource>() + texts
 }
 
 #[cfg(test)]
@@ -220,5 +218,32 @@ mod tests {
         assert!(cache.bytes() <= 64 << 10);
         assert!(cache.bytes() > 32 << 10);
         assert!(cache.plan("select * from matches", &context).is_err());
+    }
+
+    /// Plans that take much more than their text are counted for what they take.
+    #[test]
+    fn heavy_plans_make_room_too() {
+        let (map, schema, cache) = (map(), Schema::default(), PlanCache::new(1 << 20));
+        let context = context(&map, &schema);
+        for number in 0..200 {
+            let keys = vec!["5"; 1_000].join(",");
+            let text = format!("select {number} from matches where organization_id in ({keys})");
+            let plan = cache.plan(&text, &context).expect("plans").0;
+            let Plan::Route(Route { targets, .. }) = &*plan else {
+                panic!("not a route");
+            };
+            let taken = targets_size(targets);
+            let kept: usize = cache
+                .segments
+                .iter()
+                .map(|segment| segment.lock().expect("no panic").plans.len())
+                .sum();
+            assert!(
+                kept * (taken + text.len()) <= 1 << 20,
+                "{kept} of {taken} bytes"
+            );
+            assert!(cache.bytes() <= 1 << 20);
+        }
+        assert!(cache.bytes() > 128 << 10);
     }
 }

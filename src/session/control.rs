@@ -77,7 +77,7 @@ impl Session {
 
     /// Sends the client's text to the connection in use and relays the answer.
     async fn pass(&mut self, io: &mut Buffered, text: &str) -> Result<(), Failure> {
-        self.queue_query(text, Forward::ToClient, None);
+        self.queue_query(text, Forward::ToClient, None)?;
         self.run(io).await?;
         self.observe();
         if self.relay.error.is_some() {
@@ -319,7 +319,7 @@ impl Session {
             _ => {
                 self.pass(io, text).await?;
                 if let Some(restore) = restore {
-                    self.queue_query(&restore, Forward::Swallow, None);
+                    self.queue_query(&restore, Forward::Swallow, None)?;
                     self.run(io).await?;
                 }
             }

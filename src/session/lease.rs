@@ -12,7 +12,7 @@ use crate::session::{Activity, Prepared};
 use crate::shardmap::ShardId;
 use crate::txn::{Prelude, Transaction};
 use crate::types::Oid;
-use crate::wire::{self, Described, Replies};
+use crate::wire::{self, Described, Oversized, Replies};
 
 /// Settings on a connection are not known; the next lease starts from the server's defaults.
 const UNKNOWN: SettingsMark = SettingsMark(u64::MAX);
@@ -91,7 +91,7 @@ impl Session {
             return Ok(());
         };
         let text = prelude.text();
-        self.queue_query(&text, Forward::Swallow, None);
+        self.queue_query(&text, Forward::Swallow, None)?;
         self.run(io).await?;
         if let Some(server) = &mut self.server {
             server.peeking = true;
@@ -192,8 +192,8 @@ impl Session {
             return Ok(());
         };
         let (text, plain) = (prelude.text(), prelude.is_plain());
+        self.queue_query(&text, Forward::Swallow, None)?;
         self.txn = Transaction::Open;
-        self.queue_query(&text, Forward::Swallow, None);
         if !plain {
             self.run(io).await?;
         }
@@ -238,20 +238,40 @@ impl Session {
     }
 
     /// Queues a simple query for the connection in use.
-    pub fn queue_query(&mut self, text: &str, forward: Forward, before: Option<bytes::Bytes>) {
+    pub fn queue_query(
+        &mut self,
+        text: &str,
+        forward: Forward,
+        before: Option<bytes::Bytes>,
+    ) -> Result<(), PgError> {
         if let Some(server) = &mut self.server {
+            wire::put_query(&mut server.lease.output, text)?;
             server.lease.prepared.unnamed = None;
-            wire::put_query(&mut server.lease.output, text);
             self.relay.completed = 0;
             self.relay.push(Expect::Query { forward, before });
         }
+        Ok(())
+    }
+
+    /// Queues a FunctionCall with the body the client gave it.
+    pub fn queue_call(&mut self, body: &[u8]) -> Result<(), PgError> {
+        if let Some(server) = &mut self.server {
+            wire::put_function_call(&mut server.lease.output, body)?;
+            self.relay.push(Expect::Call);
+        }
+        Ok(())
     }
 
     /// Queues what makes the statement known to the connection in use, unless it is.
     /// `client`: the client's own name for it, where the Parse is the client's and not ours.
-    pub fn queue_parse(&mut self, prepared: &Prepared, unnamed: bool, client: Option<&[u8]>) {
+    pub fn queue_parse(
+        &mut self,
+        prepared: &Prepared,
+        unnamed: bool,
+        client: Option<&[u8]>,
+    ) -> Result<(), PgError> {
         let Some(server) = &mut self.server else {
-            return;
+            return Ok(());
         };
         let global = &prepared.global;
         let lease = &mut server.lease;
@@ -265,7 +285,7 @@ impl Session {
             if let Some(name) = client {
                 self.relay.push(Expect::Known(name.into()));
             }
-            return;
+            return Ok(());
         }
         let name: &[u8] = if unnamed { b"" } else { &global.name };
         if unnamed {
@@ -275,27 +295,39 @@ impl Session {
                 &mut lease.output,
                 wire::frontend::CLOSE,
                 Described::Statement(&super::statement::server_name(evicted)),
-            );
+            )?;
             self.relay.push(Expect::Evict(evicted));
         }
         let types: Vec<u32> = global.param_types.iter().map(|oid| oid.0).collect();
-        wire::put_parse(&mut lease.output, name, global.text.as_bytes(), &types);
+        let text = global.text.as_bytes();
+        if let Err(oversized) = wire::put_parse(&mut lease.output, name, text, &types) {
+            lease.prepared.unnamed = None;
+            lease.prepared.remove(global.id);
+            return Err(oversized.into());
+        }
         self.relay.push(Expect::Parse {
             forward: client.map_or(Forward::Swallow, |_| Forward::ToClient),
             id: global.id,
             name: client.map(Into::into),
         });
+        Ok(())
     }
 
     /// Queues a message of the extended protocol, made by `put`, and the answer it will bring.
     /// `effects`: it may run a statement.
-    pub fn queue(&mut self, expect: Expect, effects: bool, put: impl FnOnce(&mut BytesMut)) {
+    pub fn queue(
+        &mut self,
+        expect: Expect,
+        effects: bool,
+        put: impl FnOnce(&mut BytesMut) -> Result<(), Oversized>,
+    ) -> Result<(), PgError> {
         if let Some(server) = &mut self.server {
+            put(&mut server.lease.output)?;
             server.pipelined = true;
             server.effects |= effects;
-            put(&mut server.lease.output);
             self.relay.push(expect);
         }
+        Ok(())
     }
 
     /// Queues bytes that bring no answer.
@@ -412,8 +444,8 @@ impl Session {
             name: None,
         };
         self.queue(expect, false, |out| {
-            wire::put_parse(out, b"", text.as_bytes(), &types);
-        });
+            wire::put_parse(out, b"", text.as_bytes(), &types)
+        })?;
         if self.has_effects() {
             self.flush(io).await
         } else {
@@ -422,11 +454,12 @@ impl Session {
     }
 
     /// Makes the server's transaction fail, the implicit one of a pipeline too.
-    pub(super) fn poison(&mut self) {
+    pub(super) fn poison(&mut self) -> Result<(), PgError> {
         self.queue(Expect::Poison, false, |out| {
             wire::put_execute(out, NO_PORTAL, 0)
-        });
+        })?;
         self.queue_sync();
+        Ok(())
     }
 
     /// Takes over the server's word on the transaction, and the parameters it reported.

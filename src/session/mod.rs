@@ -41,7 +41,7 @@ use crate::sql;
 use crate::topology::{Claim, LiveDatabase, Snapshot, Topology};
 use crate::txn::Transaction;
 use crate::types::Oid;
-use crate::wire::TransactionStatus;
+use crate::wire::{Replies, TransactionStatus};
 use lease::Bound;
 use tally::Tally;
 
@@ -102,6 +102,24 @@ pub struct Session {
     kept: Vec<Bound>,
     /// Parameters as the client was last told.
     reported: Parameters,
+}
+
+/// Longer texts are lexed and planned where that keeps no other client waiting.
+const ASIDE_BYTES: usize = 64 << 10;
+
+/// Does what may take long for a text of so many bytes: other clients of this worker are served by
+/// another one meanwhile.
+pub fn aside<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    let can_hand_over = || {
+        Handle::try_current()
+            .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)
+    };
+    if bytes > ASIDE_BYTES && can_hand_over() {
+        tokio::task::block_in_place(work)
+    } else {
+        work()
+    }
 }
 
 impl Session {
@@ -165,11 +183,16 @@ impl Session {
         self.map().is_unsharded()
     }
 
-    fn default_shard(&self) -> ShardId {
+    /// What a message that is held as a whole may have, in bytes.
+    pub fn message_bytes_max(&self) -> usize {
+        self.snapshot.config.limits.message_bytes
+    }
+
+    pub fn default_shard(&self) -> ShardId {
         self.map().default_shard
     }
 
-    fn session_pooled(&self) -> bool {
+    pub fn session_pooled(&self) -> bool {
         self.database.config.pool.mode == PoolMode::Session
     }
 
@@ -235,7 +258,7 @@ impl Session {
             param_types,
             transaction_pooling: !self.session_pooled(),
         };
-        let (plan, hit) = self.database.plans.plan(text, &context)?;
+        let (plan, hit) = aside(text.len(), || self.database.plans.plan(text, &context))?;
         match hit {
             true => self.metrics.plan_cache_hits.inc(),
             false => self.metrics.plan_cache_misses.inc(),
@@ -397,6 +420,14 @@ impl Session {
         }
     }
 
+    /// As `heard`, for what cannot end a transaction.
+    pub fn heard_nothing_else(&self) -> Result<(), PgError> {
+        match self.txn.status() {
+            TransactionStatus::Failed => Err(in_failed_transaction()),
+            _ => Ok(()),
+        }
+    }
+
     /// Relays answers until the server owes nothing; copies data in where it waits for some.
     pub async fn run(&mut self, io: &mut Buffered) -> Result<(), Failure> {
         let Some(server) = &mut self.server else {
@@ -431,6 +462,14 @@ impl Session {
                 Err(Failure::Gone(io::Error::other(error)))
             }
             Err(RelayError::Client(error)) => Err(Failure::Gone(error)),
+            Err(RelayError::Misplaced(error)) => {
+                // As PostgreSQL, which has read the message's type and not its body.
+                io.output.error(&error);
+                let lost = "terminating connection because protocol synchronization was lost";
+                Err(Failure::Fatal(
+                    PgError::client(SqlState::PROTOCOL_VIOLATION, lost).fatal(),
+                ))
+            }
         }
     }
 
@@ -447,7 +486,7 @@ impl Session {
     /// Errors: `Told` where one of those was an error, which then is the client's.
     pub async fn fail(&mut self, io: &mut Buffered) -> Result<(), Failure> {
         if self.txn == Transaction::Open || self.has_effects() {
-            self.poison();
+            self.poison()?;
             self.run(io).await?;
             let earlier = self.take_error().is_some();
             self.observe();

@@ -45,7 +45,8 @@ impl Activity {
 /// One client, as others see it.
 pub struct Entry {
     pub process_id: u32,
-    secret: [u8; 4],
+    /// Four bytes, or 32 for a client that speaks protocol 3.2.
+    secret: Box<[u8]>,
     pub user: String,
     pub database: String,
     pub client: String,
@@ -71,8 +72,8 @@ struct Running {
 }
 
 impl Entry {
-    pub fn secret(&self) -> [u8; 4] {
-        self.secret
+    pub fn secret(&self) -> &[u8] {
+        &self.secret
     }
 
     pub fn activity(&self) -> Activity {
@@ -170,7 +171,7 @@ impl Registry {
         database: &str,
         (client, tls): (String, &'static str),
         application: String,
-        secret: [u8; 4],
+        secret: Box<[u8]>,
     ) -> Registered {
         let mut entries = self.entries();
         let process_id = loop {
@@ -237,7 +238,22 @@ impl Registry {
     }
 }
 
-/// Compares without telling by time where two keys differ.
-fn same(a: &[u8; 4], b: &[u8]) -> bool {
+/// Compares without telling by time where two keys differ; a key of another length is another key.
+fn same(a: &[u8], b: &[u8]) -> bool {
     b.len() == a.len() && a.iter().zip(b).fold(0, |acc, (x, y)| acc | (x ^ y)) == 0
+}
+
+#[cfg(test)]
+mod key_tests {
+    use super::same;
+
+    #[test]
+    fn keys_match_as_a_whole() {
+        assert!(same(&[1; 4], &[1; 4]) && same(&[1; 32], &[1; 32]));
+        assert!(!same(&[1; 4], &[1, 1, 1, 2]));
+        for other in [&[][..], &[1; 3], &[1; 5], &[1; 32], &[1; 256]] {
+            assert!(!same(&[1; 4], other));
+        }
+        assert!(!same(&[1; 32], &[1; 4]));
+    }
 }

@@ -19,6 +19,9 @@ const STATEMENT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Texts remembered beyond those in use, before the unused are swept out.
 const SWEEP_AT_LEAST: usize = 1_024;
 
+/// The same in bytes: an unused text takes its room until then.
+const SWEEP_BYTES: usize = 16 * 1024 * 1024;
+
 /// A statement's text with all that its meaning on a server depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Identity {
@@ -59,7 +62,26 @@ pub struct Prepared {
 #[derive(Debug, Default)]
 pub struct Globals {
     next: AtomicU64,
-    by_identity: Mutex<HashMap<Identity, Weak<Global>>>,
+    texts: Mutex<Texts>,
+}
+
+#[derive(Debug, Default)]
+struct Texts {
+    by_identity: HashMap<Identity, Weak<Global>>,
+    /// Taken in since the last sweep.
+    bytes: usize,
+}
+
+impl Texts {
+    /// Forgets texts nobody holds, once there are many or they take much room.
+    fn sweep(&mut self) {
+        let map = &mut self.by_identity;
+        let full = map.len() >= SWEEP_AT_LEAST && map.len() == map.capacity();
+        if full || self.bytes >= SWEEP_BYTES {
+            map.retain(|_, global| global.strong_count() > 0);
+            self.bytes = 0;
+        }
+    }
 }
 
 impl Globals {
@@ -69,16 +91,12 @@ impl Globals {
             param_types: param_types.to_vec(),
             settings,
         };
-        let mut map = self
-            .by_identity
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(global) = map.get(&identity).and_then(Weak::upgrade) {
+        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(global) = texts.by_identity.get(&identity).and_then(Weak::upgrade) {
             return global;
         }
-        if map.len() >= SWEEP_AT_LEAST && map.len() == map.capacity() {
-            map.retain(|_, global| global.strong_count() > 0);
-        }
+        texts.sweep();
+        texts.bytes += text.len();
         let id = StatementId(self.next.fetch_add(1, Ordering::Relaxed) + 1);
         let global = Arc::new(Global {
             id,
@@ -86,7 +104,7 @@ impl Globals {
             text: identity.text.clone(),
             param_types: param_types.to_vec(),
         });
-        map.insert(identity, Arc::downgrade(&global));
+        texts.by_identity.insert(identity, Arc::downgrade(&global));
         global
     }
 }
@@ -200,4 +218,25 @@ fn missing(name: &[u8]) -> PgError {
 /// What a statement is called on server connections.
 pub(super) fn server_name(id: StatementId) -> Vec<u8> {
     format!("trunkline_{}", id.0).into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_nobody_holds_are_forgotten() {
+        let globals = Globals::default();
+        let held = globals.intern("select 1", &[], SettingsMark(0));
+        for number in 0..100 {
+            let text = format!("select {number} -- {}", "x".repeat(1 << 20));
+            drop(globals.intern(&text, &[], SettingsMark(0)));
+            let texts = globals.texts.lock().expect("no panic");
+            assert!(texts.by_identity.len() <= 2 + SWEEP_BYTES / (1 << 20));
+        }
+        assert!(Arc::ptr_eq(
+            &held,
+            &globals.intern("select 1", &[], SettingsMark(0))
+        ));
+    }
 }

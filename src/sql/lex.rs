@@ -13,6 +13,10 @@ use crate::error::{PgError, SqlState};
 /// PostgreSQL cuts longer identifiers (`NAMEDATALEN` - 1).
 pub const IDENTIFIER_BYTES_MAX: usize = 63;
 
+/// A statement of more tokens is not looked at any further: each takes some 50 bytes here, and several
+/// times that in the parser.
+pub const TOKENS_MAX: usize = 500_000;
+
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -64,9 +68,19 @@ impl Token<'_> {
 
 /// All tokens of a text.
 ///
-/// Errors: 42601 where a quote or comment does not end.
+/// Errors: 42601 where a quote or comment does not end; 54001 beyond [`TOKENS_MAX`].
 pub fn tokens(text: &str) -> Result<Vec<Token<'_>>, PgError> {
-    Lexer::new(text).collect()
+    let tokens: Vec<_> = Lexer::new(text)
+        .take(TOKENS_MAX + 1)
+        .collect::<Result<_, _>>()?;
+    if tokens.len() > TOKENS_MAX {
+        return Err(PgError::client(
+            SqlState::STATEMENT_TOO_COMPLEX,
+            format!("statement has more than {TOKENS_MAX} tokens"),
+        )
+        .with_hint("split the statement, or use COPY"));
+    }
+    Ok(tokens)
 }
 
 /// Yields tokens; comments and blanks are left out. Ends after the first error.
@@ -74,6 +88,8 @@ pub struct Lexer<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
+    /// Up to here there is only `+` and `-`, each an operator of its own.
+    signs_until: usize,
 }
 
 impl<'a> Iterator for Lexer<'a> {
@@ -101,6 +117,7 @@ impl<'a> Lexer<'a> {
             text,
             bytes: text.as_bytes(),
             at: 0,
+            signs_until: 0,
         }
     }
 
@@ -399,7 +416,12 @@ impl<'a> Lexer<'a> {
 
     /// The longest operator, before a comment; a trailing `+` or `-` is another token unless the operator
     /// has a character that SQL's own operators lack.
-    fn operator_length(&self) -> usize {
+    ///
+    /// A run of operator characters is walked once, however many operators it turns out to be.
+    fn operator_length(&mut self) -> usize {
+        if self.at < self.signs_until {
+            return 1;
+        }
         let rest = &self.bytes[self.at..];
         let mut length = rest.iter().take_while(|b| is_operator(**b)).count();
         for at in 1..length {
@@ -408,10 +430,13 @@ impl<'a> Lexer<'a> {
                 break;
             }
         }
-        let special = |run: &[u8]| run.iter().any(|b| b"~!@#^&|`?%".contains(b));
-        while length > 1 && matches!(rest[length - 1], b'+' | b'-') && !special(&rest[..length - 1])
-        {
-            length -= 1;
+        let run = length;
+        let special = |byte: &u8| b"~!@#^&|`?%".contains(byte);
+        if !rest[..run].iter().any(special) {
+            while length > 1 && matches!(rest[length - 1], b'+' | b'-') {
+                length -= 1;
+            }
+            self.signs_until = self.at + run;
         }
         length
     }
@@ -524,6 +549,25 @@ mod tests {
         );
         assert_eq!(lex("$12"), [(Kind::Param, "12".into())]);
         assert_eq!(values("5e"), ["5", "e"]);
+    }
+
+    #[test]
+    fn runs_of_signs_are_walked_once() {
+        assert_eq!(values("+-+"), ["+", "-", "+"]);
+        assert_eq!(values("*+-+1"), ["*", "+", "-", "+", "1"]);
+        assert_eq!(values("+*+"), ["+*", "+"]);
+        assert_eq!(values("@+-+"), ["@+-+"]);
+        let started = std::time::Instant::now();
+        assert_eq!(values(&"+".repeat(400_000)).len(), 400_000);
+        assert_eq!(values(&"+*".repeat(200_000)).len(), 1);
+        assert!(started.elapsed().as_secs() < 20);
+    }
+
+    #[test]
+    fn tokens_are_bounded() {
+        assert!(tokens(&"(".repeat(TOKENS_MAX)).is_ok());
+        let error = tokens(&"(".repeat(TOKENS_MAX + 1)).expect_err("too many");
+        assert_eq!(error.code, SqlState::STATEMENT_TOO_COMPLEX);
     }
 
     #[test]

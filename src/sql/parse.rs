@@ -17,8 +17,6 @@ use crate::error::{PgError, SqlState};
 
 /// Longer statements are not analysed.
 pub const ANALYSED_BYTES_MAX: usize = 16 << 20;
-/// Statements of more tokens are not analysed.
-pub const TOKENS_MAX: usize = 2_000_000;
 /// Parentheses, brackets, CASE and prefix operators nested deeper than this are not analysed.
 pub const NESTING_MAX: usize = 120;
 /// Chains (`a OR b OR …`, `1::int::int…`) longer than this are not analysed: each link is one level of the tree.
@@ -104,7 +102,7 @@ fn parse(tokens: &[Token<'_>], text: &str) -> Result<Statement, Unread> {
     let kept = tokens
         .iter()
         .enumerate()
-        .filter(|(place, _)| !weaker.contains(place));
+        .filter(|(place, _)| weaker.binary_search(place).is_err());
     let tokens: Vec<_> = kept.map(|(_, token)| convert_token(token, text)).collect();
     // The parser spends several levels on one level of parentheses.
     let mut parser = Parser::new(&dialect)
@@ -125,7 +123,7 @@ fn parse(tokens: &[Token<'_>], text: &str) -> Result<Statement, Unread> {
 }
 
 /// The words that make `FOR NO KEY UPDATE` and `FOR KEY SHARE` weaker, which the grammar does not know: for
-/// analysis they are the stronger locks.
+/// analysis they are the stronger locks. In rising order.
 fn weaker_locks(tokens: &[Token<'_>]) -> Vec<usize> {
     let word =
         |place: usize, word: &str| tokens.get(place).is_some_and(|token| token.is_word(word));
@@ -146,10 +144,10 @@ fn weaker_locks(tokens: &[Token<'_>]) -> Vec<usize> {
 
 /// Estimates how deep the tree can become, from above.
 fn bounds(tokens: &[Token<'_>], text: &str) -> Result<usize, PgError> {
-    if text.len() > ANALYSED_BYTES_MAX || tokens.len() > TOKENS_MAX {
+    if text.len() > ANALYSED_BYTES_MAX {
         return Err(PgError::client(
-            SqlState::PROGRAM_LIMIT_EXCEEDED,
-            format!("statement is longer than Trunkline analyses ({ANALYSED_BYTES_MAX} bytes or {TOKENS_MAX} tokens)"),
+            SqlState::STATEMENT_TOO_COMPLEX,
+            format!("statement is longer than the {ANALYSED_BYTES_MAX} bytes Trunkline analyses"),
         )
         .with_hint("split the statement, or use COPY"));
     }

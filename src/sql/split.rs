@@ -5,6 +5,9 @@ use std::ops::Range;
 use super::lex::{Lexer, Token};
 use crate::error::{PgError, SqlState};
 
+/// Statements in one query string; each is planned before the first is run.
+pub const STATEMENTS_MAX: usize = 20_000;
+
 /// One statement of a query string: its byte range without the semicolon; comments and blanks at
 /// the ends left out. Empty statements are left out, as PostgreSQL does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub fn only_statement(text: &str) -> Result<&str, PgError> {
 ///
 /// A semicolon within parentheses (`CREATE RULE … DO (a; b)`) or within the `BEGIN ATOMIC … END` body of
 /// a function ends nothing; `psql` counts in the same way.
+///
+/// Errors: 42601 where a quote or comment does not end; 54001 beyond [`STATEMENTS_MAX`].
 pub fn split(text: &str) -> Result<Vec<Piece>, PgError> {
     let mut pieces = Vec::new();
     let mut open: Option<Open> = None;
@@ -44,6 +49,9 @@ pub fn split(text: &str) -> Result<Vec<Piece>, PgError> {
             open.get_or_insert_with(|| Open::new(token.start))
                 .push(&token);
         } else if let Some(done) = open.take() {
+            if pieces.len() == STATEMENTS_MAX {
+                return Err(too_many());
+            }
             pieces.push(Piece {
                 range: done.start..done.end,
             });
@@ -53,6 +61,14 @@ pub fn split(text: &str) -> Result<Vec<Piece>, PgError> {
         range: open.start..open.end,
     }));
     Ok(pieces)
+}
+
+fn too_many() -> PgError {
+    PgError::client(
+        SqlState::STATEMENT_TOO_COMPLEX,
+        format!("a query string has more than {STATEMENTS_MAX} statements"),
+    )
+    .with_hint("send them in several strings")
 }
 
 /// The statement being read.
@@ -144,6 +160,14 @@ mod tests {
             pieces("select 1); delete from t"),
             ["select 1)", "delete from t"]
         );
+    }
+
+    #[test]
+    fn statements_are_bounded_and_empty_ones_cost_nothing() {
+        assert_eq!(pieces(&";".repeat(1_000_000)), [""; 0]);
+        assert_eq!(pieces(&"a;".repeat(STATEMENTS_MAX)).len(), STATEMENTS_MAX);
+        let error = split(&"a;".repeat(STATEMENTS_MAX + 2)).expect_err("too many");
+        assert_eq!(error.code, SqlState::STATEMENT_TOO_COMPLEX);
     }
 
     #[test]

@@ -13,7 +13,9 @@ mod startup;
 pub use frame::{HEADER_BYTES, Header, backend, frontend, header};
 pub use reply::{Column, Replies, TransactionStatus};
 pub use request::{Bind, Described, RequestError, bind, close, describe, execute, parse, query};
+pub use request::{LARGE_LENGTH_MAX, Oversized, SMALL_LENGTH_MAX, function_call};
 pub use request::{
-    put_bind_head, put_close, put_execute, put_flush, put_parse, put_query, put_sync,
+    put_bind_head, put_close, put_execute, put_flush, put_function_call, put_parse, put_query,
+    put_sync,
 };
 pub use startup::{CancelRequest, Startup, StartupPacket, startup_packet};

@@ -76,16 +76,18 @@ pub trait Replies {
         self.put_message(&Authentication::SASLFinal(Bytes::from(data)));
     }
 
-    fn negotiate_protocol_version(&mut self, options: Vec<String>) {
-        self.put_message(&NegotiateProtocolVersion::new(196_608, options));
+    /// `version` as in a startup packet.
+    fn negotiate_protocol_version(&mut self, version: u32, options: Vec<String>) {
+        self.put_message(&NegotiateProtocolVersion::new(version as i32, options));
     }
 
     fn parameter_status(&mut self, name: &str, value: &str) {
         self.put_message(&ParameterStatus::new(name.to_owned(), value.to_owned()));
     }
 
-    fn backend_key_data(&mut self, process_id: u32, secret: [u8; 4]) {
-        let secret = SecretKey::I32(i32::from_be_bytes(secret));
+    /// `secret` has 4 to 256 bytes.
+    fn backend_key_data(&mut self, process_id: u32, secret: &[u8]) {
+        let secret = SecretKey::Bytes(Bytes::copy_from_slice(secret));
         self.put_message(&BackendKeyData::new(process_id as i32, secret));
     }
 
@@ -145,12 +147,14 @@ pub trait Replies {
         self.put_message(&RowDescription::new(fields));
     }
 
+    /// Values are cut where they are longer than anything the proxy has to say.
     fn data_row(&mut self, values: &[Option<String>]) {
         let mut data = BytesMut::new();
         for value in values {
             match value {
                 None => data.put_i32(-1),
                 Some(text) => {
+                    let text = cut(text);
                     data.put_i32(text.len() as i32);
                     data.put_slice(text.as_bytes());
                 }
@@ -197,6 +201,12 @@ fn fields(error: &PgError) -> Vec<(u8, String)> {
     fields
 }
 
+/// The start of a text, short enough that no row of the few columns there are can be too long.
+fn cut(text: &str) -> &str {
+    const VALUE_BYTES_MAX: usize = 1 << 20;
+    &text[..text.floor_char_boundary(VALUE_BYTES_MAX)]
+}
+
 /// A NUL would end the field early; a field is bounded so that a client's own text, quoted in a
 /// message, cannot blow up the answer.
 fn clean(text: &str) -> String {
@@ -223,6 +233,36 @@ mod tests {
         assert_eq!(
             &out[..],
             b"E\0\0\0\x2bSERROR\0VERROR\0C42601\0Mnear \"ab\"\0Hh\0P3\0\0".as_slice()
+        );
+    }
+
+    #[test]
+    fn keys_and_versions() {
+        let mut out = BytesMut::new();
+        out.backend_key_data(7, b"abcd");
+        out.backend_key_data(7, &[b'k'; 32]);
+        out.negotiate_protocol_version(196_610, vec!["_pq_.x".to_owned()]);
+        let expected = [
+            &b"K\0\0\0\x0c\0\0\0\x07abcd"[..],
+            b"K\0\0\0\x28\0\0\0\x07",
+            &[b'k'; 32],
+            b"v\0\0\0\x13\0\x03\0\x02\0\0\0\x01_pq_.x\0",
+        ];
+        assert_eq!(&out[..], expected.concat());
+    }
+
+    #[test]
+    fn long_values_are_cut_at_a_character() {
+        let mut out = BytesMut::new();
+        out.data_row(&[
+            Some("é".repeat(1 << 20)),
+            Some("a".to_owned() + &"é".repeat(1 << 20)),
+        ]);
+        let lengths = |at: usize| u32::from_be_bytes(out[at..at + 4].try_into().expect("four"));
+        assert_eq!(lengths(1) as usize + 1, out.len());
+        assert_eq!(
+            (lengths(7), lengths(11 + (1 << 20))),
+            (1 << 20, (1 << 20) - 1)
         );
     }
 

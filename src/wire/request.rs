@@ -3,47 +3,106 @@
 
 use bytes::{BufMut, BytesMut};
 
-/// A message's body is not what its type promises.
+use crate::error::{PgError, SqlState};
+
+/// A message's body is not what its type promises. In PostgreSQL's words.
+/// Source: `src/backend/libpq/pqformat.c`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("invalid message format: {0}")]
-pub struct RequestError(pub &'static str);
+pub enum RequestError {
+    #[error("insufficient data left in message")]
+    CutShort,
+    #[error("invalid string in message")]
+    Unended,
+    #[error("invalid message format")]
+    BytesLeft,
+    #[error("bind message has {formats} parameter formats but {parameters} parameters")]
+    Formats { formats: usize, parameters: u16 },
+    #[error("function call message contains {formats} argument formats but {arguments} arguments")]
+    CallFormats { formats: u16, arguments: u16 },
+    /// Describe or Close of neither a statement nor a portal.
+    #[error("invalid message subtype {0}")]
+    Subtype(u8),
+}
+
+/// Longer than PostgreSQL takes any message to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a message of {0} bytes is longer than PostgreSQL takes")]
+pub struct Oversized(pub usize);
+
+impl From<Oversized> for PgError {
+    fn from(error: Oversized) -> Self {
+        Self::client(SqlState::PROGRAM_LIMIT_EXCEEDED, error.to_string())
+    }
+}
+
+/// What a message's length field may say.
+/// Source: `PQ_LARGE_MESSAGE_LIMIT` in `src/include/libpq/libpq.h`, `MaxAllocSize` less one.
+pub const LARGE_LENGTH_MAX: usize = 0x3fff_ffff - 1;
+
+/// The same for messages that carry a name or nothing: Close, Describe, Execute, Flush, Sync,
+/// Terminate, CopyDone, CopyFail.
+/// Source: `PQ_SMALL_MESSAGE_LIMIT` in `src/include/libpq/libpq.h`
+pub const SMALL_LENGTH_MAX: usize = 10_000;
 
 /// A cursor that never leaves the body.
 struct Body<'a>(&'a [u8]);
 
 impl<'a> Body<'a> {
-    fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (head, tail) = self.0.split_at_checked(count)?;
+    fn bytes(&mut self, count: usize) -> Result<&'a [u8], RequestError> {
+        let (head, tail) = self
+            .0
+            .split_at_checked(count)
+            .ok_or(RequestError::CutShort)?;
         self.0 = tail;
-        Some(head)
+        Ok(head)
     }
 
-    fn u8(&mut self) -> Option<u8> {
-        self.bytes(1).map(|b| b[0])
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], RequestError> {
+        let (head, tail) = self
+            .0
+            .split_first_chunk::<N>()
+            .ok_or(RequestError::CutShort)?;
+        self.0 = tail;
+        Ok(*head)
     }
 
-    fn i16(&mut self) -> Option<i16> {
-        self.bytes(2).map(|b| i16::from_be_bytes([b[0], b[1]]))
+    /// Counts are unsigned, as PostgreSQL reads them.
+    fn u16(&mut self) -> Result<u16, RequestError> {
+        self.array().map(u16::from_be_bytes)
     }
 
-    fn i32(&mut self) -> Option<i32> {
-        self.bytes(4)
-            .map(|b| i32::from_be_bytes([b[0], b[1], b[2], b[3]]))
+    fn i32(&mut self) -> Result<i32, RequestError> {
+        self.array().map(i32::from_be_bytes)
     }
 
     /// A string ended by NUL, the NUL left out.
-    fn cstr(&mut self) -> Option<&'a [u8]> {
-        let end = self.0.iter().position(|b| *b == 0)?;
+    fn cstr(&mut self) -> Result<&'a [u8], RequestError> {
+        let end = self
+            .0
+            .iter()
+            .position(|b| *b == 0)
+            .ok_or(RequestError::Unended)?;
         let text = &self.0[..end];
         self.0 = &self.0[end + 1..];
-        Some(text)
+        Ok(text)
+    }
+
+    /// A length and as many bytes; `None` for NULL (length -1).
+    fn value(&mut self) -> Result<Option<&'a [u8]>, RequestError> {
+        match self.i32()? {
+            -1 => Ok(None),
+            length => {
+                let length = usize::try_from(length).map_err(|_| RequestError::CutShort)?;
+                self.bytes(length).map(Some)
+            }
+        }
     }
 
     fn end(&self) -> Result<(), RequestError> {
         if self.0.is_empty() {
             Ok(())
         } else {
-            Err(RequestError("bytes after the last field"))
+            Err(RequestError::BytesLeft)
         }
     }
 }
@@ -51,9 +110,7 @@ impl<'a> Body<'a> {
 /// Query: the text without its NUL.
 pub fn query(body: &[u8]) -> Result<&[u8], RequestError> {
     let mut body = Body(body);
-    let text = body
-        .cstr()
-        .ok_or(RequestError("query is not ended by NUL"))?;
+    let text = body.cstr()?;
     body.end()?;
     Ok(text)
 }
@@ -64,24 +121,14 @@ pub type Parse<'a> = (&'a [u8], &'a [u8], Vec<u32>);
 /// Parse.
 pub fn parse(body: &[u8]) -> Result<Parse<'_>, RequestError> {
     let mut body = Body(body);
-    let name = body
-        .cstr()
-        .ok_or(RequestError("statement name is not ended by NUL"))?;
-    let text = body
-        .cstr()
-        .ok_or(RequestError("query is not ended by NUL"))?;
-    let count = body
-        .i16()
-        .ok_or(RequestError("parameter type count is missing"))?;
-    let count = u16::from_ne_bytes(count.to_ne_bytes());
-    let mut types = Vec::with_capacity(usize::from(count).min(body.0.len() / 4));
-    for _ in 0..count {
-        let oid = body
-            .i32()
-            .ok_or(RequestError("parameter types are cut short"))?;
-        types.push(u32::from_ne_bytes(oid.to_ne_bytes()));
-    }
+    let name = body.cstr()?;
+    let text = body.cstr()?;
+    let count = usize::from(body.u16()?);
+    // All of them are there before room for them is made.
+    let types = body.bytes(count * 4)?;
     body.end()?;
+    let (types, _) = types.as_chunks::<4>();
+    let types = types.iter().map(|oid| u32::from_be_bytes(*oid)).collect();
     Ok((name, text, types))
 }
 
@@ -101,21 +148,21 @@ pub struct Bind<'a> {
 /// Of a complete message every length is checked; of an incomplete one only what has arrived.
 pub fn bind(body: &[u8], complete: bool) -> Result<Option<Bind<'_>>, RequestError> {
     match bind_head(body) {
-        Some(bind) if complete => bind.check().map(|()| Some(bind)),
-        Some(bind) => Ok(Some(bind)),
-        None if complete => Err(RequestError("bind message is cut short")),
-        None => Ok(None),
+        Ok(bind) if complete => bind.check().map(|()| Some(bind)),
+        Ok(bind) => Ok(Some(bind)),
+        Err(error) if complete => Err(error),
+        Err(_) => Ok(None),
     }
 }
 
-fn bind_head(body: &[u8]) -> Option<Bind<'_>> {
+fn bind_head(body: &[u8]) -> Result<Bind<'_>, RequestError> {
     let mut body = Body(body);
     let portal = body.cstr()?;
     let statement = body.cstr()?;
-    let format_count = body.i16()? as u16;
+    let format_count = body.u16()?;
     let formats = body.bytes(usize::from(format_count) * 2)?;
-    let count = body.i16()? as u16;
-    Some(Bind {
+    let count = body.u16()?;
+    Ok(Bind {
         portal,
         statement,
         formats,
@@ -128,19 +175,17 @@ impl<'a> Bind<'a> {
     fn check(&self) -> Result<(), RequestError> {
         let formats = self.formats.len() / 2;
         if formats > 1 && formats != usize::from(self.count) {
-            return Err(RequestError(
-                "parameter format codes do not match the parameters",
-            ));
+            return Err(RequestError::Formats {
+                formats,
+                parameters: self.count,
+            });
         }
         let mut body = Body(self.values);
         for _ in 0..self.count {
-            next_value(&mut body).ok_or(RequestError("a parameter leaves the message"))?;
+            body.value()?;
         }
-        let results = body
-            .i16()
-            .ok_or(RequestError("result formats are missing"))? as u16;
-        body.bytes(usize::from(results) * 2)
-            .ok_or(RequestError("result formats are cut short"))?;
+        let results = body.u16()?;
+        body.bytes(usize::from(results) * 2)?;
         body.end()
     }
 
@@ -152,15 +197,18 @@ impl<'a> Bind<'a> {
         }
         let mut body = Body(self.values);
         for _ in 0..index {
-            next_value(&mut body)?;
+            body.value().ok()?;
         }
-        let value = next_value(&mut body)?;
-        let format = match self.formats.len() / 2 {
+        let value = body.value().ok()?;
+        Some((self.format(index), value))
+    }
+
+    fn format(&self, index: u16) -> i16 {
+        match self.formats.len() / 2 {
             0 => 0,
             1 => code(self.formats, 0),
             _ => code(self.formats, usize::from(index)),
-        };
-        Some((format, value))
+        }
     }
 
     pub fn params(&self) -> u16 {
@@ -174,15 +222,6 @@ fn code(formats: &[u8], index: usize) -> i16 {
         .map_or(0, |b| i16::from_be_bytes([b[0], b[1]]))
 }
 
-/// The next parameter; `None` where it has not all arrived, `Some(None)` for NULL (length -1).
-#[allow(clippy::option_option)]
-fn next_value<'a>(body: &mut Body<'a>) -> Option<Option<&'a [u8]>> {
-    match body.i32()? {
-        -1 => Some(None),
-        length => body.bytes(usize::try_from(length).ok()?).map(Some),
-    }
-}
-
 /// What Describe and Close name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Described<'a> {
@@ -192,15 +231,13 @@ pub enum Described<'a> {
 
 pub fn describe(body: &[u8]) -> Result<Described<'_>, RequestError> {
     let mut body = Body(body);
-    let kind = body.u8().ok_or(RequestError("the kind is missing"))?;
-    let name = body
-        .cstr()
-        .ok_or(RequestError("the name is not ended by NUL"))?;
+    let [kind] = body.array()?;
+    let name = body.cstr()?;
     body.end()?;
     match kind {
         b'S' => Ok(Described::Statement(name)),
         b'P' => Ok(Described::Portal(name)),
-        _ => Err(RequestError("the kind is neither statement nor portal")),
+        _ => Err(RequestError::Subtype(kind)),
     }
 }
 
@@ -212,23 +249,61 @@ pub fn close(body: &[u8]) -> Result<Described<'_>, RequestError> {
 /// Execute: portal name and row limit (zero for none).
 pub fn execute(body: &[u8]) -> Result<(&[u8], i32), RequestError> {
     let mut body = Body(body);
-    let portal = body
-        .cstr()
-        .ok_or(RequestError("portal name is not ended by NUL"))?;
-    let rows = body.i32().ok_or(RequestError("row limit is missing"))?;
+    let portal = body.cstr()?;
+    let rows = body.i32()?;
     body.end()?;
     Ok((portal, rows))
 }
 
-/// Appends a frame whose body `fill` writes. Bodies here are made of a client's own message and
-/// short names, so their length fits.
-fn put_frame(out: &mut BytesMut, tag: u8, fill: impl FnOnce(&mut BytesMut)) {
+/// FunctionCall: the OID of the function. Its arguments and format codes are checked to be there.
+pub fn function_call(body: &[u8]) -> Result<u32, RequestError> {
+    let mut body = Body(body);
+    let function = body.array().map(u32::from_be_bytes)?;
+    let formats = body.u16()?;
+    body.bytes(usize::from(formats) * 2)?;
+    let arguments = body.u16()?;
+    if formats > 1 && formats != arguments {
+        return Err(RequestError::CallFormats { formats, arguments });
+    }
+    for _ in 0..arguments {
+        body.value()?;
+    }
+    body.u16()?;
+    body.end()?;
+    Ok(function)
+}
+
+/// What the length field of a message says: itself and the body.
+///
+/// Errors: more than PostgreSQL takes, long before the field would wrap around.
+fn length_field(body: usize) -> Result<u32, Oversized> {
+    match body.checked_add(4) {
+        Some(length) if length <= LARGE_LENGTH_MAX => Ok(length as u32),
+        _ => Err(Oversized(body)),
+    }
+}
+
+/// Appends a frame whose body `fill` writes; nothing where it would be too long.
+fn put_frame(
+    out: &mut BytesMut,
+    tag: u8,
+    fill: impl FnOnce(&mut BytesMut),
+) -> Result<(), Oversized> {
+    let before = out.len();
     out.put_u8(tag);
+    out.put_u32(0);
     let start = out.len();
-    out.put_i32(0);
     fill(out);
-    let length = (out.len() - start) as i32;
-    out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+    match length_field(out.len() - start) {
+        Ok(length) => {
+            out[before + 1..start].copy_from_slice(&length.to_be_bytes());
+            Ok(())
+        }
+        Err(oversized) => {
+            out.truncate(before);
+            Err(oversized)
+        }
+    }
 }
 
 fn put_cstr(out: &mut BytesMut, text: &[u8]) {
@@ -236,29 +311,44 @@ fn put_cstr(out: &mut BytesMut, text: &[u8]) {
     out.put_u8(0);
 }
 
-pub fn put_query(out: &mut BytesMut, text: &str) {
-    put_frame(out, b'Q', |out| put_cstr(out, text.as_bytes()));
+pub fn put_query(out: &mut BytesMut, text: &str) -> Result<(), Oversized> {
+    put_frame(out, b'Q', |out| put_cstr(out, text.as_bytes()))
 }
 
-pub fn put_parse(out: &mut BytesMut, name: &[u8], text: &[u8], types: &[u32]) {
+/// Errors: more parameter types than their count can say, too.
+pub fn put_parse(
+    out: &mut BytesMut,
+    name: &[u8],
+    text: &[u8],
+    types: &[u32],
+) -> Result<(), Oversized> {
+    let count = u16::try_from(types.len()).map_err(|_| Oversized(types.len() * 4))?;
     put_frame(out, b'P', |out| {
         put_cstr(out, name);
         put_cstr(out, text);
-        out.put_u16(types.len() as u16);
+        out.put_u16(count);
         types.iter().for_each(|oid| out.put_u32(*oid));
-    });
+    })
 }
 
 /// Header and names of a Bind whose remaining `rest_len` bytes the caller sends after it.
-pub fn put_bind_head(out: &mut BytesMut, portal: &[u8], statement: &[u8], rest_len: usize) {
+pub fn put_bind_head(
+    out: &mut BytesMut,
+    portal: &[u8],
+    statement: &[u8],
+    rest_len: usize,
+) -> Result<(), Oversized> {
+    let names = portal.len() + 1 + statement.len() + 1;
+    let length = length_field(names.saturating_add(rest_len))?;
     out.put_u8(b'B');
-    out.put_u32((4 + portal.len() + 1 + statement.len() + 1 + rest_len) as u32);
+    out.put_u32(length);
     put_cstr(out, portal);
     put_cstr(out, statement);
+    Ok(())
 }
 
 /// Describe of a statement has tag `D`, Close `C`: the same form.
-pub fn put_close(out: &mut BytesMut, tag: u8, target: Described<'_>) {
+pub fn put_close(out: &mut BytesMut, tag: u8, target: Described<'_>) -> Result<(), Oversized> {
     put_frame(out, tag, |out| {
         let (kind, name) = match target {
             Described::Statement(name) => (b'S', name),
@@ -266,14 +356,19 @@ pub fn put_close(out: &mut BytesMut, tag: u8, target: Described<'_>) {
         };
         out.put_u8(kind);
         put_cstr(out, name);
-    });
+    })
 }
 
-pub fn put_execute(out: &mut BytesMut, portal: &[u8], rows: i32) {
+pub fn put_execute(out: &mut BytesMut, portal: &[u8], rows: i32) -> Result<(), Oversized> {
     put_frame(out, b'E', |out| {
         put_cstr(out, portal);
         out.put_i32(rows);
-    });
+    })
+}
+
+/// A FunctionCall whose body is a client's own.
+pub fn put_function_call(out: &mut BytesMut, body: &[u8]) -> Result<(), Oversized> {
+    put_frame(out, b'F', |out| out.put_slice(body))
 }
 
 pub fn put_sync(out: &mut BytesMut) {
@@ -389,11 +484,68 @@ mod tests {
     #[test]
     fn what_is_put_can_be_read() {
         let mut out = BytesMut::new();
-        put_bind_head(&mut out, b"p", b"t1", 6);
+        put_bind_head(&mut out, b"p", b"t1", 6).expect("short");
         out.put_slice(&[0, 0, 0, 0, 0, 0]);
         let header = crate::wire::header(&out).expect("valid").expect("complete");
         assert_eq!(header.len, out.len());
         let read = bind(&out[5..], true).expect("valid").expect("complete");
         assert_eq!((read.portal, read.statement), (&b"p"[..], &b"t1"[..]));
+    }
+
+    /// Lengths at the borders, without the bytes (CVE-2024-27304: a length that wraps makes the rest of
+    /// a value into messages).
+    #[test]
+    fn no_length_wraps() {
+        assert_eq!(length_field(0), Ok(4));
+        assert_eq!(length_field(LARGE_LENGTH_MAX - 4), Ok(0x3fff_fffe));
+        for body in [
+            LARGE_LENGTH_MAX - 3,
+            i32::MAX as usize - 4,
+            u32::MAX as usize - 4,
+            u32::MAX as usize,
+            1 << 32,
+            usize::MAX,
+        ] {
+            assert_eq!(length_field(body), Err(Oversized(body)));
+        }
+        let mut out = BytesMut::from(&b"kept"[..]);
+        // A client's Bind as long as may be, whose statement's name becomes a longer one.
+        let rest = LARGE_LENGTH_MAX - 4 - 3;
+        assert!(put_bind_head(&mut out, b"", b"s", rest).is_ok());
+        out.truncate(4);
+        assert!(put_bind_head(&mut out, b"", b"trunkline_1", rest).is_err());
+        assert!(put_bind_head(&mut out, b"", b"s", usize::MAX).is_err());
+        assert!(put_parse(&mut out, b"", b"select 1", &vec![0; 65_536]).is_err());
+        assert_eq!(&out[..], b"kept", "nothing of a refused message is left");
+        assert!(put_parse(&mut out, b"", b"select 1", &vec![0; 65_535]).is_ok());
+        assert_eq!(
+            parse(&out[9..]).map(|(_, _, types)| types.len()),
+            Ok(65_535)
+        );
+    }
+
+    #[test]
+    fn a_function_call_is_checked() {
+        let call = |rest: &[u8]| function_call(&[&[0, 0, 3, 0xbd], rest].concat());
+        assert_eq!(call(b"\0\0\0\0\0\0"), Ok(957));
+        assert_eq!(
+            call(b"\0\x01\0\x01\0\x02\0\0\0\x01a\xff\xff\xff\xff\0\x01"),
+            Ok(957)
+        );
+        for rest in [
+            &b""[..],
+            b"\0",
+            b"\0\x01",
+            b"\0\0\0\0",
+            b"\0\0\0\0\0",
+            b"\0\0\0\0\0\0\0",
+            b"\0\x02\0\x01\0\x01\0\x01\0\0\0\0\0\0",
+            b"\0\0\xff\xff\0\0\0\0\0\0",
+            b"\0\0\0\x01\x7f\xff\xff\xff\0\0",
+            b"\0\0\0\x01\xff\xff\xff\xfe\0\0",
+        ] {
+            assert!(call(rest).is_err(), "{rest:?}");
+        }
+        assert!(function_call(b"\0\0\0").is_err());
     }
 }

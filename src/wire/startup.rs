@@ -41,7 +41,7 @@ pub struct Startup {
 pub enum StartupError {
     #[error("invalid length of startup packet")]
     Length,
-    #[error("unsupported frontend protocol {major}.{minor}: server supports 3.0")]
+    #[error("unsupported frontend protocol {major}.{minor}: server supports 3.0 to 3.2")]
     Version { major: u16, minor: u16 },
     #[error("invalid startup packet layout: expected terminator as last byte")]
     Layout,
@@ -98,6 +98,10 @@ fn startup(version: u32, body: &[u8]) -> Result<StartupPacket, StartupError> {
     let mut fields = body.strip_suffix(&[0]).ok_or(StartupError::Layout)?;
     while !fields.is_empty() {
         let name = field(&mut fields)?;
+        if name.is_empty() {
+            // The terminator, and more behind it.
+            return Err(StartupError::Layout);
+        }
         let value = field(&mut fields)?;
         parameters.insert(name, value);
     }
@@ -178,11 +182,21 @@ mod tests {
             b"user",
             b"\0",
             b"a\0b\0\0",
+            b"user\0app\0\0x\0\0",
+            b"user\0a\xc0\xafpp\0\0",
         ] {
             assert!(startup_packet(&packet(196_608, body)).is_err(), "{body:?}");
         }
         assert!(startup_packet(&packet(131_072, b"")).is_err());
-        assert!(startup_packet(&packet(80_877_102, b"\0\0\0\x01")).is_err());
+        let cancel = |key| startup_packet(&packet(80_877_102, &[b"\0\0\0\x01", key].concat()));
+        assert!(cancel(&[]).is_err() && cancel(&[7; 257]).is_err());
+        for length in [1, 4, 32, 256] {
+            let read = StartupPacket::Cancel(CancelRequest {
+                process_id: 1,
+                secret: vec![7; length],
+            });
+            assert_eq!(cancel(&vec![7; length]), Ok(Some((read, 12 + length))));
+        }
         assert!(startup_packet(&packet(80_877_103, b"x")).is_err());
     }
 }

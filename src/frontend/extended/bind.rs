@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 
 use super::{Portal, State};
+use crate::error::{PgError, SqlState};
 use crate::executor::{Expect, Forward};
 use crate::frontend::Client;
-use crate::frontend::service::{MESSAGE_BYTES_MAX, malformed, too_long};
+use crate::frontend::service::{malformed, too_long};
 use crate::frontend::simple::{Manner, rows};
 use crate::plan::{ExplainFormat, ParamValues, Plan, Route};
 use crate::session::{Failure, Prepared};
@@ -78,8 +79,9 @@ impl Client {
                     Ok(()) => continue,
                     Err(error) => Failure::Statement(error),
                 },
-                Ok(None) if self.io.input.len() >= MESSAGE_BYTES_MAX => {
-                    return Err(Failure::Fatal(too_long(head)));
+                Ok(None) if self.io.input.len() >= self.session.message_bytes_max() => {
+                    let limit = self.session.message_bytes_max();
+                    return Err(Failure::Fatal(too_long(head, limit)));
                 }
                 Ok(None) => return Ok(false),
                 Err(failure) => failure,
@@ -103,7 +105,7 @@ impl Client {
     /// Looks a Bind through as far as it has arrived; `None` where that does not decide its shard.
     fn read_bind(&self, head: Header, complete: bool) -> Result<Option<Read>, Failure> {
         let body = &self.io.input[HEADER_BYTES..head.len.min(self.io.input.len())];
-        let Some(bind) = wire::bind(body, complete).map_err(|e| malformed(&e))? else {
+        let Some(bind) = wire::bind(body, complete).map_err(malformed)? else {
             return Ok(None);
         };
         let prepared = Arc::clone(self.session.statements.find(bind.statement)?);
@@ -130,6 +132,7 @@ impl Client {
         {
             return Ok(None);
         }
+        check_formats(route, bind)?;
         let declared = &bound.prepared.global.param_types;
         let shard = self.session.resolve(route, declared, &params)?;
         bound.target = Some((shard, Manner::of(route)));
@@ -176,7 +179,7 @@ impl Client {
             self.session.forget_settings();
         }
         self.session
-            .queue_parse(&bound.prepared, bound.unnamed, parsed.as_deref());
+            .queue_parse(&bound.prepared, bound.unnamed, parsed.as_deref())?;
         let input = &self.io.input[..head.len.min(self.io.input.len())];
         let rest_at = portal_at.end + 1 + bound.statement_len + 1;
         let name: &[u8] = if bound.unnamed {
@@ -186,9 +189,10 @@ impl Client {
         };
         self.session
             .queue(Expect::Bind(Forward::ToClient), true, |out| {
-                wire::put_bind_head(out, &input[portal_at.clone()], name, head.len - rest_at);
+                wire::put_bind_head(out, &input[portal_at.clone()], name, head.len - rest_at)?;
                 out.extend_from_slice(&input[rest_at..]);
-            });
+                Ok(())
+            })?;
         self.session.bound(&bound.prepared.plan);
         let here = input.len();
         self.io.input.advance(here);
@@ -215,6 +219,20 @@ impl Client {
         }
         Ok(())
     }
+}
+
+/// A value whose format nobody knows must not decide a shard. PostgreSQL says the same of it.
+fn check_formats(route: &Route, bind: Bind<'_>) -> Result<(), PgError> {
+    let formats = route.params().filter_map(|index| bind.param(index));
+    for (format, _) in formats {
+        if !matches!(format, 0 | 1) {
+            return Err(PgError::client(
+                SqlState::INVALID_PARAMETER_VALUE,
+                format!("unsupported format code: {format}"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 impl Route {

@@ -254,3 +254,214 @@ fn nesting_at_the_limit_is_no_burden() {
         println!("{took:?} {}", &text[..60]);
     }
 }
+
+/// A statement of `size` repetitions of something.
+type Shape = (&'static str, fn(usize) -> String);
+
+/// What a statement may be made of in great number.
+const SHAPES: &[Shape] = &[
+    ("parentheses", |n| {
+        format!("select {}1{} from matches", "(".repeat(n), ")".repeat(n))
+    }),
+    ("open parentheses", |n| {
+        format!("select {} from matches", "(".repeat(n))
+    }),
+    ("brackets", |n| {
+        format!("select {} from matches", "array[".repeat(n))
+    }),
+    ("case", |n| {
+        format!("select {}1 from matches", "case when true then ".repeat(n))
+    }),
+    ("casts", |n| {
+        format!("select 1{} from matches", "::int".repeat(n))
+    }),
+    ("or", |n| {
+        format!("select * from matches where a{}", " or a".repeat(n))
+    }),
+    ("and", |n| {
+        format!(
+            "select * from matches where organization_id = 5{}",
+            " and a = 1".repeat(n)
+        )
+    }),
+    ("keys", |n| {
+        format!(
+            "select * from matches where organization_id = 5{}",
+            " and organization_id = 5".repeat(n)
+        )
+    }),
+    ("not", |n| {
+        format!("select {}true from matches", "not ".repeat(n))
+    }),
+    ("minus", |n| {
+        format!("select {}1 from matches", "- ".repeat(n))
+    }),
+    ("signs", |n| {
+        format!("select {}1 from matches", "+".repeat(n))
+    }),
+    ("mixed signs", |n| {
+        format!("select 1 {}1 from matches", "*+-+".repeat(n))
+    }),
+    ("in list", |n| {
+        format!(
+            "select * from matches where organization_id in (5{})",
+            ",5".repeat(n)
+        )
+    }),
+    ("values", |n| {
+        format!(
+            "insert into matches (organization_id, id) values (5,1){}",
+            ",(5,1)".repeat(n)
+        )
+    }),
+    ("parameters", |n| {
+        format!(
+            "insert into matches (organization_id, id) values ($1,$2){}",
+            ",($1,$2)".repeat(n)
+        )
+    }),
+    ("columns", |n| {
+        format!("select a{} from matches", ",a".repeat(n))
+    }),
+    ("subqueries", |n| {
+        format!("select {}1 from matches", "(select ".repeat(n))
+    }),
+    ("ctes", |n| {
+        format!(
+            "with a as (select 1){} select * from matches",
+            ",a as (select 1)".repeat(n)
+        )
+    }),
+    ("joins", |n| {
+        format!(
+            "select * from matches{}",
+            " join matches using (organization_id)".repeat(n)
+        )
+    }),
+    ("tables", |n| {
+        format!("select * from matches{}", ", matches".repeat(n))
+    }),
+    ("unions", |n| {
+        format!(
+            "select 1 from matches{}",
+            " union all select 1 from matches".repeat(n)
+        )
+    }),
+    ("arrays", |n| {
+        format!("select array[1{}] from matches", ",1".repeat(n))
+    }),
+    ("subscripts", |n| {
+        format!("select a{} from matches", "[1]".repeat(n))
+    }),
+    ("paths", |n| {
+        format!("select a{} from matches", "->'b'".repeat(n))
+    }),
+    ("dots", |n| {
+        format!("select a{} from matches", ".a".repeat(n))
+    }),
+    ("windows", |n| {
+        format!(
+            "select 1{} from matches",
+            ",sum(a) over (partition by a)".repeat(n)
+        )
+    }),
+    ("calls", |n| {
+        format!("select {} from matches", "f(".repeat(n))
+    }),
+    ("settings", |n| {
+        format!("select {} from matches", "set_config(".repeat(n))
+    }),
+    ("intervals", |n| {
+        format!("select {} 1 from matches", "interval ".repeat(n))
+    }),
+    ("weaker locks", |n| {
+        format!("select 1 from matches{}", " for key share".repeat(n))
+    }),
+    ("names", |n| "matches ".repeat(n)),
+    ("copies", |n| {
+        format!("copy matches {}", "from stdin ".repeat(n))
+    }),
+    ("explains", |n| {
+        format!("{}select 1 from matches", "explain ".repeat(n))
+    }),
+    ("comments", |n| {
+        format!("select 1 {} from matches", "/*".repeat(n))
+    }),
+    ("closed comments", |n| {
+        format!("select 1 {}{} from matches", "/*".repeat(n), "*/".repeat(n))
+    }),
+    ("line comments", |n| {
+        format!("select 'a' {} from matches", "--x\n".repeat(n))
+    }),
+    ("continuations", |n| {
+        format!("select 'a' {} from matches", "\n'a'".repeat(n))
+    }),
+    ("strings", |n| {
+        format!("select 'a' {} from matches", "-- b\n ,'a'".repeat(n))
+    }),
+    ("dollars", |n| {
+        format!("select {} from matches", "$a".repeat(n))
+    }),
+    ("dollar quotes", |n| {
+        format!("select {} from matches", "$a$ $b$".repeat(n))
+    }),
+    ("tags", |n| {
+        format!("select ${} from matches", "a".repeat(n))
+    }),
+    ("quotes", |n| {
+        format!("select {} from matches", "''".repeat(n))
+    }),
+    ("escapes", |n| {
+        format!("select U&'{}' from matches", "\\0061".repeat(n))
+    }),
+    ("surrogates", |n| {
+        format!("select U&'{}' from matches", "\\D83D\\DE00".repeat(n))
+    }),
+    ("c escapes", |n| {
+        format!("select E'{}' from matches", "\\x41".repeat(n))
+    }),
+    ("quoted names", |n| {
+        format!("select U&\"{}\" from matches", "\\0061".repeat(n))
+    }),
+    ("long name", |n| {
+        format!("select {} from matches", "é".repeat(n))
+    }),
+    ("digits", |n| {
+        format!("select {} from matches", "1".repeat(n))
+    }),
+    ("unended string", |n| {
+        format!("select '{} from matches", "a".repeat(n))
+    }),
+    ("semicolons", |n| ";".repeat(n)),
+    ("statements", |n| "select 1;".repeat(n)),
+    ("begin atomic", |n| {
+        format!("create function f() begin atomic {}", "case ".repeat(n))
+    }),
+    ("controls", |n| {
+        format!("set search_path to a{}", ",a".repeat(n))
+    }),
+    ("deallocate", |n| format!("deallocate {}", "a ".repeat(n))),
+];
+
+/// Four times the text takes about four times as long, whatever it is made of, and none takes long.
+#[test]
+fn time_grows_with_the_text() {
+    let seconds = |shape: fn(usize) -> String, size| {
+        let text = shape(size);
+        let started = std::time::Instant::now();
+        let _ = check(&text);
+        started.elapsed().as_secs_f64()
+    };
+    for (name, shape) in SHAPES {
+        for size in [110, 2_500, 15_000, 60_000] {
+            let (small, large) = (seconds(*shape, size), seconds(*shape, size * 4));
+            println!("{name} x {size}: {small:.3} s, four times: {large:.3} s");
+            // Noise and limits that cut in between do no harm: what is quadratic grows sixteenfold.
+            assert!(
+                large < small.max(0.02) * 12.0,
+                "{name}: {small} s, then {large} s"
+            );
+            assert!(large < 30.0, "{name}: {large} s");
+        }
+    }
+}
