@@ -5,24 +5,45 @@
 //! Start ──AuthenticationOk──────────────────────────────────────────▶ Done
 //!   ├─────ClearText, MD5 ──▶ Sent ──Ok──────────────────────────────▶ Done
 //!   └─────SASL ──▶ SaslFirst ──Continue──▶ SaslFinal ──Final──▶ Sent ──Ok──▶ Done
+//!                      └──Continue, keys not known──▶ SaslKeys ──keys──▶ SaslFinal
 //! ```
 //!
 //! AuthenticationOk within a SASL exchange is an error: whoever sends it has not proven to know the
 //! password. No error contains a password or anything derived from it. A clear-text password is sent
 //! to whoever asks, as libpq does; `server_tls: require` or better is what keeps it from listeners.
+//! A SCRAM login is made from keys, whether they come from a client's own login or are derived from a
+//! password; deriving takes milliseconds on purpose, so it is left to whoever drives this.
+
+use std::fmt;
+use std::sync::Arc;
 
 use bytes::BytesMut;
+use md5::{Digest, Md5};
 use postgres_protocol::authentication::md5_hash;
-use postgres_protocol::authentication::sasl::{
-    ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256,
-};
+use postgres_protocol::authentication::sasl::{SCRAM_SHA_256, SCRAM_SHA_256_PLUS};
 use postgres_protocol::message::frontend;
+
+use super::credential::{Credential, ScramKeys};
+
+mod scram;
+
+use scram::{Challenge, Exchange, Flag, Signature};
 
 /// Why a login cannot go on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClientAuthError {
     #[error("the server asks for a password and none is configured")]
     NoPassword,
+    /// Something else would do.
+    #[error("the server asks for {asked}, which {held} cannot answer")]
+    Insufficient {
+        asked: &'static str,
+        held: &'static str,
+    },
+    #[error(
+        "the server's SCRAM verifier is not the one the user logged in with: salt or iterations differ"
+    )]
+    OtherVerifier,
     #[error("the server asks for authentication method {0}, which is not supported")]
     Unsupported(&'static str),
     #[error("the server's authentication message is malformed")]
@@ -38,17 +59,43 @@ pub enum ClientAuthError {
 pub enum Step {
     /// Send what was put into the output and wait for the next Authentication message.
     Send,
+    /// Run the derivation, where it may take milliseconds of CPU, and give its keys to
+    /// [`ClientAuth::derived`].
+    Derive(Derivation),
     /// Nothing to send; wait for the next Authentication message.
     Wait,
     /// Logged in.
     Done,
 }
 
+/// Keys to be derived from a password.
+#[derive(PartialEq, Eq)]
+pub struct Derivation {
+    password: String,
+    salt: Vec<u8>,
+    iterations: u32,
+}
+
+impl fmt::Debug for Derivation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Derivation(…)")
+    }
+}
+
+impl Derivation {
+    /// Milliseconds of CPU, and many where the server asks for many iterations.
+    pub fn run(self) -> ScramKeys {
+        ScramKeys::derive(&self.password, self.salt, self.iterations)
+    }
+}
+
 /// Whom we log in as, and what the channel is.
 #[derive(Clone, Copy)]
 pub struct Identity<'a> {
     pub user: &'a str,
-    pub password: Option<&'a str>,
+    pub credential: &'a Credential,
+    /// Keys derived from the credential's password at an earlier login.
+    pub derived: Option<&'a Arc<ScramKeys>>,
     /// `tls-server-end-point` of the channel, if it has one.
     pub channel_binding: Option<&'a [u8]>,
 }
@@ -63,8 +110,9 @@ enum State {
     Start,
     /// A password or the whole SASL exchange went well as far as we can tell; AuthenticationOk is due.
     Sent,
-    SaslFirst(Box<ScramSha256>),
-    SaslFinal(Box<ScramSha256>),
+    SaslFirst(Exchange),
+    SaslKeys(Challenge),
+    SaslFinal(Signature),
     Done,
 }
 
@@ -87,13 +135,11 @@ impl<'a> ClientAuth<'a> {
             (CLEAR_TEXT, State::Start) => (self.clear_text(output)?, Step::Send),
             (MD5, State::Start) => (self.md5(data, output)?, Step::Send),
             (SASL, State::Start) => (self.sasl(data, output)?, Step::Send),
-            (SASL_CONTINUE, State::SaslFirst(scram)) => {
-                (sasl_continue(scram, data, output)?, Step::Send)
+            (SASL_CONTINUE, State::SaslFirst(exchange)) => {
+                self.sasl_continue(exchange.challenge(data)?, output)?
             }
-            (SASL_FINAL, State::SaslFinal(mut scram)) => {
-                scram
-                    .finish(data)
-                    .map_err(|_| ClientAuthError::Scram("its signature does not match"))?;
+            (SASL_FINAL, State::SaslFinal(signature)) => {
+                signature.check(data)?;
                 (State::Sent, Step::Wait)
             }
             (OK | CLEAR_TEXT | MD5 | SASL | SASL_CONTINUE | SASL_FINAL, _) => {
@@ -108,95 +154,125 @@ impl<'a> ClientAuth<'a> {
         Ok(step)
     }
 
-    fn password(&self) -> Result<&'a str, ClientAuthError> {
-        self.identity.password.ok_or(ClientAuthError::NoPassword)
+    /// Goes on after [`Step::Derive`]: there is something to send then.
+    pub fn derived(
+        &mut self,
+        keys: &ScramKeys,
+        output: &mut BytesMut,
+    ) -> Result<(), ClientAuthError> {
+        match std::mem::replace(&mut self.state, State::Done) {
+            State::SaslKeys(challenge) => {
+                self.state = answer(&challenge, keys, output)?;
+                Ok(())
+            }
+            _ => Err(ClientAuthError::OutOfOrder),
+        }
     }
 
     fn clear_text(&self, output: &mut BytesMut) -> Result<State, ClientAuthError> {
-        self.send_password(self.password()?.as_bytes(), output)
+        match self.identity.credential {
+            Credential::Password(password) => send_password(password.as_bytes(), output),
+            other => Err(insufficient("a password in clear text", other)),
+        }
     }
 
     fn md5(&self, salt: &[u8], output: &mut BytesMut) -> Result<State, ClientAuthError> {
         let salt: [u8; 4] = salt.try_into().map_err(|_| ClientAuthError::Malformed)?;
-        let hash = md5_hash(
-            self.identity.user.as_bytes(),
-            self.password()?.as_bytes(),
-            salt,
-        );
-        self.send_password(hash.as_bytes(), output)
-    }
-
-    fn send_password(
-        &self,
-        password: &[u8],
-        output: &mut BytesMut,
-    ) -> Result<State, ClientAuthError> {
-        // Fails on a zero byte, which no password on a server can contain.
-        frontend::password_message(password, output).map_err(|_| ClientAuthError::NoPassword)?;
-        Ok(State::Sent)
+        let answer = match self.identity.credential {
+            Credential::Password(password) => {
+                md5_hash(self.identity.user.as_bytes(), password.as_bytes(), salt)
+            }
+            Credential::Md5(hash) => salted_md5(hash, salt),
+            other => return Err(insufficient("an MD5 password", other)),
+        };
+        send_password(answer.as_bytes(), output)
     }
 
     fn sasl(&self, mechanisms: &[u8], output: &mut BytesMut) -> Result<State, ClientAuthError> {
-        let password = self.password()?;
+        let credential = self.identity.credential;
+        if !matches!(credential, Credential::Password(_) | Credential::Scram(_)) {
+            return Err(insufficient("SCRAM-SHA-256", credential));
+        }
         let offered = mechanism_list(mechanisms)?;
         let plus = offered.contains(&SCRAM_SHA_256_PLUS.as_bytes());
-        let (mechanism, binding) = match self.identity.channel_binding {
-            Some(binding) if plus => (
-                SCRAM_SHA_256_PLUS,
-                ChannelBinding::tls_server_end_point(binding.to_vec()),
-            ),
+        let (mechanism, binding, flag) = match self.identity.channel_binding {
+            Some(binding) if plus => (SCRAM_SHA_256_PLUS, Some(binding), Flag::Unable),
             _ if !offered.contains(&SCRAM_SHA_256.as_bytes()) => {
                 return Err(ClientAuthError::Unsupported("SASL"));
             }
-            // "I could have, and you did not offer it": a server that did offer it then knows that
-            // somebody between us took the offer away.
-            Some(_) => (SCRAM_SHA_256, ChannelBinding::unrequested()),
-            None => (SCRAM_SHA_256, ChannelBinding::unsupported()),
+            Some(_) => (SCRAM_SHA_256, None, Flag::NotOffered),
+            None => (SCRAM_SHA_256, None, Flag::Unable),
         };
-        let scram = ScramSha256::new(password.as_bytes(), binding);
-        frontend::sasl_initial_response(mechanism, scram.message(), output)
+        let (exchange, first) = Exchange::begin(binding, flag);
+        frontend::sasl_initial_response(mechanism, first.as_bytes(), output)
             .map_err(|_| ClientAuthError::Malformed)?;
-        Ok(State::SaslFirst(Box::new(scram)))
+        Ok(State::SaslFirst(exchange))
+    }
+
+    fn sasl_continue(
+        &self,
+        challenge: Challenge,
+        output: &mut BytesMut,
+    ) -> Result<(State, Step), ClientAuthError> {
+        let keys = match self.identity.credential {
+            Credential::Scram(keys) if !challenge.fits(keys) => {
+                return Err(ClientAuthError::OtherVerifier);
+            }
+            Credential::Scram(keys) => Some(keys),
+            _ => self.identity.derived.filter(|keys| challenge.fits(keys)),
+        };
+        match (keys, self.identity.credential) {
+            (Some(keys), _) => Ok((answer(&challenge, keys, output)?, Step::Send)),
+            (None, Credential::Password(password)) => {
+                let derivation = Derivation {
+                    password: password.clone(),
+                    salt: challenge.salt.clone(),
+                    iterations: challenge.iterations,
+                };
+                Ok((State::SaslKeys(challenge), Step::Derive(derivation)))
+            }
+            // `sasl` has refused the others.
+            (None, _) => Err(ClientAuthError::NoPassword),
+        }
     }
 }
 
-fn sasl_continue(
-    mut scram: Box<ScramSha256>,
-    data: &[u8],
+fn answer(
+    challenge: &Challenge,
+    keys: &ScramKeys,
     output: &mut BytesMut,
 ) -> Result<State, ClientAuthError> {
-    check_challenge(scram.message(), data)?;
-    scram
-        .update(data)
-        .map_err(|_| ClientAuthError::Scram("its challenge is malformed"))?;
-    frontend::sasl_response(scram.message(), output).map_err(|_| ClientAuthError::Malformed)?;
-    Ok(State::SaslFinal(scram))
+    let (last, signature) = challenge.answer(keys);
+    frontend::sasl_response(last.as_bytes(), output).map_err(|_| ClientAuthError::Malformed)?;
+    Ok(State::SaslFinal(signature))
 }
 
-/// What `ScramSha256` does not check: that the server added something to our nonce, without which it
-/// could replay an exchange, and that the work it asks for is real and bearable.
-fn check_challenge(client_first: &[u8], challenge: &[u8]) -> Result<(), ClientAuthError> {
-    let text = |bytes| {
-        std::str::from_utf8(bytes).map_err(|_| ClientAuthError::Scram("its challenge is malformed"))
+fn send_password(password: &[u8], output: &mut BytesMut) -> Result<State, ClientAuthError> {
+    // Fails on a zero byte, which no password on a server can contain.
+    frontend::password_message(password, output).map_err(|_| ClientAuthError::NoPassword)?;
+    Ok(State::Sent)
+}
+
+/// What the server wants of whoever knows `md5…` as it is stored: the same again, salted.
+fn salted_md5(hash: &str, salt: [u8; 4]) -> String {
+    let digits = hash.strip_prefix("md5").unwrap_or(hash);
+    let digest = Md5::new()
+        .chain_update(digits)
+        .chain_update(salt)
+        .finalize();
+    digest
+        .iter()
+        .fold("md5".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+fn insufficient(asked: &'static str, credential: &Credential) -> ClientAuthError {
+    let held = match credential {
+        Credential::None => return ClientAuthError::NoPassword,
+        Credential::Password(_) => "a password",
+        Credential::Scram(_) => "a SCRAM verifier",
+        Credential::Md5(_) => "an MD5 hash",
     };
-    let (_, client_nonce) = text(client_first)?
-        .rsplit_once(",r=")
-        .ok_or(ClientAuthError::Malformed)?;
-    let mut attributes = text(challenge)?.split(',');
-    let mut next = |prefix| attributes.next().unwrap_or_default().strip_prefix(prefix);
-    let nonce = next("r=").and_then(|nonce| nonce.strip_prefix(client_nonce));
-    if nonce.is_none_or(str::is_empty) {
-        return Err(ClientAuthError::Scram("its nonce does not extend ours"));
-    }
-    let salt = next("s=");
-    let iterations = next("i=").and_then(|count| count.parse::<u32>().ok());
-    match (salt, iterations) {
-        (Some(salt), Some(1..=ITERATIONS_MAX)) if !salt.is_empty() => Ok(()),
-        (_, Some(count)) if count > ITERATIONS_MAX => {
-            Err(ClientAuthError::Scram("it asks for too many iterations"))
-        }
-        _ => Err(ClientAuthError::Scram("its challenge is malformed")),
-    }
+    ClientAuthError::Insufficient { asked, held }
 }
 
 /// Names, each ended by a zero byte, and one more zero byte.
@@ -210,9 +286,6 @@ fn mechanism_list(data: &[u8]) -> Result<Vec<&[u8]>, ClientAuthError> {
         false => Ok(mechanisms),
     }
 }
-
-/// Where `postgres_protocol` draws the line too; PostgreSQL's default is 4096.
-const ITERATIONS_MAX: u32 = 100_000;
 
 /// Source: <https://www.postgresql.org/docs/current/protocol-message-formats.html>
 const OK: i32 = 0;

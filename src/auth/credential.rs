@@ -3,6 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::secret::{hmac, normalize, salted_password};
+use crate::config::Password;
+
 /// The means to log in to servers as one user. `Debug` never shows it.
 #[derive(Clone, Default)]
 pub enum Credential {
@@ -25,6 +28,39 @@ pub struct ScramKeys {
     /// Those of the verifier: a server that asks for others has another verifier.
     pub salt: Vec<u8>,
     pub iterations: u32,
+}
+
+impl Credential {
+    /// What the configuration alone knows; a SCRAM verifier needs a client's login to be of use.
+    pub fn configured(password: &Password) -> Self {
+        match (password.for_servers(), password) {
+            (Some(password), _) => Self::Password(password.to_owned()),
+            (None, Password::Md5 { hash, .. }) => Self::Md5(hash.clone()),
+            (None, _) => Self::None,
+        }
+    }
+
+    /// Of one kind: two that are then differ because the secret was changed.
+    pub fn is_kind_of(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+
+    pub fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+}
+
+impl ScramKeys {
+    /// As a server derives them when the password is set. Takes some milliseconds of CPU, on purpose.
+    pub fn derive(password: &str, salt: Vec<u8>, iterations: u32) -> Self {
+        let salted = salted_password(&normalize(password), &salt, iterations);
+        Self {
+            client_key: hmac(&salted, &[b"Client Key"]),
+            server_key: hmac(&salted, &[b"Server Key"]),
+            salt,
+            iterations,
+        }
+    }
 }
 
 /// Takes the same time wherever two secrets of one length differ.
@@ -71,7 +107,7 @@ impl fmt::Debug for ScramKeys {
     }
 }
 
-fn equal(a: &[u8], b: &[u8]) -> bool {
+pub(super) fn equal(a: &[u8], b: &[u8]) -> bool {
     let difference = a
         .iter()
         .zip(b)

@@ -292,7 +292,7 @@ impl Secrets {
 
 /// SASLprep where it applies, the password's own bytes where it does not, as PostgreSQL does.
 /// Source: <https://github.com/postgres/postgres/blob/master/src/common/scram-common.c>
-fn normalize(password: &str) -> Vec<u8> {
+pub(super) fn normalize(password: &str) -> Vec<u8> {
     stringprep::saslprep(password).map_or_else(
         |_| password.as_bytes().to_vec(),
         |prepared| prepared.as_bytes().to_vec(),
@@ -300,7 +300,7 @@ fn normalize(password: &str) -> Vec<u8> {
 }
 
 /// PBKDF2 with HMAC-SHA-256 and one block of output (`Hi` in RFC 5802).
-fn salted_password(password: &[u8], salt: &[u8], iterations: u32) -> [u8; 32] {
+pub(super) fn salted_password(password: &[u8], salt: &[u8], iterations: u32) -> [u8; 32] {
     let keyed = keyed(password);
     let mut last: [u8; 32] = {
         let mut first = keyed.clone();

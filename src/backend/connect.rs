@@ -7,7 +7,7 @@
 //! One deadline covers it all. Until the server has authenticated, and it us, messages must be small.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
@@ -19,20 +19,40 @@ use super::connection::{Connection, SettingsMark};
 use super::message::{Frame, error_response, read_frame};
 use super::parameters::Parameters;
 use super::prepared::Prepared;
-use crate::auth::{ClientAuth, ClientAuthError, Identity, Step};
+use crate::auth::{ClientAuth, ClientAuthError, Credential, Identity, ScramKeys, Step};
 use crate::config::{Address, PoolSettings};
 use crate::error::{PgError, Retry, SqlState};
 use crate::net::{self, Stream, Tls};
 
-/// Where to connect, and as whom. `Debug` is left out on purpose: it holds a password.
+/// Where to connect, and as whom. `Debug` is left out on purpose: it holds a secret.
 #[derive(Clone)]
 pub struct Target {
     pub shard: Arc<str>,
     pub address: Address,
     pub dbname: String,
     pub user: String,
-    pub password: Option<String>,
+    pub credential: Credential,
     pub tls: Arc<Tls>,
+    /// What the password's SCRAM keys were last time.
+    pub derived: DerivedKeys,
+}
+
+/// SCRAM keys derived from a password, kept so that only the first login to a server pays for them.
+#[derive(Clone, Default)]
+pub struct DerivedKeys(Arc<Mutex<Option<Arc<ScramKeys>>>>);
+
+impl DerivedKeys {
+    fn last(&self) -> Option<Arc<ScramKeys>> {
+        // A finished value or none is valid at every moment, even if a holder panicked.
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn keep(&self, keys: Arc<ScramKeys>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(keys);
+    }
 }
 
 /// Connects and logs in, within `settings.connect`. Every error is safe to retry: no statement was sent.
@@ -75,14 +95,35 @@ impl From<io::Error> for Failure {
 impl Failure {
     /// Names shard and server. The client did not choose the server's password, so a server that refuses
     /// it is not the client's 28P01 to see: the SQLSTATE stays, the message says between whom it was.
+    /// What cannot log in whatever the server's state is 28000.
     fn into_error(self, target: &Target) -> PgError {
         let place = format!("shard {}: server {}", target.shard, target.address);
+        let scram = matches!(target.credential, Credential::Scram(_));
         let error = match self {
-            Self::Server(error) => PgError {
-                message: format!("{place}: {}", error.message),
-                position: None,
-                ..error
-            },
+            Self::Server(error) => {
+                let refused = error.code == SqlState::INVALID_PASSWORD && scram;
+                let error = PgError {
+                    message: format!("{place}: {}", error.message),
+                    position: None,
+                    ..error
+                };
+                match refused {
+                    true => error.with_hint(SAME_VERIFIER),
+                    false => error,
+                }
+            }
+            Self::Auth(error @ ClientAuthError::OtherVerifier) => PgError::shard(
+                SqlState::INVALID_AUTHORIZATION,
+                format!("{place}: login as {} failed: {error}", target.user),
+            )
+            .with_hint(SAME_VERIFIER),
+            Self::Auth(
+                error @ (ClientAuthError::NoPassword | ClientAuthError::Insufficient { .. }),
+            ) => PgError::shard(
+                SqlState::INVALID_AUTHORIZATION,
+                format!("{place}: login as {} failed: {error}", target.user),
+            )
+            .with_hint(NO_PASSWORD),
             Self::Io(error) => PgError::shard(
                 SqlState::CONNECTION_FAILURE,
                 format!("{place} cannot be reached: {error}"),
@@ -169,9 +210,11 @@ impl Login {
 
     async fn authenticate(&mut self, target: &Target) -> Result<(), Failure> {
         let binding = self.stream.channel_binding();
+        let derived = target.derived.last();
         let mut auth = ClientAuth::new(Identity {
             user: &target.user,
-            password: target.password.as_deref(),
+            credential: &target.credential,
+            derived: derived.as_ref(),
             channel_binding: binding.as_deref(),
         });
         for _ in 0..AUTHENTICATION_FRAMES_MAX {
@@ -182,6 +225,16 @@ impl Login {
                     .map_err(Failure::Auth)?
                 {
                     Step::Send => self.flush().await?,
+                    Step::Derive(derivation) => {
+                        // Not on a thread that moves other clients' bytes.
+                        let keys = tokio::task::spawn_blocking(|| Arc::new(derivation.run()))
+                            .await
+                            .map_err(io::Error::other)?;
+                        auth.derived(&keys, &mut self.output)
+                            .map_err(Failure::Auth)?;
+                        target.derived.keep(keys);
+                        self.flush().await?;
+                    }
                     Step::Wait => {}
                     Step::Done => return Ok(()),
                 },
@@ -274,6 +327,11 @@ fn check_parameters(parameters: &Parameters) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+const SAME_VERIFIER: &str = "The user logs in to servers with the keys of its own login, so every server needs the \
+     same verifier: copy pg_authid.rolpassword, or configure server_password. After a change of password, connect again.";
+const NO_PASSWORD: &str = "Configure server_password for the user, or have it log in with SCRAM-SHA-256 where servers \
+     ask for that.";
 
 const BUFFER: usize = 8 * 1024;
 /// The largest of them is a list of SASL mechanisms.

@@ -12,9 +12,9 @@ mod pool;
 mod prepared;
 
 pub use cancel::{CancelKey, cancel};
-pub use connect::Target;
 #[cfg(test)]
 pub use connect::connect;
+pub use connect::{DerivedKeys, Target};
 pub use connection::{Connection, SettingsMark};
 pub use parameters::Parameters;
 pub use pool::{Lease, Pool, PoolStats};

@@ -35,6 +35,8 @@ pub struct Pool {
     /// The most recently used last: the others grow old and are closed.
     idle: Mutex<Vec<Connection>>,
     last_failure: Mutex<Option<(Instant, PgError)>>,
+    /// The server did not take the credential when it was last shown.
+    refused: AtomicBool,
     closed: AtomicBool,
     counts: Counts,
 }
@@ -77,6 +79,7 @@ impl Pool {
             slots: Arc::new(Semaphore::new(size)),
             idle: Mutex::new(Vec::new()),
             last_failure: Mutex::new(None),
+            refused: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             counts: Counts::default(),
         })
@@ -130,6 +133,25 @@ impl Pool {
 
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
+    }
+
+    /// The server did not take the credential when it was last shown; connections from before may go on.
+    pub fn is_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Nobody has a connection, waits for one or could be given one at once.
+    pub fn is_empty(&self) -> bool {
+        self.connections() == 0 && self.counts.waiting.load(Ordering::Relaxed) == 0
+    }
+
+    /// Rises with whatever is asked of the pool.
+    pub fn activity(&self) -> u64 {
+        let counts = &self.counts;
+        [&counts.leases, &counts.waits, &counts.connect_failures]
+            .iter()
+            .map(|count| count.load(Ordering::Relaxed))
+            .sum()
     }
 
     pub fn stats(&self) -> PoolStats {
@@ -210,11 +232,15 @@ impl Pool {
                 self.counts.connects.fetch_add(1, Ordering::Relaxed);
                 self.metrics.connects.inc();
                 *self.lock_failure() = None;
+                self.refused.store(false, Ordering::Relaxed);
             }
             Err(error) => {
                 self.counts.connect_failures.fetch_add(1, Ordering::Relaxed);
                 self.metrics.connect_failures.inc();
                 *self.lock_failure() = Some((Instant::now(), error.clone()));
+                // Class 28: invalid authorization.
+                let refused = error.code.as_str().starts_with("28");
+                self.refused.store(refused, Ordering::Relaxed);
             }
         }
         opened

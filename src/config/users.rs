@@ -249,6 +249,26 @@ fn stored_secret(context: &Context<'_>, node: &Node, expected: &str) -> Option<S
     }
 }
 
+impl Password {
+    /// What `pg_authid.rolpassword` holds of a user. `None` for anything but a verifier: a text that is none
+    /// is never taken for a password.
+    pub fn from_stored(stored: &str) -> Option<Self> {
+        if is_scram_verifier(stored) {
+            Some(Self::Scram {
+                verifier: stored.to_owned(),
+                server_password: None,
+            })
+        } else if is_md5_hash(stored) {
+            Some(Self::Md5 {
+                hash: stored.to_owned(),
+                server_password: None,
+            })
+        } else {
+            None
+        }
+    }
+}
+
 /// PostgreSQL's other stored form: `md5` and 32 hexadecimal digits.
 fn is_md5_hash(text: &str) -> bool {
     text.len() == 35

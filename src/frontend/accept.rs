@@ -75,8 +75,13 @@ async fn logged_in(doors: &Arc<Doors>, mut io: Buffered, login: Login) {
             database,
             settings,
         } => {
-            let mut session =
-                Session::new(doors.shared.clone(), registered, snapshot, user, database);
+            let mut session = Session::new(
+                doors.shared.clone(),
+                registered,
+                snapshot,
+                (user, credential),
+                database,
+            );
             if let Err(failure) = session.start(&mut io, settings).await {
                 farewell(doors, &mut io, failure).await;
                 return;

@@ -140,7 +140,7 @@ impl Session {
         let entry = self.entry().clone();
         let lease = tokio::select! {
             biased;
-            lease = self.database.lease(shard, &self.user) => lease?,
+            lease = self.database.lease(shard, &self.user.name, &self.claim) => lease?,
             () = entry.canceled.notified() => {
                 return Err(PgError::client(
                     SqlState::QUERY_CANCELED,

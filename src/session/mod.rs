@@ -27,6 +27,7 @@ pub use statement::{Globals, Prepared, Statements};
 
 use statement::Epoch;
 
+use crate::auth::Credential;
 use crate::backend::Parameters;
 use crate::config::{PoolMode, User};
 use crate::error::{PgError, SqlState};
@@ -37,7 +38,7 @@ use crate::plan::{Control, Destination, NoParams, ParamValues, Plan, Route, expl
 use crate::planner::Context;
 use crate::shardmap::{ShardId, ShardMap};
 use crate::sql;
-use crate::topology::{LiveDatabase, Snapshot, Topology};
+use crate::topology::{Claim, LiveDatabase, Snapshot, Topology};
 use crate::txn::Transaction;
 use crate::types::Oid;
 use crate::wire::TransactionStatus;
@@ -82,6 +83,8 @@ pub struct Session {
     shared: Arc<Shared>,
     registered: Registered,
     user: Arc<User>,
+    /// Who it is toward the servers.
+    claim: Claim,
     snapshot: Arc<Snapshot>,
     database: Arc<LiveDatabase>,
     /// How often `database` has been another one.
@@ -102,18 +105,20 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session of `user` on the database it asked for, both of `snapshot`.
+    /// A session of `user` on the database it asked for, both of `snapshot`; its login has just left `credential`.
     pub fn new(
         shared: Arc<Shared>,
         registered: Registered,
         snapshot: Arc<Snapshot>,
-        user: Arc<User>,
+        user: (Arc<User>, Credential),
         database: Arc<LiveDatabase>,
     ) -> Self {
+        let (user, credential) = user;
         let metrics = shared.metrics.statements(&database.config.name);
         Self {
             shared,
             registered,
+            claim: Claim::new(credential),
             user,
             snapshot,
             database,
@@ -175,9 +180,9 @@ impl Session {
             return Ok(());
         };
         let name = &self.database.config.name;
-        let user = current.config.users.get(&self.user.name);
-        let allowed = user.filter(|user| user.databases.contains(name));
-        let (Some(user), Some(database)) = (allowed, current.databases.get(name)) else {
+        let database = current.databases.get(name);
+        let user = database.and_then(|database| self.user_in(&current, database));
+        let (Some(user), Some(database)) = (user, database) else {
             let gone = format!(
                 "user \"{}\" may no longer use database \"{name}\"",
                 self.user.name
@@ -185,15 +190,35 @@ impl Session {
             let gone = PgError::proxy(SqlState::ADMIN_SHUTDOWN, gone);
             return Err(Failure::Fatal(gone.fatal()));
         };
-        let (user, database) = (Arc::clone(user), Arc::clone(database));
+        let database = Arc::clone(database);
         if !Arc::ptr_eq(&database, &self.database) {
             self.kept.clear();
             self.database = database;
             self.databases_seen += 1;
         }
+        self.claim.reconfigure(&self.user, &user);
         self.user = user;
         self.snapshot = current;
         Ok(())
+    }
+
+    /// This session's user in another configuration. One who was looked up stays for as long as the database
+    /// looks users up; one who was configured must stay configured.
+    fn user_in(&self, current: &Snapshot, database: &LiveDatabase) -> Option<Arc<User>> {
+        let (name, database) = (&self.user.name, &database.config);
+        if let Some(user) = current.config.users.get(name) {
+            return user
+                .databases
+                .contains(&database.name)
+                .then(|| Arc::clone(user));
+        }
+        let looked_up = !self.snapshot.config.users.contains_key(name);
+        (looked_up && database.auth_query.is_some()).then(|| {
+            Arc::new(User {
+                timeouts: current.config.limits.timeouts,
+                ..(*self.user).clone()
+            })
+        })
     }
 
     /// Text to plan, from the cache where it was seen before.

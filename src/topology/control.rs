@@ -73,7 +73,8 @@ pub struct Control {
 }
 
 impl Control {
-    /// Connects and logs in as the service user, within `timeout`.
+    /// Connects and logs in as the service user, within `timeout`, which then also ends each of its
+    /// statements.
     ///
     /// Cancel safe.
     pub async fn connect(
@@ -88,6 +89,7 @@ impl Control {
             .user(&service.user)
             .dbname(dbname)
             .application_name(APPLICATION_NAME)
+            .options(options(timeout))
             .ssl_mode(SslMode::Disable);
         if let Some(password) = service.password.for_servers() {
             config.password(password);
@@ -126,3 +128,14 @@ pub async fn within<T>(
 }
 
 const APPLICATION_NAME: &str = "trunkline monitor";
+
+/// Settings of the role or the database must not change what our questions mean. Asked for at the start of
+/// a connection, this goes before both.
+/// Source: <https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-SEARCH-PATH>
+pub const FIXED_SEARCH_PATH: &str = "-c search_path=pg_catalog,pg_temp";
+
+/// A question that we have given up is given up by the server, too.
+fn options(timeout: Duration) -> String {
+    let limit = timeout.as_millis().clamp(1, i32::MAX as u128);
+    format!("{FIXED_SEARCH_PATH} -c statement_timeout={limit}")
+}

@@ -1,5 +1,6 @@
 //! One configured database, alive: monitors, pools, schema.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -7,11 +8,14 @@ use arc_swap::ArcSwap;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::lookup::Lookup;
 use super::monitor::Monitor;
+use super::pools::Claim;
 use super::schema::{LiveSchema, Loader};
 use super::shard::{LiveServer, LiveShard};
 use super::view::{PoolView, ShardView};
-use crate::backend::{Lease, Pool, Target};
+use crate::auth::Credential;
+use crate::backend::{DerivedKeys, Lease, Pool, Target};
 use crate::config;
 use crate::error::{Origin, PgError, Retry, SqlState};
 use crate::metrics::Metrics;
@@ -32,8 +36,11 @@ pub struct LiveDatabase {
     schema: Arc<LiveSchema>,
     /// Plans live as long as the shard map they were made for.
     pub plans: PlanCache,
-    /// Whose pools are made before their first statement: where `pool.min` is above 0.
-    eager_users: ArcSwap<Vec<Arc<config::User>>>,
+    /// By name: who is configured for this database, and what the configuration can prove of them. Their
+    /// pools are made before their first statement where `pool.min` is above 0.
+    users: Arc<ArcSwap<HashMap<String, Claim>>>,
+    /// Where verifiers of others come from.
+    lookup: Option<Lookup>,
     upkeep: Mutex<Upkeep>,
 }
 
@@ -53,18 +60,19 @@ impl LiveDatabase {
         metrics: &Arc<Metrics>,
     ) -> Result<Arc<Self>, TlsError> {
         let tls = Tls::load(&config.server_tls)?;
-        let shards = config
+        let shards: Vec<_> = config
             .shards
             .iter()
             .map(|shard| LiveShard::new(&config.name, shard, metrics))
             .collect();
         let database = Self {
+            lookup: lookup(&config, &shards, &tls),
             tls,
             metrics: Arc::clone(metrics),
             shards,
             schema: LiveSchema::new(),
             plans: PlanCache::new(PLAN_CACHE_BYTES_MAX),
-            eager_users: ArcSwap::default(),
+            users: Arc::default(),
             upkeep: Mutex::default(),
             config,
         };
@@ -80,13 +88,25 @@ impl LiveDatabase {
         Ok(database)
     }
 
-    /// Where `pool.min` is above 0, the pools of these users toward each shard's primary begin as soon as
-    /// there is one. Users whose password toward servers is not known are left out.
-    pub fn set_users(&self, users: impl Iterator<Item = Arc<config::User>>) {
-        let users = users
-            .filter(|user| user.password.for_servers().is_some())
+    /// Who is configured for this database. Where `pool.min` is above 0, their pools toward each shard's
+    /// primary begin as soon as there is one; users of whom nothing is known that a server would take are
+    /// left out until they log in. Pools of users who are gone are closed, and those that log in with a
+    /// password that is no longer configured.
+    pub fn set_users<'a>(&self, users: impl Iterator<Item = &'a Arc<config::User>>) {
+        let users: HashMap<_, _> = users
+            .map(|user| (user.name.clone(), Claim::configured(user)))
             .collect();
-        self.eager_users.store(Arc::new(users));
+        let before = self.users.swap(Arc::new(users));
+        let now = self.users.load_full();
+        for server in self.shards.iter().flat_map(|shard| &shard.servers) {
+            server.pools.retain(|name, pool| match now.get(name) {
+                Some(claim) => {
+                    let password = matches!(pool.target().credential, Credential::Password(_));
+                    !(claim.credential.is_none() && password)
+                }
+                None => self.lookup.is_some() && !before.contains_key(name),
+            });
+        }
         if self.config.pool.min > 0 {
             self.shards
                 .iter()
@@ -99,10 +119,10 @@ impl LiveDatabase {
     /// over, replaced unseen, since nothing had been sent.
     ///
     /// Cancel safe.
-    pub async fn lease(&self, shard: ShardId, user: &config::User) -> Result<Lease, PgError> {
+    pub async fn lease(&self, shard: ShardId, user: &str, claim: &Claim) -> Result<Lease, PgError> {
         let shard = self.shard(shard)?;
         let refused = match shard.primary() {
-            Some((index, server)) => match self.pool(shard, index, server, user)?.lease().await {
+            Some((index, server)) => match self.pool(shard, index, user, claim)?.lease().await {
                 Err(error) if is_unreachable(&error) => {
                     shard.poll_now();
                     Some(Refused {
@@ -115,14 +135,15 @@ impl LiveDatabase {
             },
             None => None,
         };
-        self.lease_after_poll(shard, user, refused).await
+        self.lease_after_poll(shard, user, claim, refused).await
     }
 
     /// The way of a lease that found no primary, or one that could not be connected to.
     async fn lease_after_poll(
         &self,
         shard: &Arc<LiveShard>,
-        user: &config::User,
+        user: &str,
+        claim: &Claim,
         refused: Option<Refused>,
     ) -> Result<Lease, PgError> {
         let wait = self.config.pool.wait;
@@ -134,8 +155,8 @@ impl LiveDatabase {
             let deadline = match (shard.primary(), &refused) {
                 // Its monitor has not been back from it since.
                 (Some((index, server)), Some(refused)) if refused.stands(index, server) => give_up,
-                (Some((index, server)), _) => {
-                    return self.pool(shard, index, server, user)?.lease().await;
+                (Some((index, _)), _) => {
+                    return self.pool(shard, index, user, claim)?.lease().await;
                 }
                 (None, _) => shard.wait_until(wait).min(give_up),
             };
@@ -153,8 +174,11 @@ impl LiveDatabase {
     /// log in now. Errors do not depend on the name.
     ///
     /// Cancel safe.
-    pub async fn verifier(&self, _user: &str) -> Result<Option<config::Password>, PgError> {
-        Ok(None)
+    pub async fn verifier(&self, user: &str) -> Result<Option<config::Password>, PgError> {
+        match &self.lookup {
+            Some(lookup) => lookup.verifier(&self.config.name, user).await,
+            None => Ok(None),
+        }
     }
 
     /// False where the server with this address is known not to be the shard's primary.
@@ -217,11 +241,11 @@ impl LiveDatabase {
         let mut views = Vec::new();
         for shard in &self.shards {
             for server in &shard.servers {
-                views.extend(server.pools.load().iter().map(|(user, pool)| PoolView {
+                views.extend(server.pools.all().iter().map(|(user, found)| PoolView {
                     shard: Arc::clone(&shard.name),
                     server: server.address.to_string(),
                     user: user.clone(),
-                    stats: pool.stats(),
+                    stats: found.pool.stats(),
                 }));
             }
         }
@@ -241,7 +265,7 @@ impl LiveDatabase {
         upkeep.closed = true;
         upkeep.tasks.drain(..).for_each(|task| task.abort());
         for server in self.shards.iter().flat_map(|shard| &shard.servers) {
-            server.pools.load().values().for_each(|pool| pool.close());
+            server.pools.close();
         }
     }
 
@@ -283,9 +307,13 @@ impl LiveDatabase {
 
     /// Nothing to do where there is no primary, or no longer a database.
     fn make_eager_pools(&self, shard: &Arc<LiveShard>) {
-        if let Some((index, server)) = shard.primary() {
-            for user in self.eager_users.load().iter() {
-                if self.pool(shard, index, server, user).is_err() {
+        if let Some((index, _)) = shard.primary() {
+            let users = self.users.load();
+            for (user, claim) in users
+                .iter()
+                .filter(|(_, claim)| !claim.credential.is_none())
+            {
+                if self.pool(shard, index, user, claim).is_err() {
                     return;
                 }
             }
@@ -297,51 +325,49 @@ impl LiveDatabase {
         &self,
         shard: &Arc<LiveShard>,
         index: usize,
-        server: &LiveServer,
-        user: &config::User,
+        user: &str,
+        claim: &Claim,
     ) -> Result<Arc<Pool>, PgError> {
-        let password = user.password.for_servers();
-        let is_current = |pool: &Arc<Pool>| pool.target().password.as_deref() == password;
-        if let Some(pool) = server
-            .pools
-            .load()
-            .get(&user.name)
-            .filter(|pool| is_current(pool))
-        {
-            return Ok(Arc::clone(pool));
+        let server = &shard.servers[index];
+        if let Some(pool) = server.pools.find(user, claim) {
+            return Ok(pool);
         }
-        let upkeep = self.lock_upkeep();
-        if upkeep.closed {
-            return Err(PgError::proxy(
+        let make = || {
+            let target = Target {
+                shard: Arc::clone(&shard.name),
+                address: server.address.clone(),
+                dbname: shard.dbname.clone(),
+                user: user.to_owned(),
+                credential: claim.credential.clone(),
+                tls: Arc::clone(&self.tls),
+                derived: DerivedKeys::default(),
+            };
+            let address = server.address.to_string();
+            let metrics = self.metrics.pool(&self.config.name, &shard.name, &address);
+            let pool = Pool::new(target, self.config.pool.clone(), metrics);
+            let upkeep = PoolUpkeep {
+                pool: Arc::downgrade(&pool),
+                shard: Arc::clone(shard),
+                server: index,
+                users: Arc::clone(&self.users),
+                idle: self.config.pool.idle,
+            };
+            tokio::spawn(upkeep.run());
+            pool
+        };
+        let closed = || {
+            PgError::proxy(
                 SqlState::CANNOT_CONNECT_NOW,
                 format!(
                     "database {} is closed: the configuration changed or the proxy stops",
                     self.config.name
                 ),
-            ));
-        }
-        let mut pools = (**server.pools.load()).clone();
-        if let Some(pool) = pools.get(&user.name).filter(|pool| is_current(pool)) {
-            return Ok(Arc::clone(pool));
-        }
-        let target = Target {
-            shard: Arc::clone(&shard.name),
-            address: server.address.clone(),
-            dbname: shard.dbname.clone(),
-            user: user.name.clone(),
-            password: password.map(str::to_owned),
-            tls: Arc::clone(&self.tls),
+            )
         };
-        let metrics =
-            self.metrics
-                .pool(&self.config.name, &shard.name, &server.address.to_string());
-        let pool = Pool::new(target, self.config.pool.clone(), metrics);
-        tokio::spawn(keep_up(Arc::downgrade(&pool), Arc::clone(shard), index));
-        if let Some(outdated) = pools.insert(user.name.clone(), Arc::clone(&pool)) {
-            outdated.close();
-        }
-        server.pools.store(Arc::new(pools));
-        Ok(pool)
+        server
+            .pools
+            .find_or_make(user, claim, make)
+            .ok_or_else(closed)
     }
 
     fn is_closed(&self) -> bool {
@@ -388,14 +414,49 @@ async fn make_pools_early(database: Weak<LiveDatabase>, shard: Arc<LiveShard>) {
     }
 }
 
-/// Maintains a pool for as long as it is open.
-async fn keep_up(pool: Weak<Pool>, shard: Arc<LiveShard>, server: usize) {
-    loop {
-        match pool.upgrade() {
-            Some(pool) if !pool.is_closed() => pool.maintain(shard.is_primary(server)).await,
-            _ => return,
+fn lookup(config: &config::Database, shards: &[Arc<LiveShard>], tls: &Arc<Tls>) -> Option<Lookup> {
+    let question = config.auth_query.clone()?;
+    let shard = shards.get(usize::from(question.shard.0))?;
+    let wait = config.pool.wait;
+    let service = config.service.clone();
+    Some(Lookup::new(shard, question, service, Arc::clone(tls), wait))
+}
+
+/// Maintains a pool for as long as it is open and used.
+struct PoolUpkeep {
+    pool: Weak<Pool>,
+    shard: Arc<LiveShard>,
+    /// Index in the shard.
+    server: usize,
+    users: Arc<ArcSwap<HashMap<String, Claim>>>,
+    /// After this without a use it goes, if it has no connections left.
+    idle: Duration,
+}
+
+impl PoolUpkeep {
+    /// A pool that nobody uses is forgotten, so that pools do not pile up with the users who are looked up.
+    /// Of those only one in use has a minimum.
+    async fn run(self) {
+        let (mut activity, mut used) = (0, Instant::now());
+        loop {
+            match self.pool.upgrade() {
+                Some(pool) if !pool.is_closed() => {
+                    if pool.activity() != activity {
+                        (activity, used) = (pool.activity(), Instant::now());
+                    }
+                    let unused = used.elapsed() > self.idle;
+                    let lasting = self.users.load().contains_key(&pool.target().user);
+                    let wanted = self.shard.is_primary(self.server) && (lasting || !unused);
+                    pool.maintain(wanted).await;
+                    if unused && pool.is_empty() {
+                        self.shard.servers[self.server].pools.forget(&pool);
+                        return;
+                    }
+                }
+                _ => return,
+            }
+            tokio::time::sleep(MAINTENANCE_INTERVAL).await;
         }
-        tokio::time::sleep(MAINTENANCE_INTERVAL).await;
     }
 }
 

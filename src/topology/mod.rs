@@ -7,12 +7,17 @@
 
 mod control;
 mod database;
+mod lookup;
 mod monitor;
+mod pools;
 mod schema;
 mod snapshot;
 mod shard;
 mod view;
 
+pub use control::FIXED_SEARCH_PATH;
 pub use database::LiveDatabase;
+pub use lookup::try_lookup;
+pub use pools::Claim;
 pub use snapshot::{Snapshot, Topology};
 pub use view::{PoolView, Role};

@@ -4,7 +4,6 @@
 //! before belongs to a server that was replaced and does not know it: it is never elected, even while
 //! its successor cannot be reached, because writes to it would be lost.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,8 +12,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::pools::Pools;
 use super::view::{Role, ServerView, ShardView};
-use crate::backend::Pool;
 use crate::config::{self, Address};
 use crate::error::{PgError, Retry, SqlState};
 use crate::metrics::{Metrics, ServerMetrics};
@@ -42,7 +41,7 @@ struct Election {
 pub(super) struct LiveServer {
     pub(super) address: Address,
     pub(super) seen: ArcSwap<Seen>,
-    pub(super) pools: ArcSwap<HashMap<String, Arc<Pool>>>,
+    pub(super) pools: Pools,
     polls: AtomicU64,
     /// Wakes the monitor.
     pub(super) poll: Notify,
@@ -67,7 +66,7 @@ impl LiveShard {
         let server = |address: &Address| LiveServer {
             address: address.clone(),
             seen: ArcSwap::default(),
-            pools: ArcSwap::default(),
+            pools: Pools::default(),
             polls: AtomicU64::new(0),
             poll: Notify::new(),
             metrics: metrics.server(database, &shard.name, &address.to_string()),

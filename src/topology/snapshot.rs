@@ -122,11 +122,7 @@ impl Topology {
 fn set_users(config: &Config, databases: &HashMap<String, Arc<LiveDatabase>>) {
     for (name, database) in databases {
         let users = config.users.values();
-        database.set_users(
-            users
-                .filter(|user| user.databases.contains(name))
-                .map(Arc::clone),
-        );
+        database.set_users(users.filter(|user| user.databases.contains(name)));
     }
 }
 

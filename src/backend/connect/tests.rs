@@ -28,8 +28,9 @@ pub(in crate::backend) fn target(port: u16) -> Target {
         },
         dbname: "app".to_owned(),
         user: "app".to_owned(),
-        password: Some("secret".to_owned()),
+        credential: Credential::Password("secret".to_owned()),
         tls: Tls::disabled(),
+        derived: DerivedKeys::default(),
     }
 }
 

@@ -26,8 +26,12 @@ pub(super) struct ServerFacts {
     pub(super) address: String,
     /// As the service user.
     pub(super) service: Result<ServerState, LoginError>,
-    /// As each user of the database; none where the service user got no answer.
+    /// As each user of the database whose password is known; none where the service user got no answer.
     pub(super) users: Vec<(String, Result<SessionState, LoginError>)>,
+    /// Users whose configured verifier is not that of their role here.
+    pub(super) other_verifiers: Vec<String>,
+    /// Why `auth_query` does not work here; `None` also where it is not asked.
+    pub(super) lookup_error: Option<String>,
     /// Connections that all pools of all databases may open to this address, and our monitors.
     pub(super) connections_max: usize,
 }

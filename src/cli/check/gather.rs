@@ -12,9 +12,10 @@ use super::facts::{
     Catalog, Column, DatabaseFacts, ForeignKey, LoginError, ServerFacts, ServerState, SessionState,
     ShardFacts, Table, UniqueKey,
 };
-use crate::config::{Address, Config, Database};
+use crate::config::{Address, Config, Database, Password};
 use crate::net::{self, Tls};
 use crate::shardmap::TableName;
+use crate::topology::{FIXED_SEARCH_PATH, try_lookup};
 
 /// For all catalog queries on one server.
 const CATALOG_TIMEOUT: Duration = Duration::from_secs(30);
@@ -38,6 +39,10 @@ pub(super) async fn database(config: &Config, database: &Arc<Database>) -> Datab
                 address: address.clone(),
                 dbname: shard.dbname.clone(),
                 users: users_of(config, &database.name),
+                looks_up: database
+                    .auth_query
+                    .as_ref()
+                    .is_some_and(|question| usize::from(question.shard.0) == shard_index),
                 connections_max: connections_max(config, address),
             };
             tasks.spawn(async move { ((shard_index, server_index), server(&target).await) });
@@ -77,21 +82,20 @@ struct Target {
     tls: Arc<Tls>,
     address: Address,
     dbname: String,
-    users: Vec<(String, Option<String>)>,
+    users: Vec<(String, Password)>,
+    /// It is of the shard that is asked for the verifiers of users.
+    looks_up: bool,
     connections_max: usize,
 }
 
-/// The users of a database and their passwords toward the servers.
-fn users_of(config: &Config, database: &str) -> Vec<(String, Option<String>)> {
+/// The users of a database and what is known of their passwords.
+fn users_of(config: &Config, database: &str) -> Vec<(String, Password)> {
     let users = config
         .users
         .values()
         .filter(|user| user.databases.iter().any(|name| name == database));
     users
-        .map(|user| {
-            let password = user.password.for_servers().map(str::to_owned);
-            (user.name.clone(), password)
-        })
+        .map(|user| (user.name.clone(), user.password.clone()))
         .collect()
 }
 
@@ -114,18 +118,15 @@ fn connections_max(config: &Config, address: &Address) -> usize {
 
 async fn server(target: &Target) -> (ServerFacts, Option<Result<Catalog, String>>) {
     let service = &target.database.service;
-    let mut catalog = None;
-    let state = match connect(
-        target,
-        &service.user,
-        service.password.for_servers().map(str::to_owned),
-    )
-    .await
-    {
+    let (mut catalog, mut other_verifiers, mut lookup) = (None, Vec::new(), None);
+    let password = service.password.for_servers();
+    let state = match connect(target, &service.user, password, FIXED_SEARCH_PATH).await {
         Ok(client) => {
             let state = limited(server_state(&client)).await;
             if state.is_ok() {
                 catalog = Some(limited(read_catalog(&client, &target.database)).await);
+                other_verifiers = passed_through_in_vain(&client, target).await;
+                lookup = lookup_error(&client, target).await;
             }
             state.map_err(LoginError::Refused)
         }
@@ -135,7 +136,12 @@ async fn server(target: &Target) -> (ServerFacts, Option<Result<Catalog, String>
     // Where one login got no answer in time, the others would only wait as long again.
     let reached = !matches!(state, Err(LoginError::Unreachable(_)));
     for (user, password) in target.users.iter().filter(|_| reached) {
-        let session = match connect(target, user, password.clone()).await {
+        // Of a verifier only the user itself can make a login.
+        let Some(password) = password.for_servers() else {
+            continue;
+        };
+        // With its own settings: those are what is looked at.
+        let session = match connect(target, user, Some(password), "").await {
             Ok(client) => limited(session_state(&client))
                 .await
                 .map_err(LoginError::Refused),
@@ -149,18 +155,76 @@ async fn server(target: &Target) -> (ServerFacts, Option<Result<Catalog, String>
             address,
             service: state,
             users,
+            other_verifiers,
+            lookup_error: lookup,
             connections_max: target.connections_max,
         },
         catalog,
     )
 }
 
+/// Users of whom only a verifier is configured, and whose role has another one or is not there. Empty where
+/// the service user may not look.
+async fn passed_through_in_vain(client: &Client, target: &Target) -> Vec<String> {
+    let configured: Vec<(&str, &str)> = target
+        .users
+        .iter()
+        .filter_map(|(user, password)| match password {
+            Password::Scram {
+                verifier: stored,
+                server_password: None,
+            }
+            | Password::Md5 {
+                hash: stored,
+                server_password: None,
+            } => Some((user.as_str(), stored.as_str())),
+            _ => None,
+        })
+        .collect();
+    let names: Vec<&str> = configured.iter().map(|(user, _)| *user).collect();
+    let read = limited(async {
+        let rows = client.query(STORED_PASSWORDS, &[&names]).await?;
+        let row = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
+        rows.iter().map(row).collect()
+    });
+    let Ok(stored): Result<BTreeMap<String, Option<String>>, _> = read.await else {
+        return Vec::new();
+    };
+    configured
+        .iter()
+        .filter(|(user, verifier)| {
+            let stored = stored.get(*user).and_then(|stored| stored.as_deref());
+            stored != Some(*verifier)
+        })
+        .map(|(user, _)| (*user).to_owned())
+        .collect()
+}
+
+const STORED_PASSWORDS: &str = "SELECT rolname::text, rolpassword::text FROM pg_catalog.pg_authid
+    WHERE rolname::text = ANY ($1::text[])";
+
+/// Why `auth_query` would bring nothing, where it is this server that is asked.
+async fn lookup_error(client: &Client, target: &Target) -> Option<String> {
+    let question = target
+        .database
+        .auth_query
+        .as_ref()
+        .filter(|_| target.looks_up)?;
+    let lookup = try_lookup(client, question, &target.database.service.user);
+    match tokio::time::timeout(CATALOG_TIMEOUT, lookup).await {
+        Ok(answer) => answer.err().map(|error| error.to_string()),
+        Err(_) => Some(format!("no answer within {CATALOG_TIMEOUT:?}")),
+    }
+}
+
 /// The one place where `check` opens a connection, within the pool's `connect` limit. The socket is
-/// opened as for statements, so that `server_tls` means the same here.
+/// opened as for statements, so that `server_tls` means the same here. `options` are settings that go before
+/// those of the role.
 async fn connect(
     target: &Target,
     user: &str,
-    password: Option<String>,
+    password: Option<&str>,
+    options: &str,
 ) -> Result<Client, LoginError> {
     let Target {
         database,
@@ -174,6 +238,7 @@ async fn connect(
         .user(user)
         .dbname(dbname.as_str())
         .application_name("trunkline check")
+        .options(options)
         .ssl_mode(SslMode::Disable);
     if let Some(password) = password {
         config.password(password);
@@ -242,7 +307,10 @@ async fn server_state(client: &Client) -> Result<ServerState, tokio_postgres::Er
 }
 
 async fn session_state(client: &Client) -> Result<SessionState, tokio_postgres::Error> {
-    const QUERY: &str = "SELECT current_setting('standard_conforming_strings')::bool, current_schemas(false)::text[]";
+    // Under the user's own search_path, so every name says where it is from.
+    const QUERY: &str =
+        "SELECT pg_catalog.current_setting('standard_conforming_strings')::pg_catalog.bool,
+        pg_catalog.current_schemas(false)::pg_catalog.text[]";
     let row = client.query_one(QUERY, &[]).await?;
     Ok(SessionState {
         standard_conforming_strings: row.try_get(0)?,
@@ -273,10 +341,7 @@ async fn read_catalog(
             .query(&format!("{LISTED}{rest}"), &[&schemas, &names])
             .await
     };
-    // What a definition refers to prints with its schema, whatever the service user's settings are.
-    client
-        .batch_execute("SET search_path TO pg_catalog")
-        .await?;
+    // What a definition refers to prints with its schema, since the search_path is fixed.
     let mut catalog = Catalog::default();
     for row in query("SELECT schema, name, kind FROM listed WHERE kind NOT IN ('i', 'I')").await? {
         let kind: String = row.try_get(2)?;

@@ -38,6 +38,7 @@ pub(super) fn findings(database: &Database, facts: &DatabaseFacts) -> Vec<Findin
                     Err(error) => findings.push(login_finding(shard, server, user, error)),
                 }
             }
+            verifier_findings(&mut findings, shard, server);
         }
         primary_findings(&mut findings, shard);
     }
@@ -65,6 +66,26 @@ fn login_finding(
             format!("refuses user `{user}`: {reason}"),
             "this server needs the database, the user with the configured password, and a line for them in pg_hba.conf",
         ),
+    }
+}
+
+fn verifier_findings(findings: &mut Vec<Finding>, shard: &ShardFacts, server: &ServerFacts) {
+    for user in &server.other_verifiers {
+        findings.push(Finding::warning(
+            Some(&shard.name),
+            format!("user {user} on server {}", server.address),
+            "the role has another verifier than the configured one, or there is none, so the user's own login does not \
+             open this server",
+            "give the role the configured verifier with ALTER ROLE … PASSWORD, or configure `server_password`",
+        ));
+    }
+    if let Some(error) = &server.lookup_error {
+        findings.push(Finding::error(
+            Some(&shard.name),
+            format!("server {}", server.address),
+            format!("`auth_query` does not work: {error}"),
+            "ask through a SECURITY DEFINER function that the service user may call, see auth_query in docs/configuration.md",
+        ));
     }
 }
 

@@ -75,6 +75,8 @@ fn server(address: &str, in_recovery: bool) -> ServerFacts {
         address: address.to_owned(),
         service: Ok(state),
         users: vec![("app".to_owned(), Ok(session))],
+        other_verifiers: Vec::new(),
+        lookup_error: None,
         connections_max: 21,
     }
 }

@@ -241,8 +241,15 @@ fn plaintext() -> ServerTls {
     }
 }
 
+async fn lease(database: &LiveDatabase, shard: ShardId) -> Result<Lease, PgError> {
+    let user = user();
+    database
+        .lease(shard, &user.name, &Claim::configured(&user))
+        .await
+}
+
 async fn simple(database: &LiveDatabase, sql: &str) {
-    let mut lease = database.lease(ShardId(0), &user()).await.expect("lease");
+    let mut lease = lease(database, ShardId(0)).await.expect("lease");
     lease
         .simple(sql, Instant::now() + Duration::from_secs(10))
         .await
@@ -462,8 +469,9 @@ async fn server_tls_means_what_it_says() {
             },
             dbname: "postgres".to_owned(),
             user: "trunkline".to_owned(),
-            password: Some(PASSWORD.to_owned()),
+            credential: Credential::Password(PASSWORD.to_owned()),
             tls: Tls::load(&config.server_tls).expect("loads"),
+            derived: Default::default(),
         };
         match crate::backend::connect(&target, &config.pool).await {
             Ok(connection) => {
@@ -504,8 +512,7 @@ async fn a_service_user_who_is_refused_shows_in_the_views() {
     config.pool.wait = Duration::from_secs(1);
     let live = LiveDatabase::start(Arc::new(config), &Metrics::new()).expect("starts");
     until(|| live.views()[0].servers[0].reachable).await;
-    let error = live
-        .lease(ShardId(0), &user())
+    let error = lease(&live, ShardId(0))
         .await
         .err()
         .expect("no role is known");
@@ -518,10 +525,7 @@ async fn a_service_user_who_is_refused_shows_in_the_views() {
     assert!(live.schema_loaded().await.is_err());
     live.close();
     assert_eq!(
-        live.lease(ShardId(0), &user())
-            .await
-            .err()
-            .map(|error| error.code),
+        lease(&live, ShardId(0)).await.err().map(|error| error.code),
         Some(SqlState::CONNECTION_FAILURE)
     );
 }
@@ -535,7 +539,7 @@ async fn the_minimum_is_opened_before_any_statement() {
     let mut config = (*database(&[&server], &[], plaintext())).clone();
     config.pool.min = 2;
     let live = LiveDatabase::start(Arc::new(config), &Metrics::new()).expect("starts");
-    live.set_users([Arc::new(user())].into_iter());
+    live.set_users([&Arc::new(user())].into_iter());
     until(|| live.pool_views().iter().any(|pool| pool.stats.idle == 2)).await;
     // A user who comes with a reload.
     simple(&live, "CREATE ROLE other LOGIN PASSWORD 'pass-word'").await;
@@ -543,7 +547,7 @@ async fn the_minimum_is_opened_before_any_statement() {
         name: "other".to_owned(),
         ..user()
     });
-    live.set_users([Arc::new(user()), other].into_iter());
+    live.set_users([&Arc::new(user()), &other].into_iter());
     until(|| {
         let idle = live.pool_views();
         idle.len() == 2 && idle.iter().all(|pool| pool.stats.idle == 2)
@@ -552,7 +556,7 @@ async fn the_minimum_is_opened_before_any_statement() {
     // Without a minimum nothing is opened early.
     let lazy = LiveDatabase::start(database(&[&server], &[], plaintext()), &Metrics::new())
         .expect("starts");
-    lazy.set_users([Arc::new(user())].into_iter());
+    lazy.set_users([&Arc::new(user())].into_iter());
     until(|| lazy.ready()).await;
     assert!(lazy.pool_views().is_empty());
     live.close();
