@@ -297,7 +297,7 @@ fn every_form_of_key_is_read() {
     files.openssl("rsa -traditional -in rsa.key -out rsa1.key");
     files.openssl("ec -in own.key -out sec1.key");
     files.openssl("ecparam -name prime256v1 -genkey -out params.key");
-    files.openssl("req -config cnf -x509 -CA ca.crt -CAkey ca.key -key params.key -subj /CN=params -out params.crt");
+    files.openssl("req -config cnf -x509 -CA ca.crt -CAkey ca.key -key params.key -subj /CN=params -addext basicConstraints=CA:FALSE -out params.crt");
     files.certificate("ed", "/CN=ed", "-newkey ed25519 -nodes");
     for (certificate, key) in [
         ("rsa.crt", "rsa.key"),
@@ -367,6 +367,12 @@ fn files_that_cannot_be_used_are_named_with_the_reason() {
             assert!(!told.contains(numbers.trim_matches(['[', ']'])), "{told}");
         }
     }
+    // What openssl makes where it is told of no extension.
+    files.openssl(
+        "req -config cnf -x509 -CA ca.crt -CAkey ca.key -key own.key -subj /CN=own -out old.crt",
+    );
+    let told = files.refused("old.crt", "own.key");
+    assert!(told.contains("X.509 version 3"), "{told}");
     let mut settings = files.settings("own.crt", "own.key");
     settings.client_ca = Some(files.0.join("empty"));
     let told = Acceptor::load(&settings)
