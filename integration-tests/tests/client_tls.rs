@@ -19,7 +19,10 @@ use integration_tests::wire::{Parameters, Reply, Script, Wire};
 use integration_tests::{Cluster, Proxy, ProxyOptions, Setup};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{
+    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned,
+    SupportedProtocolVersion,
+};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const SSL_REQUEST: &[u8] = &[0, 0, 0, 8, 4, 210, 22, 47];
@@ -138,13 +141,21 @@ fn root(name: &str) -> String {
 
 /// What a client of ours goes by: it trusts the servers' authority.
 fn client(certificate: Option<&str>, alpn: &[&str]) -> Arc<ClientConfig> {
+    client_of(rustls::ALL_VERSIONS, certificate, alpn)
+}
+
+fn client_of(
+    versions: &[&'static SupportedProtocolVersion],
+    certificate: Option<&str>,
+    alpn: &[&str],
+) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates("servers.crt") {
         roots.add(certificate).unwrap();
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots);
     let mut config = match certificate {
@@ -704,6 +715,39 @@ fn reload_takes_new_certificates_for_new_clients() {
             .skip(1)
             .any(|line| line.len() > 20 && log.contains(line))
     );
+    assert_sane(&proxy);
+}
+
+#[test]
+fn no_certificate_is_remembered_from_before_a_reload() {
+    let proxy = proxy(&with_client_ca(""));
+    let versions: [&[&'static SupportedProtocolVersion]; 2] =
+        [&[&rustls::version::TLS12], &[&rustls::version::TLS13]];
+    let show = |name: &'static str| versions.map(|these| client_of(these, Some(name), &[]));
+    let (app, stranger) = (show("app"), show("stranger"));
+    let mut before = Vec::new();
+    for config in &app {
+        // Clients of rustls resume what they can.
+        assert_login_begins(&mut negotiated(proxy.port, config.clone()).unwrap());
+        let again = negotiated(proxy.port, config.clone()).unwrap();
+        assert_eq!(again.conn.handshake_kind(), Some(HandshakeKind::Full));
+        before.push(again);
+    }
+    let refused = |config: &Arc<ClientConfig>| match negotiated(proxy.port, config.clone()) {
+        // In TLS 1.3 a client hears of it when it reads.
+        Ok(mut tls) => last_words(&mut tls, STARTUP).is_empty(),
+        Err(_) => true,
+    };
+    assert!(stranger.iter().all(refused));
+    let text = fs::read_to_string(&proxy.config).unwrap();
+    fs::write(&proxy.config, text.replace("clients.crt", "strangers.crt")).unwrap();
+    psql(proxy.port, "sslmode=prefer dbname=trunkline", "RELOAD").unwrap();
+    assert!(app.iter().all(refused));
+    for config in &stranger {
+        assert_login_begins(&mut negotiated(proxy.port, config.clone()).unwrap());
+    }
+    // Whoever had shaken hands goes on as was agreed.
+    before.iter_mut().for_each(assert_login_begins);
     assert_sane(&proxy);
 }
 
