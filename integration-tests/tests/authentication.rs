@@ -505,11 +505,12 @@ fn trickled_bytes_do_not_extend_the_deadline() {
                     raw.message().unwrap();
                 }
                 let mut stream = raw.stream.try_clone().unwrap();
+                let trickled = trickled.to_vec();
                 let (done, stop) = std::sync::mpsc::channel::<()>();
                 let trickling = thread::spawn(move || {
                     for byte in trickled {
                         if stop.recv_timeout(Duration::from_millis(100)).is_ok()
-                            || stream.write_all(&[*byte]).is_err()
+                            || stream.write_all(&[byte]).is_err()
                         {
                             return;
                         }
@@ -559,13 +560,13 @@ fn guessing_slows_its_own_address_only() {
     while throttled() == 0.0 {
         assert_eq!(log_in(proxy.port, "nobody", "wrong").code(), "28P01");
     }
+    let (port, start) = (proxy.port, Instant::now());
     thread::scope(|scope| {
         // At once, and answered one after the other.
-        let start = Instant::now();
         let guesses: Vec<_> = (0..3)
             .map(|_| {
-                scope.spawn(|| {
-                    assert_eq!(log_in(proxy.port, "plain", "wrong").code(), "28P01");
+                scope.spawn(move || {
+                    assert_eq!(log_in(port, "plain", "wrong").code(), "28P01");
                     start.elapsed()
                 })
             })
@@ -733,6 +734,7 @@ fn channel_binding_and_certificates() {
         &directory,
         "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.crt",
     );
+    fs::write(directory.join("v3.cnf"), "basicConstraints=CA:FALSE\n").unwrap();
     for (file, name) in [("plain", "plain"), ("other", "somebody")] {
         openssl(
             &directory,
@@ -743,7 +745,7 @@ fn channel_binding_and_certificates() {
         openssl(
             &directory,
             &format!(
-                "x509 -req -in {file}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -out {file}.crt"
+                "x509 -req -in {file}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile v3.cnf -days 2 -out {file}.crt"
             ),
         );
     }

@@ -43,6 +43,8 @@ pub(super) async fn startup(
             // can do needs the key.
             StartupPacket::Cancel(request) => {
                 cancel(doors, request).await;
+                // libpq waits for the end, and within TLS takes one without close_notify for a failure.
+                io.shutdown().await?;
                 return Ok(None);
             }
             StartupPacket::Ssl => {
