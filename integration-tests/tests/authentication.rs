@@ -408,7 +408,7 @@ fn malformed_logins() {
     }
     first.extend([
         frame(b'p', b"SCRAM-SHA-256"),
-        frame(b'p', b"SCRAM-SHA-256\0\0\0\0\x09n,,n=,r=a"),
+        frame(b'p', b"SCRAM-SHA-256\0\0\0\0\x0an,,n=,r=a"),
         initial("SCRAM-SHA-256-PLUS", "p=tls-server-end-point,,n=,r=abc"),
         initial("SCRAM-SHA-1", "n,,n=,r=abc"),
         initial("SCRAM-SHA-256", ""),
