@@ -189,7 +189,7 @@ fn reload(proxy: &Proxy, change: impl Fn(String) -> String) {
 }
 
 fn no_secret_is_told(proxy: &Proxy, secrets: &[&str]) {
-    let shown: Vec<String> = ["show config", "show pools", "show clients"]
+    let shown: Vec<String> = ["show config", "show pools", "show sessions"]
         .iter()
         .map(|command| console(proxy, command))
         .collect();
@@ -238,7 +238,6 @@ fn users_are_looked_up_at_each_login() {
     let proxy = start("    auth_query: {}", "");
     gets_in(&proxy, "looked", "looked");
     stays_out(&proxy, "looked", "wrong");
-    stays_out(&proxy, "looked", "");
     stays_out(&proxy, "LOOKED", "looked");
     stays_out(&proxy, "looked'%20or%20true--", "looked");
     stays_out(&proxy, &"looked".repeat(20), "looked");
@@ -518,8 +517,7 @@ fn where_nobody_can_be_asked_all_names_are_told_the_same() {
     let second = format!("127.0.0.1:{}", world.cluster.primary_port(1));
     gets_in(&proxy, "looked", "looked");
     reload(&proxy, |text| text.replace(&second, &nowhere.to_string()));
-    let told =
-        |user| psql(&proxy, user, "looked", "select 1").map_err(|told| told.replace(user, "…"));
+    let told = |user| psql(&proxy, user, "looked", "select 1");
     until("the shard is gone", || told("looked").is_err());
     until("it is known to be gone", || {
         told("looked").is_err_and(|told| told.contains("cannot be looked up now"))

@@ -95,9 +95,10 @@ async fn views() {
     let shared = shared();
     let console = console(&shared, "root");
     let client = "127.0.0.1:9".to_owned();
-    let _session = shared
-        .registry
-        .register("app", "app", (client, ""), "psql".to_owned(), [1; 4]);
+    let _session =
+        shared
+            .registry
+            .register("app", "app", (client, "TLSv1.3"), "psql".to_owned(), [1; 4]);
     for (command, expected) in [
         (
             "SHOW MAP",
@@ -125,7 +126,7 @@ async fn views() {
     }
     let sessions = printed(&console.run("SHOW SESSIONS").await.expect("sessions"));
     assert!(
-        sessions[0].starts_with("1 | app | app | 127.0.0.1:9 | psql | idle | 0 | 20"),
+        sessions[0].starts_with("1 | app | app | 127.0.0.1:9 | TLSv1.3 | psql | idle | 0 | 20"),
         "{sessions:?}"
     );
     let shards = printed(&console.run("SHOW SHARDS").await.expect("shards"));
@@ -152,6 +153,7 @@ async fn no_view_shows_a_secret() {
         config.contains(&"databases.app.pool.wait | 1500ms".to_owned()),
         "{config:?}"
     );
+    assert!(config.contains(&"tls.mode | off".to_owned()), "{config:?}");
     assert!(
         config.contains(&"users.app.password | (plain)".to_owned()),
         "{config:?}"

@@ -16,6 +16,6 @@ pub use credential::{Credential, ScramKeys};
 pub use password::{Md5Challenge, is_password, password};
 pub use proof::Proof;
 pub use rules::{Applicant, Channel, method};
-pub use scram::{Mechanism, Proven, ScramError, ScramServer};
+pub use scram::{Mechanism, ScramError, ScramServer};
 pub use secret::{Secret, Secrets};
 pub use throttle::{Pass, Source, Throttle, TurnedAway};

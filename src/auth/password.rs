@@ -206,7 +206,7 @@ mod tests {
         );
         check(
             "password",
-            medians(40, |user| {
+            medians(15, |user| {
                 let secret = secrets.for_user("app", user);
                 assert!(!is_password(&secret, "app", b"Pencil", secrets.work()));
             }),

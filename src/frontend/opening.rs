@@ -44,12 +44,14 @@ pub(super) async fn startup(
             // can do needs the key.
             StartupPacket::Cancel(request) => {
                 cancel(doors, request).await;
+                // libpq waits for the end, and within TLS takes one without close_notify for a failure.
+                io.shutdown().await?;
                 return Ok(None);
             }
             StartupPacket::Ssl => {
                 may_ask(io, encrypted_by.is_some() || ssl_asked)?;
                 ssl_asked = true;
-                encrypted_by = answer_ssl(doors, io).await?;
+                encrypted_by = encrypt(doors, io, Asked::Negotiated).await?;
             }
             StartupPacket::GssEnc => {
                 may_ask(io, encrypted_by.is_some() || gss_asked)?;
@@ -84,10 +86,6 @@ async fn direct(doors: &Doors, io: &mut Buffered) -> Result<Option<Arc<Snapshot>
         return Ok(None);
     }
     encrypt(doors, io, Asked::Direct).await
-}
-
-async fn answer_ssl(doors: &Doors, io: &mut Buffered) -> Result<Option<Arc<Snapshot>>, Failure> {
-    encrypt(doors, io, Asked::Negotiated).await
 }
 
 /// Encrypts the connection if TLS is offered to it; an SSLRequest is answered either way.

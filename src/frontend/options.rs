@@ -1,6 +1,6 @@
 //! What a startup packet sets for the session.
 
-use crate::error::{PgError, SqlState};
+use crate::error::{PgError, SqlState, named};
 use crate::session::{Failure, Settings};
 use crate::wire::Startup;
 
@@ -30,7 +30,11 @@ pub(super) fn session_settings(startup: &Startup) -> Result<Settings, Failure> {
 fn admit_setting(name: &str, value: &str) -> Result<(), Failure> {
     let refuse = |why: &str| {
         Err(Failure::Fatal(PgError::refusal(
-            format!("startup parameter \"{name}\" = \"{value}\": {why}"),
+            format!(
+                "startup parameter \"{}\" = \"{}\": {why}",
+                named(name),
+                named(value)
+            ),
             "Leave the parameter out of the connection string.",
         )))
     };
@@ -77,7 +81,8 @@ fn command_line(options: &str) -> Result<Vec<(String, String)>, Failure> {
             return Err(Failure::Fatal(PgError::client(
                 SqlState::INVALID_PARAMETER_VALUE,
                 format!(
-                    "startup parameter \"options\": \"{word}\" is not understood; use -c name=value"
+                    "startup parameter \"options\": \"{}\" is not understood; use -c name=value",
+                    named(&word)
                 ),
             )));
         };

@@ -112,6 +112,17 @@ fn days_since_1970(year: u64, month: u64, day: u64) -> Option<u64> {
     Some(days + BEFORE_MONTH.get(month)? + day.checked_sub(1)?)
 }
 
+/// True for X.509 version 3, the only one with extensions and the only one that webpki reads.
+pub(super) fn is_version_3(certificate: &[u8]) -> bool {
+    let version = || {
+        let (certificate, _) = element(certificate, SEQUENCE)?;
+        let (tbs, _) = element(certificate, SEQUENCE)?;
+        let (version, _) = element(tbs, VERSION)?;
+        Some(element(version, INTEGER)?.0)
+    };
+    version() == Some(&[2])
+}
+
 struct Fields<'a> {
     validity: &'a [u8],
     subject: &'a [u8],
@@ -297,6 +308,17 @@ mod tests {
             assert_eq!(after(cn(tag, b"app\0.evil")), Err(NameError::Nul));
             assert_eq!(after(cn(tag, b"app\0")), Err(NameError::Nul));
         }
+    }
+
+    #[test]
+    fn versions() {
+        let new = named(&[], &[]);
+        assert!(is_version_3(&new));
+        assert!(!is_version_3(&new[..10]));
+        let old = [der(INTEGER, &[1]), der(SEQUENCE, &[])].concat();
+        assert!(!is_version_3(&der(SEQUENCE, &der(SEQUENCE, &old))));
+        let two = der(VERSION, &der(INTEGER, &[1]));
+        assert!(!is_version_3(&der(SEQUENCE, &der(SEQUENCE, &two))));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::accepted::{Accepted, ClientCertificate, Encryption};
-use super::certificate::{common_name, end_point_binding, not_after};
+use super::certificate::{common_name, end_point_binding, is_version_3, not_after};
 use super::stream::Stream;
 use super::tls::{TlsError, read_certificates};
 use crate::config::{ClientTls, TlsVersion};
@@ -70,10 +70,17 @@ impl Acceptor {
             }
             None => builder.with_no_client_auth(),
         };
-        let (binding, not_after) = match chain.first() {
-            Some(own) => (end_point_binding(own), not_after(own)),
-            None => (None, None),
+        let Some(own) = chain.first() else {
+            return Err(TlsError::Empty {
+                path: text(&settings.certificate),
+            });
         };
+        if !is_version_3(own) {
+            return Err(TlsError::OldCertificate {
+                path: text(&settings.certificate),
+            });
+        }
+        let (binding, not_after) = (end_point_binding(own), not_after(own));
         let mut config = builder
             .with_single_cert(chain, key)
             .map_err(|error| unusable_pair(settings, error))?;

@@ -9,7 +9,6 @@ mod listener;
 mod stream;
 mod tls;
 
-pub use accepted::{ClientCertificate, Encryption};
 pub use buffer::{Buffered, OUTPUT_BYTES_MAX, poll_read, poll_write};
 pub use client_tls::{Acceptor, Asked};
 pub use listener::{Listener, Peer};

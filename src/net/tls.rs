@@ -46,6 +46,11 @@ pub enum TlsError {
     Empty { path: String },
     #[error("{path} holds an unusable certificate: {error}")]
     Unusable { path: String, error: rustls::Error },
+    #[error(
+        "{path} holds a certificate that is not of X.509 version 3, as others are not taken: \
+         sign it with extensions (openssl x509 -req -extfile)"
+    )]
+    OldCertificate { path: String },
     #[error("cannot read the private key {path}: {error}")]
     Key { path: String, error: io::Error },
     #[error("the private key {path} {reason}")]

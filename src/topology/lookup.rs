@@ -39,6 +39,8 @@ pub(super) struct Lookup {
     connection: tokio::sync::Mutex<Option<Arc<Connected>>>,
     /// As last logged.
     last_error: Mutex<Option<String>>,
+    /// When a row that lets nobody in was last logged.
+    last_oddity: Mutex<Option<Instant>>,
 }
 
 struct Connected {
@@ -86,6 +88,7 @@ impl Lookup {
             under_way: Semaphore::new(LOOKUPS_MAX),
             connection: tokio::sync::Mutex::new(None),
             last_error: Mutex::new(None),
+            last_oddity: Mutex::new(None),
         }
     }
 
@@ -114,7 +117,8 @@ impl Lookup {
             }
             // To who asks this is nobody, like any other name that cannot log in.
             Ok(Answer::Unusable(what)) => {
-                self.note(database, Some(format!("user {user}: {what}")));
+                self.note(database, None);
+                self.note_oddity(database, user, what);
                 Ok(None)
             }
             Err(error) => {
@@ -190,6 +194,25 @@ impl Lookup {
             None => tracing::info!(database, shard, "auth_query answers again"),
         }
         *last = problem;
+    }
+
+    /// Logs a row that lets nobody in, seldom: strangers choose the names.
+    fn note_oddity(&self, database: &str, user: &str, what: &str) {
+        let mut last = self
+            .last_oddity
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| last.elapsed() > ODDITY_INTERVAL) {
+            *last = Some(Instant::now());
+            let shard = &*self.shard.name;
+            tracing::warn!(
+                database,
+                shard,
+                user,
+                what,
+                "auth_query gives an unusable row"
+            );
+        }
     }
 }
 
@@ -302,6 +325,7 @@ SELECT a.rolname::pg_catalog.text, a.rolpassword::pg_catalog.text
 
 /// Look-ups under way for one database; further ones wait. They share a connection.
 const LOOKUPS_MAX: usize = 16;
+const ODDITY_INTERVAL: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {

@@ -162,3 +162,199 @@ impl Pools {
         self.closed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::auth::ScramKeys;
+    use crate::backend::{DerivedKeys, Target};
+    use crate::config::{Address, Password, PoolSettings};
+    use crate::metrics::Metrics;
+    use crate::net::Tls;
+
+    /// Pools toward a server that refuses everybody.
+    struct World {
+        pools: Pools,
+        metrics: Arc<Metrics>,
+        address: Address,
+        start: Instant,
+    }
+
+    impl World {
+        async fn new() -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+            let port = listener.local_addr().expect("address").port();
+            tokio::spawn(async move {
+                loop {
+                    let (mut stream, _) = listener.accept().await.expect("accept");
+                    let length = stream.read_u32().await.expect("length");
+                    let mut startup = vec![0; length as usize - 4];
+                    stream.read_exact(&mut startup).await.expect("startup");
+                    let fields = b"SFATAL\0VFATAL\0C28P01\0Mno\0\0";
+                    let length = (fields.len() as u32 + 4).to_be_bytes();
+                    let answer = [b"E", &length[..], fields].concat();
+                    stream.write_all(&answer).await.expect("write");
+                }
+            });
+            Self {
+                pools: Pools::default(),
+                metrics: Metrics::new(),
+                address: Address::Tcp {
+                    host: "127.0.0.1".to_owned(),
+                    port,
+                },
+                start: Instant::now(),
+            }
+        }
+
+        fn claim(&self, credential: &Credential, second: u64) -> Claim {
+            Claim {
+                credential: credential.clone(),
+                since: self.start + Duration::from_secs(second),
+            }
+        }
+
+        /// The pool a session with this credential gets, and what that pool logs in with.
+        fn get(&self, credential: &Credential, second: u64) -> (Arc<Pool>, Credential) {
+            let claim = self.claim(credential, second);
+            let make = || {
+                let target = Target {
+                    shard: "s1".into(),
+                    address: self.address.clone(),
+                    dbname: "app".to_owned(),
+                    user: "app".to_owned(),
+                    credential: credential.clone(),
+                    tls: Tls::disabled(),
+                    derived: DerivedKeys::default(),
+                };
+                let metrics = self.metrics.pool("app", "s1", "address");
+                Pool::new(target, PoolSettings::default(), metrics)
+            };
+            let pool = self
+                .pools
+                .find_or_make("app", &claim, make)
+                .expect("not closed");
+            let held = pool.target().credential.clone();
+            (pool, held)
+        }
+    }
+
+    fn keys(byte: u8) -> Credential {
+        Credential::Scram(Arc::new(ScramKeys {
+            client_key: [byte; 32],
+            server_key: [byte; 32],
+            salt: vec![1],
+            iterations: 4096,
+        }))
+    }
+
+    fn password(text: &str) -> Credential {
+        Credential::Password(text.to_owned())
+    }
+
+    #[tokio::test]
+    async fn equal_credentials_and_none_share_a_pool() {
+        let world = World::new().await;
+        let (first, _) = world.get(&keys(1), 1);
+        for (other, second) in [(keys(1), 2), (keys(1), 0), (Credential::None, 3)] {
+            assert!(Arc::ptr_eq(&first, &world.get(&other, second).0));
+        }
+        // Another way to prove the same user is no reason to leave one that works.
+        assert!(Arc::ptr_eq(&first, &world.get(&password("a"), 4).0));
+        assert!(!first.is_closed());
+    }
+
+    #[tokio::test]
+    async fn a_changed_secret_counts_and_the_old_one_does_not_come_back() {
+        let world = World::new().await;
+        let (old, _) = world.get(&keys(1), 1);
+        let (new, held) = world.get(&keys(2), 2);
+        assert!(held == keys(2) && old.is_closed());
+        for second in [0, 1, 2] {
+            assert!(Arc::ptr_eq(&new, &world.get(&keys(1), second).0));
+        }
+        assert!(!new.is_closed());
+        // Changed back: shown later still.
+        assert_eq!(world.get(&keys(1), 3).1, keys(1));
+    }
+
+    #[tokio::test]
+    async fn a_refused_credential_gives_way_for_good() {
+        let world = World::new().await;
+        world.get(&keys(2), 2);
+        // Verified before the password was changed, logged in after.
+        let (wrong, _) = world.get(&keys(1), 4);
+        let error = wrong.lease().await.err().expect("refused");
+        assert!(wrong.is_refused() && error.code.as_str() == "28P01");
+        assert!(
+            error
+                .hint
+                .is_some_and(|hint| hint.contains("same verifier"))
+        );
+        // Nothing is no better than what was refused.
+        assert_eq!(world.get(&Credential::None, 5).1, keys(1));
+        let (right, held) = world.get(&keys(2), 2);
+        assert_eq!(held, keys(2));
+        assert!(Arc::ptr_eq(&right, &world.get(&keys(1), 4).0));
+        // Another kind, too, once the server refuses.
+        right.lease().await.err().expect("refused");
+        assert_eq!(world.get(&password("a"), 1).1, password("a"));
+    }
+
+    #[tokio::test]
+    async fn forgotten_pools_serve_those_who_have_them() {
+        let world = World::new().await;
+        let (pool, _) = world.get(&keys(1), 1);
+        world.pools.forget(&pool);
+        assert!(world.pools.all().is_empty() && !pool.is_closed());
+        let (next, _) = world.get(&keys(1), 1);
+        assert!(!Arc::ptr_eq(&pool, &next));
+        // It is not this one any more.
+        world.pools.forget(&pool);
+        assert_eq!(world.pools.all().len(), 1);
+        world.pools.retain(|user, _| user != "app");
+        assert!(next.is_closed() && world.pools.all().is_empty());
+        world.pools.close();
+        let claim = world.claim(&keys(1), 1);
+        assert!(
+            world
+                .pools
+                .find_or_make("app", &claim, || unreachable!("closed"))
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn reloads_change_what_is_configured_and_not_what_a_login_left() {
+        let user = |password: Password| config::User::new("app", password, &[]);
+        let plain = |text: &str| user(Password::Plain(text.to_owned()));
+        let verified = |server_password: Option<&str>| {
+            user(Password::Scram {
+                verifier: "SCRAM-SHA-256$…".to_owned(),
+                server_password: server_password.map(str::to_owned),
+            })
+        };
+        for (before, now, held, expected) in [
+            (plain("a"), plain("a"), password("a"), password("a")),
+            (plain("a"), plain("b"), password("a"), password("b")),
+            (plain("a"), verified(None), password("a"), Credential::None),
+            (verified(None), verified(None), keys(1), keys(1)),
+            (verified(None), verified(Some("a")), keys(1), password("a")),
+            (
+                verified(Some("a")),
+                verified(Some("b")),
+                password("a"),
+                password("b"),
+            ),
+        ] {
+            let mut claim = Claim::new(held);
+            claim.reconfigure(&before, &now);
+            assert_eq!(claim.credential, expected, "{before:?} {now:?}");
+        }
+    }
+}

@@ -275,10 +275,15 @@ async fn scram_and_md5_logins() {
 }
 
 async fn serve_scram(stream: &mut TcpStream) {
-    use crate::auth::{Mechanism, ScramServer, Secret};
+    use crate::auth::Secret;
 
-    let secret = Arc::new(Secret::from_password("app", "secret"));
-    let mut scram = ScramServer::new(secret, None);
+    serve_scram_with(stream, &Arc::new(Secret::from_password("app", "secret"))).await;
+}
+
+async fn serve_scram_with(stream: &mut TcpStream, secret: &Arc<crate::auth::Secret>) {
+    use crate::auth::{Mechanism, ScramServer};
+
+    let mut scram = ScramServer::new(Arc::clone(secret), None);
     stream
         .write_all(&message(
             b'R',
@@ -320,4 +325,74 @@ async fn a_silent_server_is_given_up() {
     .err()
     .expect("nobody answers");
     assert_eq!(error.code, SqlState::CONNECTION_FAILURE);
+}
+
+/// A second login to the same server derives nothing; one to a server with another salt does.
+#[tokio::test]
+async fn keys_are_derived_once_for_a_target() {
+    use crate::auth::Secret;
+
+    let secrets = [
+        Arc::new(Secret::from_password("app", "secret")),
+        Arc::new(Secret::from_password("app", "secret")),
+    ];
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let target = target(listener.local_addr().expect("address").port());
+    let settings = settings();
+    let mut derived = Vec::new();
+    for secret in [0, 0, 1] {
+        let server = async {
+            let (mut stream, _) = listener.accept().await.expect("accept");
+            read_startup(&mut stream).await;
+            serve_scram_with(&mut stream, &secrets[secret]).await;
+            stream.write_all(&welcome()).await.expect("write");
+            stream
+        };
+        let (connected, _stream) = tokio::join!(connect(&target, &settings), server);
+        connected.expect("logs in");
+        derived.push(target.derived.last().expect("kept"));
+    }
+    assert!(Arc::ptr_eq(&derived[0], &derived[1]));
+    assert!(!Arc::ptr_eq(&derived[1], &derived[2]));
+}
+
+#[tokio::test]
+async fn a_credential_that_cannot_do_it_is_named() {
+    let keys = |salt: &[u8]| {
+        let keys = ScramKeys::derive("secret", salt.to_vec(), 4096);
+        Credential::Scram(Arc::new(keys))
+    };
+    let clear_text = message(b'R', &[0, 0, 0, 3]);
+    for (credential, says) in [
+        (
+            keys(b"salt"),
+            "asks for a password in clear text, which a SCRAM verifier cannot answer",
+        ),
+        (
+            Credential::Md5("md5…".to_owned()),
+            "which an MD5 hash cannot answer",
+        ),
+        (Credential::None, "none is configured"),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        let target = Target {
+            credential,
+            ..target(listener.local_addr().expect("address").port())
+        };
+        let settings = settings();
+        let (connected, _stream) = tokio::join!(connect(&target, &settings), async {
+            let (mut stream, _) = listener.accept().await.expect("accept");
+            read_startup(&mut stream).await;
+            stream.write_all(&clear_text).await.expect("write");
+            stream
+        });
+        let error = connected.err().expect("cannot log in");
+        assert_eq!(error.code, SqlState::INVALID_AUTHORIZATION);
+        assert!(error.message.contains(says), "{error}");
+        assert!(
+            error
+                .hint
+                .is_some_and(|hint| hint.contains("server_password"))
+        );
+    }
 }
