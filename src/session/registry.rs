@@ -169,7 +169,7 @@ impl Registry {
         database: &str,
         client: String,
         application: String,
-        secret: Box<[u8]>,
+        secret: impl Into<Box<[u8]>>,
     ) -> Registered {
         let mut entries = self.entries();
         let process_id = loop {
@@ -181,7 +181,7 @@ impl Registry {
         };
         let entry = Arc::new(Entry {
             process_id,
-            secret,
+            secret: secret.into(),
             user: user.to_owned(),
             database: database.to_owned(),
             client,
