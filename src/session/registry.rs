@@ -171,7 +171,7 @@ impl Registry {
         database: &str,
         (client, tls): (String, &'static str),
         application: String,
-        secret: Box<[u8]>,
+        secret: impl Into<Box<[u8]>>,
     ) -> Registered {
         let mut entries = self.entries();
         let process_id = loop {
@@ -183,7 +183,7 @@ impl Registry {
         };
         let entry = Arc::new(Entry {
             process_id,
-            secret,
+            secret: secret.into(),
             user: user.to_owned(),
             database: database.to_owned(),
             client,

@@ -188,7 +188,10 @@ mod tests {
             assert!(startup_packet(&packet(196_608, body)).is_err(), "{body:?}");
         }
         assert!(startup_packet(&packet(131_072, b"")).is_err());
-        let cancel = |key| startup_packet(&packet(80_877_102, &[b"\0\0\0\x01", key].concat()));
+        let cancel = |key: &[u8]| {
+            let body = [&b"\0\0\0\x01"[..], key].concat();
+            startup_packet(&packet(80_877_102, &body))
+        };
         assert!(cancel(&[]).is_err() && cancel(&[7; 257]).is_err());
         for length in [1, 4, 32, 256] {
             let read = StartupPacket::Cancel(CancelRequest {
