@@ -9,5 +9,7 @@ mod fault;
 mod relay;
 mod transfer;
 
-pub use expect::{Expect, Forward};
+pub use expect::{Expect, Forward, Stage};
+#[cfg(feature = "internals")]
+pub use relay::fuzz as fuzz_relay;
 pub use relay::{Paused, Relay, RelayError};

@@ -9,11 +9,19 @@
 //! Memory is bounded: one read's worth of input, one output buffer; a frame larger than both streams
 //! through. A slow client stops the reading, and so the server.
 
+#[cfg(any(test, feature = "internals"))]
+mod desk;
 mod meaning;
+#[cfg(test)]
+mod tests;
+
+#[cfg(feature = "internals")]
+pub use desk::fuzz;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
+use std::task::Poll;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;
@@ -24,15 +32,15 @@ use super::fault::{lost, violation};
 use super::transfer::{Side, poll_transfer};
 use crate::backend::Connection;
 use crate::error::{PgError, SqlState};
-use crate::net::{Buffered, OUTPUT_BYTES_MAX, poll_write};
+use crate::net::{Buffered, OUTPUT_BYTES_MAX, poll_read, poll_write};
 use crate::wire::{
     Described, HEADER_BYTES, Replies, TransactionStatus, backend, frontend, header, put_close,
     put_flush, put_sync,
 };
-use meaning::{Seen, carries_state};
+use meaning::{Cycle, ERROR_HEAD_BYTES, STATE_FRAME_BYTES_MAX, Seen, carries_state};
 
-/// A state-carrying frame must fit; larger ones are a server out of its mind.
-const STATE_FRAME_BYTES_MAX: usize = 64 * 1024;
+/// ReadyForQuery is not waited for beyond its size: a longer one is none.
+const READY_BYTES: usize = HEADER_BYTES + 1;
 
 /// Runs at least this long are written from the input buffer, shorter ones are copied to the output.
 const DIRECT_BYTES: usize = 8 * 1024;
@@ -88,6 +96,9 @@ pub struct Relay {
     expects: VecDeque<Expect>,
     partial: Option<Partial>,
     copying_in: bool,
+    cycle: Cycle,
+    /// Something has been asked since the server last owed nothing.
+    asked: bool,
     /// From the last ReadyForQuery.
     pub status: TransactionStatus,
     /// SQLSTATE of an ErrorResponse the client was sent, until somebody takes it.
@@ -112,6 +123,8 @@ impl Default for Relay {
             expects: VecDeque::new(),
             partial: None,
             copying_in: false,
+            cycle: Cycle::default(),
+            asked: false,
             status: TransactionStatus::Idle,
             error: None,
             completed: 0,
@@ -133,6 +146,8 @@ impl Relay {
     /// error came before the server looked for data. Two Syncs with a Close between them tell, by the
     /// number of ReadyForQuery ahead of CloseComplete; `sync_ignored` is the answer.
     pub fn resync(&mut self, server: &mut Connection) {
+        // The server may have answered the one sent ahead.
+        self.asked = true;
         put_sync(&mut server.output);
         put_close(&mut server.output, frontend::CLOSE, Described::Portal(b""));
         put_sync(&mut server.output);
@@ -162,6 +177,38 @@ impl Relay {
         }
     }
 
+    /// Before the first bytes of a question leave: what has arrived by then answers nothing, and must not
+    /// be taken for the answer. Costs no system call where the runtime has heard nothing of the socket.
+    ///
+    /// Errors: 08006, where it is more than what a server may say unasked.
+    pub async fn ask(&mut self, server: &mut Connection) -> Result<(), PgError> {
+        if std::mem::replace(&mut self.asked, true) {
+            return Ok(());
+        }
+        if server.stream.has_news() {
+            let read =
+                poll_fn(|cx| Poll::Ready(poll_read(&mut server.stream, &mut server.input, cx)));
+            match read.await {
+                Poll::Ready(Ok(0)) => {
+                    return Err(lost(server, &io::ErrorKind::UnexpectedEof.into()));
+                }
+                Poll::Ready(Err(e)) => return Err(lost(server, &e)),
+                Poll::Ready(Ok(_)) | Poll::Pending => {}
+            }
+        }
+        let mut ahead = &server.input[..];
+        while let Some(&tag) = ahead.first() {
+            if !may_come_unasked(tag) {
+                return Err(violation(server, "an answer nobody asked for"));
+            }
+            ahead = match header(ahead) {
+                Ok(Some(head)) => ahead.get(head.len..).unwrap_or_default(),
+                Ok(None) | Err(_) => &[],
+            };
+        }
+        Ok(())
+    }
+
     /// Sends what is queued for the server and relays its answers until it owes nothing or waits for
     /// CopyData. Small answers are left in the client's output buffer.
     ///
@@ -171,8 +218,10 @@ impl Relay {
         server: &mut Connection,
         client: &mut Buffered,
     ) -> Result<Paused, RelayError> {
+        self.ask(server).await.map_err(RelayError::Server)?;
         loop {
             if let Some(paused) = self.drain(server, client).await? {
+                self.asked &= paused != Paused::Done;
                 // A pipeline of our own (no answers due) still has to leave.
                 if !server.output.is_empty() {
                     poll_fn(|cx| poll_write(&mut server.stream, &mut server.output, cx))
@@ -195,20 +244,23 @@ impl Relay {
     ) -> Result<Paused, RelayError> {
         let mut copy = CopyIn::default();
         loop {
-            if self.drain(server, client).await? == Some(Paused::Done) {
-                copy.finish(server, client)
-                    .await
-                    .map_err(RelayError::Client)?;
-                return Ok(Paused::Done);
-            }
-            if !self.copying_in {
-                copy.finish(server, client)
-                    .await
-                    .map_err(RelayError::Client)?;
+            let drained = match self.drain(server, client).await {
+                Ok(drained) => drained,
+                Err(error) => return Err(copy.abandon(client, error).await),
+            };
+            if drained == Some(Paused::Done) || !self.copying_in {
+                if let Err(error) = copy.finish(server, client).await {
+                    let error = self.failed(server, error);
+                    return Err(copy.abandon(client, error).await);
+                }
                 return self.run(server, client).await;
             }
             match copy.pass(&mut client.input, &mut server.output) {
-                Ok(false) => self.transfer(server, client, true).await?,
+                Ok(false) => {
+                    if let Err(error) = self.transfer(server, client, true).await {
+                        return Err(copy.abandon(client, error).await);
+                    }
+                }
                 Ok(true) => {
                     self.copying_in = false;
                     if matches!(self.expects.front(), Some(Expect::Execute { .. })) {
@@ -279,10 +331,13 @@ impl Relay {
         or_client: bool,
     ) -> Result<(), RelayError> {
         let moved = poll_fn(|cx| poll_transfer(server, client, or_client, cx)).await;
-        match moved {
-            Ok(()) => Ok(()),
-            Err(Side::Client(e)) => Err(RelayError::Client(e)),
-            Err(Side::Server(e)) => Err(self.broken(lost(server, &e))),
+        moved.map_err(|side| self.failed(server, side))
+    }
+
+    fn failed(&self, server: &Connection, side: Side) -> RelayError {
+        match side {
+            Side::Client(e) => RelayError::Client(e),
+            Side::Server(e) => self.broken(lost(server, &e)),
         }
     }
 
@@ -319,6 +374,14 @@ impl Relay {
             }
         }
         loop {
+            if self.partial.is_some() {
+                // Nothing may come between its parts, also where it ends what was due.
+                return Step {
+                    forward: at,
+                    skip: 0,
+                    then: Then::Read,
+                };
+            }
             if let Some(bytes) = self.own_turn() {
                 return Step {
                     forward: at,
@@ -355,14 +418,18 @@ impl Relay {
             let here = head.len.min(rest.len());
             if here < head.len && carries_state(head.tag) {
                 // A long error text streams through like a row; its code is at its start.
-                if head.len <= STATE_FRAME_BYTES_MAX {
+                let needed = match head.tag {
+                    backend::READY_FOR_QUERY => READY_BYTES,
+                    _ if head.len <= STATE_FRAME_BYTES_MAX => head.len,
+                    backend::ERROR => ERROR_HEAD_BYTES,
+                    _ => return fail(at, violation(server, "oversized message")),
+                };
+                if here < needed {
                     return Step {
                         forward: at,
                         skip: 0,
                         then: Then::Read,
                     };
-                } else if head.tag != backend::ERROR {
-                    return fail(at, violation(server, "oversized message"));
                 }
             }
             match self.frame(head, at, server) {
@@ -409,6 +476,14 @@ impl Relay {
         reply.parse_complete();
         Some(reply.freeze())
     }
+}
+
+/// What a server says of itself, at any time: notices, settings, that it ends the connection.
+fn may_come_unasked(tag: u8) -> bool {
+    matches!(
+        tag,
+        backend::NOTICE | backend::NOTIFICATION | backend::PARAMETER_STATUS | backend::ERROR
+    )
 }
 
 fn fail(forward: usize, error: PgError) -> Step {

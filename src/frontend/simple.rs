@@ -23,6 +23,8 @@ use crate::wire::{Replies, TransactionStatus};
 pub(super) struct Manner {
     pub(super) purpose: Purpose,
     pub(super) unsettles: bool,
+    /// It ends its transaction, also where it fails.
+    pub(super) ends: bool,
 }
 
 impl Manner {
@@ -35,6 +37,7 @@ impl Manner {
         Self {
             purpose,
             unsettles: route.unsettles,
+            ends: false,
         }
     }
 }
@@ -158,7 +161,8 @@ impl Client {
         if manner.unsettles {
             self.session.forget_settings();
         }
-        self.session.queue_query(text, Forward::ToClient, before);
+        let session = &mut self.session;
+        session.queue_string(text, Forward::ToClient, before, manner.ends);
         self.session.run(&mut self.io).await
     }
 
@@ -247,6 +251,7 @@ impl Client {
         let manner = Manner {
             purpose: Purpose::Run,
             unsettles: routes().any(|route| route.unsettles),
+            ends: statements.iter().any(|(_, plan)| is_commit(plan)),
         };
         let failed = self.session.txn.status() == TransactionStatus::Failed;
         self.send(text, shard, None, manner).await?;
@@ -331,6 +336,10 @@ fn route(plan: &Plan) -> Option<&Route> {
         Plan::Route(route) => Some(route),
         Plan::Control(_) => None,
     }
+}
+
+fn is_commit(plan: &Plan) -> bool {
+    matches!(plan, Plan::Control(Control::Commit { .. }))
 }
 
 /// Statements that need no shard to be known, so that a string of them can be run one by one.

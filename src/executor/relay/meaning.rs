@@ -1,13 +1,63 @@
 //! What one frame of a server means: which answer it belongs to or ends, and what follows from it.
+//!
+//! A frame that has no place in the answer at the front is a violation, which costs the connection. So
+//! are fixed-size messages of another size: forwarded, they would swallow what follows them.
 
 use bytes::Bytes;
 
 use super::Relay;
 use crate::backend::Connection;
 use crate::error::PgError;
-use crate::executor::expect::{Expect, Forward};
+use crate::executor::expect::{Expect, Forward, Stage};
 use crate::executor::fault::{Fields, violation};
 use crate::wire::{HEADER_BYTES, Header, TransactionStatus, backend};
+
+/// A state-carrying frame must fit; larger ones are a server out of its mind.
+pub(super) const STATE_FRAME_BYTES_MAX: usize = 64 * 1024;
+
+/// What is looked at of an ErrorResponse that is larger, and streams through like a row.
+pub(super) const ERROR_HEAD_BYTES: usize = 4 * 1024;
+
+/// A ParameterDescription of as many parameters as a statement may have.
+const PARAMETER_DESCRIPTION_BYTES_MAX: usize = HEADER_BYTES + 2 + 4 * 65_535;
+
+/// Notices and notifications that nobody is shown, until a ReadyForQuery.
+pub(super) const SWALLOWED_MAX: usize = 10_000;
+
+/// What has been seen since the last ReadyForQuery.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Cycle {
+    failed: bool,
+    began: bool,
+    ended: bool,
+    swallowed: usize,
+}
+
+impl Cycle {
+    /// Whether the transaction can have come from one state to the other. A server that lies here would
+    /// have its connection given back inside a transaction, and the next client lose its work.
+    fn explains(self, before: TransactionStatus, after: TransactionStatus, ends: bool) -> bool {
+        use TransactionStatus::{Failed, Idle, InTransaction};
+        match (before, after) {
+            (Idle, InTransaction | Failed) => self.began,
+            (InTransaction | Failed, Idle) => self.ended || (self.failed && ends),
+            (InTransaction, Failed) => self.failed,
+            // ROLLBACK TO.
+            (Failed, InTransaction) => self.ended,
+            (Idle, Idle) | (InTransaction, InTransaction) | (Failed, Failed) => true,
+        }
+    }
+}
+
+/// What a frame asks of the step it was found in.
+pub(super) enum Seen {
+    Pass(Forward),
+    /// Our own bytes go first; the frame is looked at again.
+    Before(Bytes),
+    /// The frame, then our own bytes.
+    After(Bytes),
+    Failed(PgError),
+}
 
 impl Relay {
     /// What one frame means; pops what it answers.
@@ -18,49 +68,113 @@ impl Relay {
         let forward = front.forward();
         match head.tag {
             backend::DATA_ROW => match front {
-                Expect::Execute { before, .. } => match before.take() {
-                    Some(bytes) => Seen::Before(bytes),
-                    None => Seen::Pass(forward),
-                },
-                Expect::Query { .. } => Seen::Pass(forward),
+                Expect::Query {
+                    stage: Stage::Rows, ..
+                } => Seen::Pass(forward),
+                Expect::Execute {
+                    before,
+                    stage: stage @ (Stage::Start | Stage::Rows),
+                    ..
+                } => {
+                    *stage = Stage::Rows;
+                    match before.take() {
+                        Some(bytes) => Seen::Before(bytes),
+                        None => Seen::Pass(forward),
+                    }
+                }
                 _ => unexpected(server, head.tag),
             },
-            backend::COPY_DATA | backend::COPY_DONE | backend::COPY_OUT_RESPONSE => match front {
-                Expect::Execute { .. } | Expect::Query { .. } => Seen::Pass(forward),
-                _ => unexpected(server, head.tag),
-            },
-            backend::NOTICE => Seen::Pass(forward),
-            // LISTEN is refused, so no notification can be meant for this client.
-            backend::NOTIFICATION => Seen::Pass(Forward::Swallow),
-            backend::PARAMETER_STATUS => {
-                let body = &server.input[at + HEADER_BYTES..at + head.len];
-                server.parameters.update(body);
-                self.parameters_changed = true;
-                Seen::Pass(Forward::ToClient)
-            }
-            backend::ERROR => self.error_response(head, at, server),
-            backend::READY_FOR_QUERY => self.ready(head, at, server),
-            backend::COPY_IN_RESPONSE => match front {
-                Expect::Execute { .. } | Expect::Query { .. } => {
-                    self.copying_in = true;
-                    // A Sync sent ahead of the data is ignored by the server.
-                    if let Some(sync) = self.expects.iter().position(|e| matches!(e, Expect::Sync))
-                    {
-                        self.expects.remove(sync);
-                        self.sync_ignored = true;
+            backend::COPY_DATA | backend::COPY_DONE => match front {
+                Expect::Execute {
+                    stage: stage @ Stage::CopyOut,
+                    ..
+                }
+                | Expect::Query {
+                    stage: stage @ Stage::CopyOut,
+                    ..
+                } => {
+                    if head.tag == backend::COPY_DONE {
+                        if head.len != HEADER_BYTES {
+                            return malformed(server, "CopyDone");
+                        }
+                        *stage = Stage::Copied;
                     }
                     Seen::Pass(forward)
                 }
                 _ => unexpected(server, head.tag),
             },
+            backend::COPY_IN_RESPONSE | backend::COPY_OUT_RESPONSE => {
+                self.copy_begins(head, server, forward)
+            }
+            backend::NOTICE => self.unasked(server, forward),
+            // LISTEN is refused, so no notification can be meant for this client.
+            backend::NOTIFICATION => self.unasked(server, Forward::Swallow),
+            backend::PARAMETER_STATUS => {
+                let body = &server.input[at + HEADER_BYTES..at + head.len];
+                if let Err(error) = server.parameters.take_in(body) {
+                    return Seen::Failed(violation(server, &error.to_string()));
+                }
+                self.parameters_changed = true;
+                Seen::Pass(Forward::ToClient)
+            }
+            backend::ERROR => self.error_response(head, at, server),
+            backend::READY_FOR_QUERY => self.ready(head, at, server),
             _ => self.answer(head, at, server, forward),
         }
     }
 
+    /// What may come at any time. Swallowed without end it would keep us from looking at the client.
+    fn unasked(&mut self, server: &Connection, forward: Forward) -> Seen {
+        if forward == Forward::Swallow {
+            self.cycle.swallowed += 1;
+            if self.cycle.swallowed > SWALLOWED_MAX {
+                return Seen::Failed(violation(server, "notices or notifications without end"));
+            }
+        }
+        Seen::Pass(forward)
+    }
+
+    fn copy_begins(&mut self, head: Header, server: &Connection, forward: Forward) -> Seen {
+        let (
+            Some(
+                Expect::Execute {
+                    stage: stage @ Stage::Start,
+                    ..
+                }
+                | Expect::Query {
+                    stage: stage @ (Stage::Start | Stage::Complete),
+                    ..
+                },
+            ),
+            Forward::ToClient,
+        ) = (self.expects.front_mut(), forward)
+        else {
+            return unexpected(server, head.tag);
+        };
+        // One format for each column.
+        if head.len > STATE_FRAME_BYTES_MAX {
+            return malformed(server, "CopyResponse");
+        }
+        if head.tag == backend::COPY_OUT_RESPONSE {
+            *stage = Stage::CopyOut;
+            return Seen::Pass(forward);
+        }
+        *stage = Stage::CopyIn;
+        self.copying_in = true;
+        // A Sync sent ahead of the data is ignored by the server.
+        if let Some(sync) = self.expects.iter().position(|e| matches!(e, Expect::Sync)) {
+            self.expects.remove(sync);
+            self.sync_ignored = true;
+        }
+        Seen::Pass(forward)
+    }
+
     /// Frames that end what they answer, except ReadyForQuery.
     fn answer(&mut self, head: Header, at: usize, server: &Connection, forward: Forward) -> Seen {
-        let defines = head.tag == backend::COMMAND_COMPLETE
-            && is_definition(&server.input[at + HEADER_BYTES..]);
+        if head.tag == backend::COMMAND_COMPLETE {
+            return self.complete(head, at, server, forward);
+        }
+        let empty = head.len == HEADER_BYTES;
         let Some(front) = self.expects.front_mut() else {
             return unexpected(server, head.tag);
         };
@@ -68,53 +182,112 @@ impl Relay {
             (backend::PARSE_COMPLETE, Expect::Parse { .. })
             | (backend::BIND_COMPLETE, Expect::Bind(_))
             | (backend::CLOSE_COMPLETE, Expect::Close(_) | Expect::Evict(_))
-            | (
-                backend::ROW_DESCRIPTION | backend::NO_DATA,
-                Expect::DescribeStatement | Expect::DescribePortal,
-            ) => {
+            | (backend::NO_DATA, Expect::DescribePortal)
+                if empty =>
+            {
                 self.expects.pop_front();
                 Seen::Pass(forward)
             }
-            (backend::CLOSE_COMPLETE, Expect::Resync { ready }) => {
+            (backend::ROW_DESCRIPTION, Expect::DescribePortal) => {
+                self.expects.pop_front();
+                Seen::Pass(forward)
+            }
+            (backend::CLOSE_COMPLETE, Expect::Resync { ready }) if empty => {
                 self.sync_ignored = *ready < 2;
                 self.expects.pop_front();
                 Seen::Pass(forward)
             }
-            (backend::EMPTY_QUERY | backend::PORTAL_SUSPENDED, Expect::Execute { .. }) => {
+            (
+                backend::PORTAL_SUSPENDED,
+                Expect::Execute {
+                    limited: true,
+                    stage: Stage::Start | Stage::Rows,
+                    ..
+                },
+            )
+            | (
+                backend::EMPTY_QUERY,
+                Expect::Execute {
+                    stage: Stage::Start,
+                    ..
+                },
+            ) if empty => {
                 self.expects.pop_front();
                 self.answered += 1;
                 Seen::Pass(forward)
             }
-            (backend::COMMAND_COMPLETE, Expect::Execute { before, .. }) => {
-                if let Some(bytes) = before.take() {
-                    return Seen::Before(bytes);
+            (
+                backend::EMPTY_QUERY,
+                Expect::Query {
+                    stage: stage @ Stage::Start,
+                    ..
+                },
+            ) if empty => {
+                *stage = Stage::Complete;
+                Seen::Pass(forward)
+            }
+            (
+                backend::ROW_DESCRIPTION,
+                Expect::Query {
+                    before,
+                    stage: stage @ (Stage::Start | Stage::Rows | Stage::Complete),
+                    ..
+                },
+            ) => {
+                *stage = Stage::Rows;
+                match before.take() {
+                    Some(bytes) => Seen::After(bytes),
+                    None => Seen::Pass(forward),
                 }
-                self.schema_changed |= defines;
-                self.expects.pop_front();
-                self.answered += 1;
+            }
+            // What it returns comes next.
+            (backend::PARAMETER_DESCRIPTION, front @ Expect::DescribeStatement)
+                if head.len <= PARAMETER_DESCRIPTION_BYTES_MAX =>
+            {
+                *front = Expect::DescribePortal;
                 Seen::Pass(forward)
             }
-            (backend::COMMAND_COMPLETE, Expect::Query { .. }) => {
-                // A deferred BEGIN may travel ahead of the client's string.
-                let theirs = usize::from(forward == Forward::ToClient);
-                self.completed += theirs;
-                self.answered += theirs;
-                self.schema_changed |= defines;
-                Seen::Pass(forward)
-            }
-            (backend::ROW_DESCRIPTION, Expect::Query { before, .. }) => match before.take() {
-                Some(bytes) => Seen::After(bytes),
-                None => Seen::Pass(forward),
-            },
-            (backend::PARAMETER_DESCRIPTION, Expect::DescribeStatement)
-            | (backend::EMPTY_QUERY, Expect::Query { .. }) => Seen::Pass(forward),
             (tag, _) => unexpected(server, tag),
         }
     }
 
+    fn complete(&mut self, head: Header, at: usize, server: &Connection, forward: Forward) -> Seen {
+        let body = &server.input[at + HEADER_BYTES..at + head.len];
+        let tag = match body.iter().position(|byte| *byte == 0) {
+            Some(end) if end + 1 == body.len() => &body[..end],
+            _ => return malformed(server, "CommandComplete"),
+        };
+        match self.expects.front_mut().filter(|_| !self.copying_in) {
+            Some(Expect::Execute { stage, before, .. }) if *stage != Stage::CopyOut => {
+                if let Some(bytes) = before.take() {
+                    return Seen::Before(bytes);
+                }
+                self.expects.pop_front();
+                self.answered += 1;
+            }
+            Some(Expect::Query { stage, .. })
+                if !matches!(stage, Stage::CopyOut | Stage::Failed) =>
+            {
+                *stage = Stage::Complete;
+                // A deferred BEGIN may travel ahead of the client's string.
+                let theirs = usize::from(forward == Forward::ToClient);
+                self.completed += theirs;
+                self.answered += theirs;
+            }
+            _ => return unexpected(server, head.tag),
+        }
+        self.schema_changed |= is_definition(tag);
+        self.cycle.began |= matches!(tag, b"BEGIN" | b"START TRANSACTION");
+        self.cycle.ended |= matches!(tag, b"COMMIT" | b"ROLLBACK" | b"PREPARE TRANSACTION");
+        Seen::Pass(forward)
+    }
+
     fn error_response(&mut self, head: Header, at: usize, server: &mut Connection) -> Seen {
-        let end = (at + head.len).min(server.input.len());
-        let fields = Fields::read(&server.input[at + HEADER_BYTES..end]);
+        let whole = head.len <= STATE_FRAME_BYTES_MAX;
+        let end = at + if whole { head.len } else { ERROR_HEAD_BYTES };
+        let Some(fields) = Fields::read(&server.input[at + HEADER_BYTES..end], whole) else {
+            return malformed(server, "ErrorResponse");
+        };
         // A FATAL error ends the server's connection, not the client's. And what the proxy asks for
         // on its own account must not fail: the client's statements rest on it.
         if fields.fatal
@@ -128,10 +301,16 @@ impl Relay {
         {
             return Seen::Failed(fields.into_error(server));
         }
+        if std::mem::replace(&mut self.cycle.failed, true) {
+            return unexpected(server, head.tag);
+        }
         self.copying_in = false;
-        let forward = match self.expects.front() {
+        let forward = match self.expects.front_mut() {
             Some(Expect::Poison) => Forward::Swallow,
-            _ => {
+            front => {
+                if let Some(Expect::Query { stage, .. }) = front {
+                    *stage = Stage::Failed;
+                }
                 self.error = Some(fields.code);
                 Forward::ToClient
             }
@@ -155,39 +334,48 @@ impl Relay {
         Seen::Pass(forward)
     }
 
-    fn ready(&mut self, head: Header, at: usize, server: &Connection) -> Seen {
+    fn ready(&mut self, head: Header, at: usize, server: &mut Connection) -> Seen {
         let byte = server
             .input
             .get(at + HEADER_BYTES)
             .filter(|_| head.len == HEADER_BYTES + 1);
         let Some(status) = byte.and_then(|b| TransactionStatus::from_byte(*b)) else {
-            return Seen::Failed(violation(server, "malformed ReadyForQuery"));
+            return malformed(server, "ReadyForQuery");
         };
-        if let Some(Expect::Resync { ready }) = self.expects.front_mut() {
-            *ready += 1;
-        } else if self
-            .expects
-            .pop_front_if(|expect| expect.is_ready())
-            .is_none()
-        {
-            return unexpected(server, head.tag);
+        let ends = match self.expects.front_mut() {
+            Some(Expect::Resync { ready }) => {
+                *ready += 1;
+                false
+            }
+            Some(Expect::Sync) => {
+                self.expects.pop_front();
+                false
+            }
+            Some(Expect::Query {
+                ends,
+                stage: Stage::Complete | Stage::Failed,
+                ..
+            }) => {
+                let ends = *ends;
+                self.expects.pop_front();
+                ends
+            }
+            _ => return unexpected(server, head.tag),
+        };
+        let cycle = std::mem::take(&mut self.cycle);
+        if !cycle.explains(server.status, status, ends) {
+            return Seen::Failed(violation(
+                server,
+                "the transaction's state changed without a reason",
+            ));
         }
+        server.status = status;
         self.status = status;
         self.copying_in = false;
         // The session makes the client's own ReadyForQuery: it knows of transactions no server has
         // heard of yet.
         Seen::Pass(Forward::Swallow)
     }
-}
-
-/// What a frame asks of the step it was found in.
-pub(super) enum Seen {
-    Pass(Forward),
-    /// Our own bytes go first; the frame is looked at again.
-    Before(Bytes),
-    /// The frame, then our own bytes.
-    After(Bytes),
-    Failed(PgError),
 }
 
 /// Types whose body is looked into, so that all of it must have arrived.
@@ -204,16 +392,14 @@ pub(super) fn carries_state(tag: u8) -> bool {
 /// The command tag is of a statement that may make a view or function the planner must know of. A
 /// procedure or DO block may do anything.
 fn is_definition(tag: &[u8]) -> bool {
-    [
-        b"CREATE" as &[u8],
-        b"ALTER",
-        b"DROP",
-        b"DO\0",
-        b"CALL",
-        b"IMPORT",
-    ]
-    .iter()
-    .any(|word| tag.starts_with(word))
+    matches!(tag, b"DO" | b"CALL")
+        || [b"CREATE" as &[u8], b"ALTER", b"DROP", b"IMPORT"]
+            .iter()
+            .any(|word| tag.starts_with(word))
+}
+
+fn malformed(server: &Connection, what: &str) -> Seen {
+    Seen::Failed(violation(server, &format!("malformed {what}")))
 }
 
 fn unexpected(server: &Connection, tag: u8) -> Seen {
