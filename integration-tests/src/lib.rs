@@ -14,11 +14,13 @@ pub mod client;
 pub mod clients;
 pub mod cluster;
 pub mod drivers;
+pub mod fault;
 pub mod oracle;
 pub mod proxy;
 pub mod subject;
 pub mod wire;
 
 pub use cluster::{Cluster, Setup};
+pub use fault::Fault;
 pub use proxy::{Proxy, ProxyOptions};
 pub use subject::Subject;

@@ -37,6 +37,8 @@ pub struct ProxyOptions {
     pub users: String,
     /// Where to listen besides the TCP port.
     pub listen: Option<String>,
+    /// For each shard in turn, where its server is to be found instead: the port of something in between.
+    pub in_between: Vec<u16>,
 }
 
 /// A running proxy. Dropping it stops it, and shows its log where the test has failed.
@@ -192,10 +194,13 @@ pub fn config_text(cluster: &Cluster, options: &ProxyOptions, port: u16, http_po
     let ranges = even_placement(LOGICAL_SHARDS, cluster.shards.len());
     for (index, shard) in cluster.shards.iter().enumerate() {
         let name = Cluster::shard_name(index);
-        let list: Vec<_> = shard
-            .servers()
+        let ports = match options.in_between.get(index) {
+            Some(port) => vec![*port],
+            None => shard.servers().iter().map(|server| server.port()).collect(),
+        };
+        let list: Vec<_> = ports
             .iter()
-            .map(|server| format!("\"127.0.0.1:{}\"", server.port()))
+            .map(|port| format!("\"127.0.0.1:{port}\""))
             .collect();
         writeln!(
             servers,

@@ -23,6 +23,7 @@ use crate::auth::{ClientAuth, ClientAuthError, Credential, Identity, ScramKeys, 
 use crate::config::{Address, PoolSettings};
 use crate::error::{PgError, Retry, SqlState};
 use crate::net::{self, Stream, Tls};
+use crate::wire::TransactionStatus;
 
 /// Where to connect, and as whom. `Debug` is left out on purpose: it holds a secret.
 #[derive(Clone)]
@@ -167,7 +168,7 @@ async fn login(
     login.flush().await?;
     login.authenticate(target).await?;
     let session = login.await_ready().await?;
-    check_parameters(&session.parameters)?;
+    session.parameters.check().map_err(Failure::Unusable)?;
     let now = Instant::now();
     Ok(Connection {
         stream: login.stream,
@@ -182,6 +183,7 @@ async fn login(
         parameters: session.parameters,
         prepared: Prepared::new(prepared_limit),
         settings: SettingsMark::default(),
+        status: TransactionStatus::Idle,
         shard: Arc::clone(&target.shard),
         server: target.address.to_string().into(),
         created: now,
@@ -254,7 +256,7 @@ impl Login {
             match frame.tag {
                 b'S' => parameters
                     .update(&frame.body)
-                    .ok_or(Failure::Protocol("malformed ParameterStatus"))?,
+                    .map_err(|_| Failure::Protocol("malformed ParameterStatus"))?,
                 b'K' => {
                     key = Some(
                         backend_key(&frame.body)
@@ -293,39 +295,6 @@ impl Login {
 pub(super) fn backend_key(body: &[u8]) -> Option<(i32, Arc<[u8]>)> {
     let (process_id, secret) = body.split_first_chunk::<4>()?;
     (secret.len() == 4).then(|| (i32::from_be_bytes(*process_id), Arc::from(secret)))
-}
-
-/// Planning reads statements as UTF-8 with standard strings; a server that reads them otherwise would
-/// see other literals than the planner saw. What a server does not report cannot be relied on.
-fn check_parameters(parameters: &Parameters) -> Result<(), Failure> {
-    let required = [
-        (
-            "server_encoding",
-            "UTF8",
-            "the database's encoding must be UTF8",
-        ),
-        ("client_encoding", "UTF8", "it does not speak UTF8"),
-        (
-            "standard_conforming_strings",
-            "on",
-            "standard_conforming_strings must be on (a setting of the role, the database or the server)",
-        ),
-        ("integer_datetimes", "on", "integer_datetimes must be on"),
-    ];
-    for (name, value, reason) in required {
-        match parameters.get(name) {
-            Some(reported) if reported == value => {}
-            Some(reported) => {
-                return Err(Failure::Unusable(format!("{name} is {reported}: {reason}")));
-            }
-            None => {
-                return Err(Failure::Unusable(format!(
-                    "it does not report {name}: {reason}"
-                )));
-            }
-        }
-    }
-    Ok(())
 }
 
 const SAME_VERIFIER: &str = "The user logs in to servers with the keys of its own login, so every server needs the \

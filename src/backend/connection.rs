@@ -14,6 +14,7 @@ use super::parameters::Parameters;
 use super::prepared::Prepared;
 use crate::error::{PgError, SqlState};
 use crate::net::Stream;
+use crate::wire::TransactionStatus;
 
 /// What the session that last used a connection had SET, as a number the session gives and compares;
 /// 0 is the state after connecting. `backend` does not look into it.
@@ -34,6 +35,8 @@ pub struct Connection {
     /// Which statements of the global store it holds.
     pub prepared: Prepared,
     pub settings: SettingsMark,
+    /// From the last ReadyForQuery.
+    pub status: TransactionStatus,
     pub shard: Arc<str>,
     /// The server's address, for messages.
     pub server: Arc<str>,
@@ -42,6 +45,41 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// A connection that nobody logged in, for tests of what is done with its bytes.
+    #[cfg(any(test, feature = "internals"))]
+    pub fn detached(stream: Stream) -> Self {
+        let mut parameters = Parameters::default();
+        for (name, value) in [
+            ("server_encoding", "UTF8"),
+            ("client_encoding", "UTF8"),
+            ("standard_conforming_strings", "on"),
+            ("integer_datetimes", "on"),
+        ] {
+            let body = format!("{name}\0{value}\0");
+            parameters.update(body.as_bytes()).expect("few and short");
+        }
+        let now = Instant::now();
+        Self {
+            stream,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            cancel: Arc::new(CancelKey {
+                address: crate::config::Address::Unix("/nowhere".into()),
+                tls: crate::net::Tls::disabled(),
+                process_id: 1,
+                secret: Arc::from(&b"key!"[..]),
+            }),
+            parameters,
+            prepared: Prepared::new(10),
+            settings: SettingsMark::default(),
+            status: TransactionStatus::Idle,
+            shard: "s1".into(),
+            server: "nowhere".into(),
+            created: now,
+            last_used: now,
+        }
+    }
+
     /// Sends what is in `output`.
     ///
     /// Not cancel safe: dropped midway, part of a message is sent and the connection must be closed.
@@ -67,22 +105,37 @@ impl Connection {
     }
 
     async fn simple_unbounded(&mut self, sql: &str) -> io::Result<Result<(), PgError>> {
+        if !self.input.is_empty() || self.stream.has_news() {
+            return Err(malformed("bytes ahead of the answer"));
+        }
         frontend::query(sql, &mut self.output)?;
         self.flush().await?;
         let mut outcome = Ok(());
+        let mut complete = false;
         loop {
             let frame = read_frame(&mut self.stream, &mut self.input, SIMPLE_BODY_MAX).await?;
             match frame.tag {
-                b'Z' => return Ok(outcome),
-                b'E' if outcome.is_ok() => outcome = Err(error_response(&frame.body)),
-                b'S' => {
-                    self.parameters
-                        .update(&frame.body)
-                        .ok_or_else(|| malformed("ParameterStatus"))?;
+                b'Z' => {
+                    self.status = match *frame.body {
+                        [status] if complete => TransactionStatus::from_byte(status),
+                        _ => None,
+                    }
+                    .ok_or_else(|| malformed("ReadyForQuery"))?;
+                    return Ok(outcome);
                 }
-                // The server waits for data that will never come.
-                b'G' | b'H' | b'W' => return Err(malformed("COPY in a query that has none")),
-                _ => {}
+                b'E' if outcome.is_ok() => {
+                    outcome = Err(error_response(&frame.body));
+                    complete = true;
+                }
+                b'C' | b'I' if outcome.is_ok() => complete = true,
+                b'S' => self
+                    .parameters
+                    .take_in(&frame.body)
+                    .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?,
+                b'T' | b'D' if outcome.is_ok() => {}
+                b'N' | b'A' => {}
+                // A COPY among them: the server would wait for data that will never come.
+                _ => return Err(malformed("message")),
             }
         }
     }
@@ -98,9 +151,9 @@ impl Connection {
         )
     }
 
-    /// Nothing is under way and nothing was left over.
+    /// Nothing is under way and nothing was left over, no transaction either.
     pub(super) fn is_quiet(&self) -> bool {
-        self.input.is_empty() && self.output.is_empty()
+        self.input.is_empty() && self.output.is_empty() && self.status == TransactionStatus::Idle
     }
 
     /// Says goodbye as far as that takes no waiting, and closes.

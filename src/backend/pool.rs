@@ -212,7 +212,13 @@ impl Pool {
             let now = Instant::now();
             if self.is_outdated(&connection, now) {
                 connection.terminate();
-            } else if now - connection.last_used < TRUSTED_IDLE || connection.stream.idle_check() {
+                continue;
+            }
+            let fit = match now - connection.last_used < TRUSTED_IDLE {
+                true => !connection.stream.has_news(),
+                false => connection.stream.idle_check(),
+            };
+            if fit {
                 return Some(connection);
             }
         }
@@ -257,7 +263,7 @@ impl Pool {
     fn take_back(&self, mut connection: Connection) {
         let now = Instant::now();
         connection.last_used = now;
-        if !connection.is_quiet() {
+        if !connection.is_quiet() || connection.stream.has_news() {
             return;
         }
         shrink(&mut connection);
@@ -437,7 +443,8 @@ fn shrink(connection: &mut Connection) {
     }
 }
 
-/// A connection used a moment ago is not asked whether it is still there.
+/// A connection used a moment ago is not asked whether it is still there, which would cost a system call:
+/// what the runtime has heard of it is enough.
 const TRUSTED_IDLE: Duration = Duration::from_millis(50);
 const FAILURE_MEMORY: Duration = Duration::from_millis(150);
 const IDLE_BUFFER_MAX: usize = 64 * 1024;

@@ -5,6 +5,8 @@ use std::io;
 
 use bytes::{Buf, BytesMut};
 
+use super::relay::RelayError;
+use super::transfer::Side;
 use crate::backend::Connection;
 use crate::error::{PgError, SqlState};
 use crate::net::{Buffered, OUTPUT_BYTES_MAX, poll_write};
@@ -71,18 +73,41 @@ impl CopyIn {
         &mut self,
         server: &mut Connection,
         client: &mut Buffered,
-    ) -> io::Result<()> {
+    ) -> Result<(), Side> {
         while self.remaining > 0 {
-            if client.input.is_empty() && client.fill().await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            let here = self.remaining.min(client.input.len());
+            let here = self.more(client).await.map_err(Side::Client)?;
             server.output.extend_from_slice(&client.input[..here]);
-            client.input.advance(here);
-            self.remaining -= here;
-            poll_fn(|cx| poll_write(&mut server.stream, &mut server.output, cx)).await?;
+            self.took(client, here);
+            poll_fn(|cx| poll_write(&mut server.stream, &mut server.output, cx))
+                .await
+                .map_err(Side::Server)?;
         }
         Ok(())
+    }
+
+    /// The server is lost, and with it the rest of a CopyData that was passed on in part: it is read and
+    /// dropped, or its bytes would be taken for the client's next messages.
+    pub(super) async fn abandon(&mut self, client: &mut Buffered, error: RelayError) -> RelayError {
+        while self.remaining > 0 && matches!(error, RelayError::Server(_)) {
+            match self.more(client).await {
+                Ok(here) => self.took(client, here),
+                Err(gone) => return RelayError::Client(gone),
+            }
+        }
+        error
+    }
+
+    /// How much of the current CopyData is here; waits for some.
+    async fn more(&self, client: &mut Buffered) -> io::Result<usize> {
+        if client.input.is_empty() && client.fill().await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(self.remaining.min(client.input.len()))
+    }
+
+    fn took(&mut self, client: &mut Buffered, here: usize) {
+        client.input.advance(here);
+        self.remaining -= here;
     }
 }
 

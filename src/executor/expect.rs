@@ -11,6 +11,25 @@ pub enum Forward {
     Swallow,
 }
 
+/// How far the answer to a Query or an Execute has come. A message that has no place there is not the
+/// statement's: the connection tells something else than it was asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// Nothing has come.
+    #[default]
+    Start,
+    /// RowDescription, or a first row.
+    Rows,
+    CopyOut,
+    CopyIn,
+    /// The data of a COPY TO have ended, its CommandComplete is due.
+    Copied,
+    /// A statement of the string is complete: there may be another.
+    Complete,
+    /// An ErrorResponse: ReadyForQuery is due and nothing else.
+    Failed,
+}
+
 /// One answer that is due, or something of our own that goes out when its turn comes.
 #[derive(Debug)]
 pub enum Expect {
@@ -31,10 +50,12 @@ pub enum Expect {
     /// RowDescription or NoData.
     DescribePortal,
     /// Rows, then CommandComplete, EmptyQueryResponse or PortalSuspended; or a COPY. `before` goes
-    /// ahead of the first row.
+    /// ahead of the first row. `limited`: only so many rows were asked for.
     Execute {
         forward: Forward,
         before: Option<Bytes>,
+        limited: bool,
+        stage: Stage,
     },
     /// CloseComplete.
     Close(Forward),
@@ -44,12 +65,15 @@ pub enum Expect {
     /// then CloseComplete. `ready` counts the former.
     Resync { ready: usize },
     /// Everything a simple query brings, its ReadyForQuery too. `before` follows a RowDescription.
+    /// `ends`: it holds a COMMIT, which ends the transaction even where it fails.
     Query {
         forward: Forward,
         before: Option<Bytes>,
+        ends: bool,
+        stage: Stage,
     },
     /// FunctionCallResponse, and its ReadyForQuery.
-    Call,
+    Call { stage: Stage },
     /// An error we provoked so that the server's transaction fails as the client's did.
     Poison,
 }
@@ -57,7 +81,7 @@ pub enum Expect {
 impl Expect {
     /// Ends at ReadyForQuery, so an error before it does not take it away.
     pub fn is_ready(&self) -> bool {
-        matches!(self, Self::Sync | Self::Query { .. } | Self::Call)
+        matches!(self, Self::Sync | Self::Query { .. } | Self::Call { .. })
     }
 
     pub fn forward(&self) -> Forward {
@@ -71,7 +95,7 @@ impl Expect {
             Self::DescribeStatement
             | Self::DescribePortal
             | Self::Sync
-            | Self::Call
+            | Self::Call { .. }
             | Self::Known(_) => Forward::ToClient,
         }
     }

@@ -9,11 +9,14 @@ mod fault;
 mod relay;
 mod transfer;
 
-pub use expect::{Expect, Forward};
+pub use expect::{Expect, Forward, Stage};
+#[cfg(feature = "internals")]
+pub use relay::fuzz as fuzz_relay;
 pub use relay::{Paused, Relay, RelayError};
 
 /// The body of an ErrorResponse, as the relay looks into it.
 #[cfg(feature = "internals")]
 pub fn fuzz_error(body: &[u8]) {
-    let _ = fault::Fields::read(body);
+    let _ = fault::Fields::read(body, true);
+    let _ = fault::Fields::read(body, false);
 }

@@ -9,27 +9,38 @@
 //! Memory is bounded: one read's worth of input, one output buffer; a frame larger than both streams
 //! through. A slow client stops the reading, and so the server.
 
+#[cfg(any(test, feature = "internals"))]
+mod desk;
+mod meaning;
+#[cfg(test)]
+mod tests;
+
+#[cfg(feature = "internals")]
+pub use desk::fuzz;
+
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
+use std::task::Poll;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::AsyncWriteExt;
 
 use super::copy::CopyIn;
 use super::expect::{Expect, Forward};
-use super::fault::{Fields, lost, violation};
+use super::fault::{lost, violation};
 use super::transfer::{Side, poll_transfer};
 use crate::backend::Connection;
 use crate::error::{PgError, SqlState};
-use crate::net::{Buffered, OUTPUT_BYTES_MAX, poll_write};
+use crate::net::{Buffered, OUTPUT_BYTES_MAX, poll_read, poll_write};
 use crate::wire::{
-    Described, HEADER_BYTES, Header, Replies, TransactionStatus, backend, frontend, header,
-    put_close, put_flush, put_sync,
+    Described, HEADER_BYTES, Replies, TransactionStatus, backend, frontend, header, put_close,
+    put_flush, put_sync,
 };
+use meaning::{Cycle, ERROR_HEAD_BYTES, STATE_FRAME_BYTES_MAX, Seen, carries_state};
 
-/// A state-carrying frame must fit; larger ones are a server out of its mind.
-const STATE_FRAME_BYTES_MAX: usize = 64 * 1024;
+/// ReadyForQuery is not waited for beyond its size: a longer one is none.
+const READY_BYTES: usize = HEADER_BYTES + 1;
 
 /// Runs at least this long are written from the input buffer, shorter ones are copied to the output.
 const DIRECT_BYTES: usize = 8 * 1024;
@@ -87,6 +98,9 @@ pub struct Relay {
     expects: VecDeque<Expect>,
     partial: Option<Partial>,
     copying_in: bool,
+    cycle: Cycle,
+    /// Something has been asked since the server last owed nothing.
+    asked: bool,
     /// From the last ReadyForQuery.
     pub status: TransactionStatus,
     /// SQLSTATE of an ErrorResponse the client was sent, until somebody takes it.
@@ -111,6 +125,8 @@ impl Default for Relay {
             expects: VecDeque::new(),
             partial: None,
             copying_in: false,
+            cycle: Cycle::default(),
+            asked: false,
             status: TransactionStatus::Idle,
             error: None,
             completed: 0,
@@ -132,6 +148,8 @@ impl Relay {
     /// error came before the server looked for data. Two Syncs with a Close between them tell, by the
     /// number of ReadyForQuery ahead of CloseComplete; `sync_ignored` is the answer.
     pub fn resync(&mut self, server: &mut Connection) {
+        // The server may have answered the one sent ahead.
+        self.asked = true;
         put_sync(&mut server.output);
         put_close(&mut server.output, frontend::CLOSE, Described::Portal(b""))
             .expect("a name of no length fits");
@@ -162,6 +180,38 @@ impl Relay {
         }
     }
 
+    /// Before the first bytes of a question leave: what has arrived by then answers nothing, and must not
+    /// be taken for the answer. Costs no system call where the runtime has heard nothing of the socket.
+    ///
+    /// Errors: 08006, where it is more than what a server may say unasked.
+    pub async fn ask(&mut self, server: &mut Connection) -> Result<(), PgError> {
+        if std::mem::replace(&mut self.asked, true) {
+            return Ok(());
+        }
+        if server.stream.has_news() {
+            let read =
+                poll_fn(|cx| Poll::Ready(poll_read(&mut server.stream, &mut server.input, cx)));
+            match read.await {
+                Poll::Ready(Ok(0)) => {
+                    return Err(lost(server, &io::ErrorKind::UnexpectedEof.into()));
+                }
+                Poll::Ready(Err(e)) => return Err(lost(server, &e)),
+                Poll::Ready(Ok(_)) | Poll::Pending => {}
+            }
+        }
+        let mut ahead = &server.input[..];
+        while let Some(&tag) = ahead.first() {
+            if !may_come_unasked(tag) {
+                return Err(violation(server, "an answer nobody asked for"));
+            }
+            ahead = match header(ahead) {
+                Ok(Some(head)) => ahead.get(head.len..).unwrap_or_default(),
+                Ok(None) | Err(_) => &[],
+            };
+        }
+        Ok(())
+    }
+
     /// Sends what is queued for the server and relays its answers until it owes nothing or waits for
     /// CopyData. Small answers are left in the client's output buffer.
     ///
@@ -171,8 +221,10 @@ impl Relay {
         server: &mut Connection,
         client: &mut Buffered,
     ) -> Result<Paused, RelayError> {
+        self.ask(server).await.map_err(RelayError::Server)?;
         loop {
             if let Some(paused) = self.drain(server, client).await? {
+                self.asked &= paused != Paused::Done;
                 // A pipeline of our own (no answers due) still has to leave.
                 if !server.output.is_empty() || server.stream.holds_back() {
                     poll_fn(|cx| poll_write(&mut server.stream, &mut server.output, cx))
@@ -195,20 +247,23 @@ impl Relay {
     ) -> Result<Paused, RelayError> {
         let mut copy = CopyIn::default();
         loop {
-            if self.drain(server, client).await? == Some(Paused::Done) {
-                copy.finish(server, client)
-                    .await
-                    .map_err(RelayError::Client)?;
-                return Ok(Paused::Done);
-            }
-            if !self.copying_in {
-                copy.finish(server, client)
-                    .await
-                    .map_err(RelayError::Client)?;
+            let drained = match self.drain(server, client).await {
+                Ok(drained) => drained,
+                Err(error) => return Err(copy.abandon(client, error).await),
+            };
+            if drained == Some(Paused::Done) || !self.copying_in {
+                if let Err(error) = copy.finish(server, client).await {
+                    let error = self.failed(server, error);
+                    return Err(copy.abandon(client, error).await);
+                }
                 return self.run(server, client).await;
             }
             match copy.pass(&mut client.input, &mut server.output) {
-                Ok(false) => self.transfer(server, client, true).await?,
+                Ok(false) => {
+                    if let Err(error) = self.transfer(server, client, true).await {
+                        return Err(copy.abandon(client, error).await);
+                    }
+                }
                 Ok(true) => {
                     self.copying_in = false;
                     if matches!(self.expects.front(), Some(Expect::Execute { .. })) {
@@ -279,10 +334,13 @@ impl Relay {
         or_client: bool,
     ) -> Result<(), RelayError> {
         let moved = poll_fn(|cx| poll_transfer(server, client, or_client, cx)).await;
-        match moved {
-            Ok(()) => Ok(()),
-            Err(Side::Client(e)) => Err(RelayError::Client(e)),
-            Err(Side::Server(e)) => Err(self.broken(lost(server, &e))),
+        moved.map_err(|side| self.failed(server, side))
+    }
+
+    fn failed(&self, server: &Connection, side: Side) -> RelayError {
+        match side {
+            Side::Client(e) => RelayError::Client(e),
+            Side::Server(e) => self.broken(lost(server, &e)),
         }
     }
 
@@ -319,6 +377,14 @@ impl Relay {
             }
         }
         loop {
+            if self.partial.is_some() {
+                // Nothing may come between its parts, also where it ends what was due.
+                return Step {
+                    forward: at,
+                    skip: 0,
+                    then: Then::Read,
+                };
+            }
             if let Some(bytes) = self.own_turn() {
                 return Step {
                     forward: at,
@@ -355,14 +421,18 @@ impl Relay {
             let here = head.len.min(rest.len());
             if here < head.len && carries_state(head.tag) {
                 // A long error text streams through like a row; its code is at its start.
-                if head.len <= STATE_FRAME_BYTES_MAX {
+                let needed = match head.tag {
+                    backend::READY_FOR_QUERY => READY_BYTES,
+                    _ if head.len <= STATE_FRAME_BYTES_MAX => head.len,
+                    backend::ERROR => ERROR_HEAD_BYTES,
+                    _ => return fail(at, violation(server, "oversized message")),
+                };
+                if here < needed {
                     return Step {
                         forward: at,
                         skip: 0,
                         then: Then::Read,
                     };
-                } else if head.tag != backend::ERROR {
-                    return fail(at, violation(server, "oversized message"));
                 }
             }
             match self.frame(head, at, server) {
@@ -409,215 +479,14 @@ impl Relay {
         reply.parse_complete();
         Some(reply.freeze())
     }
-
-    /// What one frame means; pops what it answers.
-    fn frame(&mut self, head: Header, at: usize, server: &mut Connection) -> Seen {
-        let Some(front) = self.expects.front_mut() else {
-            return Seen::Failed(violation(server, "message nobody asked for"));
-        };
-        let forward = front.forward();
-        match head.tag {
-            backend::DATA_ROW => match front {
-                Expect::Execute { before, .. } => match before.take() {
-                    Some(bytes) => Seen::Before(bytes),
-                    None => Seen::Pass(forward),
-                },
-                Expect::Query { .. } => Seen::Pass(forward),
-                _ => unexpected(server, head.tag),
-            },
-            backend::COPY_DATA | backend::COPY_DONE | backend::COPY_OUT_RESPONSE => match front {
-                Expect::Execute { .. } | Expect::Query { .. } => Seen::Pass(forward),
-                _ => unexpected(server, head.tag),
-            },
-            backend::NOTICE => Seen::Pass(forward),
-            // LISTEN is refused, so no notification can be meant for this client.
-            backend::NOTIFICATION => Seen::Pass(Forward::Swallow),
-            backend::PARAMETER_STATUS => {
-                let body = &server.input[at + HEADER_BYTES..at + head.len];
-                server.parameters.update(body);
-                self.parameters_changed = true;
-                Seen::Pass(Forward::ToClient)
-            }
-            backend::ERROR => self.error_response(head, at, server),
-            backend::READY_FOR_QUERY => self.ready(head, at, server),
-            backend::COPY_IN_RESPONSE => match front {
-                Expect::Execute { .. } | Expect::Query { .. } => {
-                    self.copying_in = true;
-                    // A Sync sent ahead of the data is ignored by the server.
-                    if let Some(sync) = self.expects.iter().position(|e| matches!(e, Expect::Sync))
-                    {
-                        self.expects.remove(sync);
-                        self.sync_ignored = true;
-                    }
-                    Seen::Pass(forward)
-                }
-                _ => unexpected(server, head.tag),
-            },
-            _ => self.answer(head, at, server, forward),
-        }
-    }
-
-    /// Frames that end what they answer, except ReadyForQuery.
-    fn answer(&mut self, head: Header, at: usize, server: &Connection, forward: Forward) -> Seen {
-        let defines = head.tag == backend::COMMAND_COMPLETE
-            && is_definition(&server.input[at + HEADER_BYTES..]);
-        let Some(front) = self.expects.front_mut() else {
-            return unexpected(server, head.tag);
-        };
-        match (head.tag, front) {
-            (backend::PARSE_COMPLETE, Expect::Parse { .. })
-            | (backend::BIND_COMPLETE, Expect::Bind(_))
-            | (backend::CLOSE_COMPLETE, Expect::Close(_) | Expect::Evict(_))
-            | (
-                backend::ROW_DESCRIPTION | backend::NO_DATA,
-                Expect::DescribeStatement | Expect::DescribePortal,
-            ) => {
-                self.expects.pop_front();
-                Seen::Pass(forward)
-            }
-            (backend::CLOSE_COMPLETE, Expect::Resync { ready }) => {
-                self.sync_ignored = *ready < 2;
-                self.expects.pop_front();
-                Seen::Pass(forward)
-            }
-            (backend::EMPTY_QUERY | backend::PORTAL_SUSPENDED, Expect::Execute { .. }) => {
-                self.expects.pop_front();
-                self.answered += 1;
-                Seen::Pass(forward)
-            }
-            (backend::COMMAND_COMPLETE, Expect::Execute { before, .. }) => {
-                if let Some(bytes) = before.take() {
-                    return Seen::Before(bytes);
-                }
-                self.schema_changed |= defines;
-                self.expects.pop_front();
-                self.answered += 1;
-                Seen::Pass(forward)
-            }
-            (backend::COMMAND_COMPLETE, Expect::Query { .. }) => {
-                // A deferred BEGIN may travel ahead of the client's string.
-                let theirs = usize::from(forward == Forward::ToClient);
-                self.completed += theirs;
-                self.answered += theirs;
-                self.schema_changed |= defines;
-                Seen::Pass(forward)
-            }
-            (backend::ROW_DESCRIPTION, Expect::Query { before, .. }) => match before.take() {
-                Some(bytes) => Seen::After(bytes),
-                None => Seen::Pass(forward),
-            },
-            (backend::FUNCTION_CALL_RESPONSE, Expect::Call) => {
-                self.answered += 1;
-                Seen::Pass(forward)
-            }
-            (backend::PARAMETER_DESCRIPTION, Expect::DescribeStatement)
-            | (backend::EMPTY_QUERY, Expect::Query { .. }) => Seen::Pass(forward),
-            (tag, _) => unexpected(server, tag),
-        }
-    }
-
-    fn error_response(&mut self, head: Header, at: usize, server: &mut Connection) -> Seen {
-        let end = (at + head.len).min(server.input.len());
-        let fields = Fields::read(&server.input[at + HEADER_BYTES..end]);
-        // A FATAL error ends the server's connection, not the client's. And what the proxy asks for
-        // on its own account must not fail: the client's statements rest on it.
-        if fields.fatal
-            || matches!(
-                self.expects.front(),
-                Some(Expect::Query {
-                    forward: Forward::Swallow,
-                    ..
-                })
-            )
-        {
-            return Seen::Failed(fields.into_error(server));
-        }
-        self.copying_in = false;
-        let forward = match self.expects.front() {
-            Some(Expect::Poison) => Forward::Swallow,
-            _ => {
-                self.error = Some(fields.code);
-                Forward::ToClient
-            }
-        };
-        let end = self.expects.iter().position(Expect::is_ready);
-        let skipped = self.expects.drain(..end.unwrap_or(self.expects.len()));
-        // The last first: a statement may have been prepared and have made room again since.
-        for expect in skipped.rev() {
-            match expect {
-                Expect::Parse { id, name, .. } => {
-                    server.prepared.remove(id);
-                    self.unparsed.extend(name);
-                }
-                Expect::Known(name) => self.unparsed.push(name),
-                Expect::Evict(id) => {
-                    server.prepared.insert(id);
-                }
-                _ => {}
-            }
-        }
-        Seen::Pass(forward)
-    }
-
-    fn ready(&mut self, head: Header, at: usize, server: &Connection) -> Seen {
-        let byte = server
-            .input
-            .get(at + HEADER_BYTES)
-            .filter(|_| head.len == HEADER_BYTES + 1);
-        let Some(status) = byte.and_then(|b| TransactionStatus::from_byte(*b)) else {
-            return Seen::Failed(violation(server, "malformed ReadyForQuery"));
-        };
-        if let Some(Expect::Resync { ready }) = self.expects.front_mut() {
-            *ready += 1;
-        } else if self
-            .expects
-            .pop_front_if(|expect| expect.is_ready())
-            .is_none()
-        {
-            return unexpected(server, head.tag);
-        }
-        self.status = status;
-        self.copying_in = false;
-        // The session makes the client's own ReadyForQuery: it knows of transactions no server has
-        // heard of yet.
-        Seen::Pass(Forward::Swallow)
-    }
 }
 
-/// What a frame asks of the step it was found in.
-enum Seen {
-    Pass(Forward),
-    /// Our own bytes go first; the frame is looked at again.
-    Before(Bytes),
-    /// The frame, then our own bytes.
-    After(Bytes),
-    Failed(PgError),
-}
-
-/// Types whose body is looked into, so that all of it must have arrived.
-fn carries_state(tag: u8) -> bool {
+/// What a server says of itself, at any time: notices, settings, that it ends the connection.
+fn may_come_unasked(tag: u8) -> bool {
     matches!(
         tag,
-        backend::READY_FOR_QUERY
-            | backend::PARAMETER_STATUS
-            | backend::COMMAND_COMPLETE
-            | backend::ERROR
+        backend::NOTICE | backend::NOTIFICATION | backend::PARAMETER_STATUS | backend::ERROR
     )
-}
-
-/// The command tag is of a statement that may make a view or function the planner must know of. A
-/// procedure or DO block may do anything.
-fn is_definition(tag: &[u8]) -> bool {
-    [
-        b"CREATE" as &[u8],
-        b"ALTER",
-        b"DROP",
-        b"DO\0",
-        b"CALL",
-        b"IMPORT",
-    ]
-    .iter()
-    .any(|word| tag.starts_with(word))
 }
 
 fn fail(forward: usize, error: PgError) -> Step {
@@ -626,11 +495,4 @@ fn fail(forward: usize, error: PgError) -> Step {
         skip: 0,
         then: Then::Failed(error),
     }
-}
-
-fn unexpected(server: &Connection, tag: u8) -> Seen {
-    Seen::Failed(violation(
-        server,
-        &format!("unexpected message of type 0x{tag:02x}"),
-    ))
 }

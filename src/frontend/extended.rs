@@ -22,7 +22,7 @@ use super::Client;
 use super::service::malformed;
 use super::simple::not_utf8;
 use crate::error::{PgError, SqlState};
-use crate::executor::{Expect, Forward};
+use crate::executor::{Expect, Forward, Stage};
 use crate::plan::Plan;
 use crate::session::{Failure, Prepared, Purpose, aside};
 use crate::sql;
@@ -303,6 +303,8 @@ impl Client {
             let expect = Expect::Execute {
                 forward: Forward::ToClient,
                 before,
+                limited: max_rows != 0,
+                stage: Stage::default(),
             };
             self.session
                 .queue(expect, true, |out| wire::put_execute(out, name, max_rows))?;

@@ -27,6 +27,8 @@ const TURN_STATEMENTS: usize = 64;
 pub(super) struct Manner {
     pub(super) purpose: Purpose,
     pub(super) unsettles: bool,
+    /// It ends its transaction, also where it fails.
+    pub(super) ends: bool,
 }
 
 impl Manner {
@@ -39,6 +41,7 @@ impl Manner {
         Self {
             purpose,
             unsettles: route.unsettles,
+            ends: false,
         }
     }
 }
@@ -170,7 +173,8 @@ impl Client {
         if manner.unsettles {
             self.session.forget_settings();
         }
-        self.session.queue_query(text, Forward::ToClient, before)?;
+        let session = &mut self.session;
+        session.queue_string(text, Forward::ToClient, before, manner.ends)?;
         self.session.run(&mut self.io).await
     }
 
@@ -259,6 +263,7 @@ impl Client {
         let manner = Manner {
             purpose: Purpose::Run,
             unsettles: routes().any(|route| route.unsettles),
+            ends: statements.iter().any(|(_, plan)| is_commit(plan)),
         };
         let failed = self.session.txn.status() == TransactionStatus::Failed;
         self.send(text, shard, None, manner).await?;
@@ -348,6 +353,10 @@ fn route(plan: &Plan) -> Option<&Route> {
         Plan::Route(route) => Some(route),
         Plan::Control(_) => None,
     }
+}
+
+fn is_commit(plan: &Plan) -> bool {
+    matches!(plan, Plan::Control(Control::Commit { .. }))
 }
 
 /// Statements that need no shard to be known, so that a string of them can be run one by one.

@@ -206,6 +206,11 @@ pub fn reply(data: &[u8]) {
     }
 }
 
+/// What a server answers a statement with, in pieces: the client gets whole messages or is cut off.
+pub fn relay(data: &[u8]) {
+    executor::fuzz_relay(data);
+}
+
 /// A server's authentication messages, whatever they are, log nobody in who was not asked to prove
 /// anything beyond what PostgreSQL's `trust` allows, and never show a SCRAM password.
 fn client_auth(input: &mut Input<'_>) {

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::accepted::{Accepted, Encryption};
@@ -101,6 +101,26 @@ impl Stream {
         }
     }
 
+    /// True if this connection has bytes to read or was closed, as far as the runtime has heard: what
+    /// arrived before the event that woke the caller. Costs a `recv` only where there is something.
+    pub fn has_news(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => {
+                is_news(&stream.try_io(Interest::READABLE, || peek(&SockRef::from(stream))))
+            }
+            Self::Unix(stream) => {
+                is_news(&stream.try_io(Interest::READABLE, || peek(&SockRef::from(stream))))
+            }
+            Self::Tls(stream) => {
+                let (socket, session) = stream.get_ref();
+                !session.wants_read()
+                    || is_news(&socket.try_io(Interest::READABLE, || peek(&SockRef::from(socket))))
+            }
+            Self::Accepted(_) | Self::Closed => true,
+            Self::Counted(stream, _) => stream.has_news(),
+        }
+    }
+
     #[cfg(test)]
     pub fn is_encrypted(&self) -> bool {
         match self {
@@ -135,9 +155,17 @@ pub(super) fn set_tcp_options(stream: &TcpStream) -> io::Result<()> {
 }
 
 fn nothing_to_read(socket: &SockRef<'_>) -> bool {
+    !is_news(&peek(socket))
+}
+
+fn peek(socket: &SockRef<'_>) -> io::Result<usize> {
     let mut byte = [MaybeUninit::<u8>::uninit(); 1];
-    // The socket is non-blocking (tokio made it so): `WouldBlock` is the one good answer.
-    matches!(socket.peek(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    socket.peek(&mut byte)
+}
+
+/// The socket is non-blocking (tokio made it so): `WouldBlock` is the one quiet answer.
+fn is_news(peeked: &io::Result<usize>) -> bool {
+    !matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
 fn seconds(duration: Duration) -> String {

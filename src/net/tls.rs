@@ -108,7 +108,7 @@ impl Tls {
     }
 
     /// Plaintext only.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "internals"))]
     pub fn disabled() -> Arc<Self> {
         Self::load(&ServerTls {
             mode: ServerTlsMode::Disable,

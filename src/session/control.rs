@@ -78,6 +78,10 @@ impl Session {
     /// Sends the client's text to the connection in use and relays the answer.
     async fn pass(&mut self, io: &mut Buffered, text: &str) -> Result<(), Failure> {
         self.queue_query(text, Forward::ToClient, None)?;
+        self.passed(io).await
+    }
+
+    async fn passed(&mut self, io: &mut Buffered) -> Result<(), Failure> {
         self.run(io).await?;
         self.observe();
         if self.relay.error.is_some() {
@@ -140,7 +144,8 @@ impl Session {
             on_server => {
                 let commits = commit && on_server == Transaction::Open;
                 self.txn = on_server;
-                self.pass(io, text).await?;
+                self.queue_string(text, Forward::ToClient, None, true)?;
+                self.passed(io).await?;
                 self.count_end(commits);
                 if commits {
                     self.settings.commit()

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::{Failure, Session};
 use crate::backend::{self, Connection, Lease, SettingsMark, StatementId};
 use crate::error::{PgError, SqlState};
-use crate::executor::{Expect, Forward};
+use crate::executor::{Expect, Forward, Stage};
 use crate::net::Buffered;
 use crate::session::{Activity, Prepared};
 use crate::shardmap::ShardId;
@@ -238,17 +238,35 @@ impl Session {
     }
 
     /// Queues a simple query for the connection in use.
+    ///
+    /// Errors: a text that is too long for one message.
     pub fn queue_query(
         &mut self,
         text: &str,
         forward: Forward,
         before: Option<bytes::Bytes>,
     ) -> Result<(), PgError> {
+        self.queue_string(text, forward, before, false)
+    }
+
+    /// As `queue_query`; `ends`: the string holds a COMMIT.
+    pub fn queue_string(
+        &mut self,
+        text: &str,
+        forward: Forward,
+        before: Option<bytes::Bytes>,
+        ends: bool,
+    ) -> Result<(), PgError> {
         if let Some(server) = &mut self.server {
             wire::put_query(&mut server.lease.output, text)?;
             server.lease.prepared.unnamed = None;
             self.relay.completed = 0;
-            self.relay.push(Expect::Query { forward, before });
+            self.relay.push(Expect::Query {
+                forward,
+                before,
+                ends,
+                stage: Stage::default(),
+            });
         }
         Ok(())
     }
@@ -257,7 +275,9 @@ impl Session {
     pub fn queue_call(&mut self, body: &[u8]) -> Result<(), PgError> {
         if let Some(server) = &mut self.server {
             wire::put_function_call(&mut server.lease.output, body)?;
-            self.relay.push(Expect::Call);
+            self.relay.push(Expect::Call {
+                stage: Stage::default(),
+            });
         }
         Ok(())
     }
@@ -383,14 +403,20 @@ impl Session {
 
     /// Sends what is queued, without reading answers.
     pub async fn push_out(&mut self) -> Result<(), Failure> {
-        if let Some(server) = &mut self.server
-            && let Err(error) = server.lease.flush().await
-        {
-            let error = server.lease.lost(&error);
+        let Some(server) = &mut self.server else {
+            return Ok(());
+        };
+        let outcome = match self.relay.ask(&mut server.lease).await {
+            Ok(()) => {
+                let sent = server.lease.flush().await;
+                sent.map_err(|error| server.lease.lost(&error))
+            }
+            Err(error) => Err(error),
+        };
+        if outcome.is_err() {
             self.lose_server();
-            return Err(Failure::Statement(error));
         }
-        Ok(())
+        Ok(outcome?)
     }
 
     pub fn queued_bytes(&self) -> usize {
