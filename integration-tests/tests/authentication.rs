@@ -486,7 +486,7 @@ fn trickled_bytes_do_not_extend_the_deadline() {
     let mut initial = BytesMut::new();
     let message = b"n,,n=,r=abcdefghijklmnopqrstuvwxyz";
     frontend::sasl_initial_response("SCRAM-SHA-256", message, &mut initial).unwrap();
-    let phases: [(&str, Vec<&[u8]>, &[u8]); 4] = [
+    let phases: [(_, Vec<&[u8]>, &[u8]); 4] = [
         ("nothing", vec![], b""),
         ("startup", vec![], &startup),
         ("initial", vec![&startup], &initial),
