@@ -54,6 +54,8 @@ fn world() -> &'static World {
                 "create role hashed login",
                 "set password_encryption to 'scram-sha-256'",
                 "create role verified login password 'verified'",
+                // So that it may read verifiers.
+                "alter role trunkline superuser",
                 "select pg_reload_conf()",
             ] {
                 superuser.batch_execute(sql).await.unwrap();
@@ -484,7 +486,7 @@ fn trickled_bytes_do_not_extend_the_deadline() {
     let mut initial = BytesMut::new();
     let message = b"n,,n=,r=abcdefghijklmnopqrstuvwxyz";
     frontend::sasl_initial_response("SCRAM-SHA-256", message, &mut initial).unwrap();
-    let phases: [(&str, Vec<&[u8]>, &[u8]); 4] = [
+    let phases: [(_, Vec<&[u8]>, &[u8]); 4] = [
         ("nothing", vec![], b""),
         ("startup", vec![], &startup),
         ("initial", vec![&startup], &initial),
@@ -710,6 +712,46 @@ fn the_console_is_for_administrators() {
     assert_eq!(console("plain", "plain"), "42501");
     assert_eq!(console("plain", "wrong"), "28P01");
     assert_eq!(console("nobody", "nobody"), "28P01");
+}
+
+/// Users who are looked up on a shard get in by their own password and no other way, and nobody else does.
+#[test]
+fn strangers_stay_out_where_users_are_looked_up() {
+    for (method, verified) in [("scram", "in"), ("password", "in"), ("md5", "28P01")] {
+        let options = ProxyOptions {
+            top: format!("rules: [ {{ method: {method} }} ]\nlimits: {{ login_failures: 1000 }}"),
+            database: "    auth_query: {}".to_owned(),
+            ..ProxyOptions::default()
+        };
+        let proxy = Proxy::start(&world().cluster, &options);
+        assert_eq!(log_in(proxy.port, "verified", "verified").code(), verified);
+        assert_eq!(log_in(proxy.port, "app", "app").code(), "in");
+        let long = "verified".repeat(10);
+        // The role `plain` has no password.
+        for user in [
+            "ghost",
+            "plain",
+            "verified\u{1}",
+            "' or true --",
+            "trunkline ",
+            &long,
+        ] {
+            for password in ["", "verified", "app", user] {
+                let outcome = log_in(proxy.port, user, password);
+                assert_eq!(outcome.code(), "28P01", "{method} {user:?} {password:?}");
+            }
+        }
+        let ghost = log_in(proxy.port, "ghost", "verified");
+        let wrong = log_in(proxy.port, "verified", "ghost");
+        assert_eq!(ghost.asked, wrong.asked);
+        assert_eq!(
+            ghost.message().replace("ghost", "verified"),
+            wrong.message()
+        );
+        // Whoever was looked up was so for one database, and the console is none.
+        let console = log_in_from(HOME, proxy.port, "verified", "trunkline", "verified");
+        assert_eq!(console.code(), "28P01");
+    }
 }
 
 fn openssl(directory: &Path, arguments: &str) {

@@ -324,20 +324,20 @@ mod tests {
         let latest = Instant::now() + secs(3600);
         // Two a minute.
         for _ in 0..2 {
-            let pass = throttle.enter(ATTACKER, 2, latest).ok().expect("a pass");
+            let pass = throttle.enter(ATTACKER, 2, latest).expect("a pass");
             assert_eq!((pass.turn(), pass.failed()), (None, None));
         }
         let turn = |pass: &Pass<'_>| pass.turn().expect("the bucket is empty");
-        let first = throttle.enter(ATTACKER, 2, latest).ok().expect("a pass");
-        let second = throttle.enter(ATTACKER, 2, latest).ok().expect("a pass");
+        let first = throttle.enter(ATTACKER, 2, latest).expect("a pass");
+        let second = throttle.enter(ATTACKER, 2, latest).expect("a pass");
         assert!(turn(&second) >= turn(&first) + secs(30));
         let (first_turn, second_turn) = (turn(&first), turn(&second));
         drop(second);
-        let third = throttle.enter(ATTACKER, 2, latest).ok().expect("a pass");
+        let third = throttle.enter(ATTACKER, 2, latest).expect("a pass");
         assert_eq!(turn(&third), second_turn, "given back");
         assert_eq!(first.failed(), None, "its turn is paid already");
         drop(third);
-        let fourth = throttle.enter(ATTACKER, 2, latest).ok().expect("a pass");
+        let fourth = throttle.enter(ATTACKER, 2, latest).expect("a pass");
         assert_eq!(turn(&fourth), second_turn);
         assert!(throttle.enter(ATTACKER, 2, first_turn).is_err());
         assert!(

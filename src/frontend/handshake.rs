@@ -36,6 +36,10 @@ pub const CONSOLE_DATABASE: &str = "trunkline";
 const DECOY_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Who was let in, and to what.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one for each client, and it is moved once"
+)]
 pub(super) enum Login {
     Console(Registered),
     Session {

@@ -303,7 +303,7 @@ async fn serve_scram_with(stream: &mut TcpStream, secret: &Arc<crate::auth::Secr
         .await
         .expect("write");
     let (_, last) = read_message(stream).await;
-    let signature = scram.finish(&last).ok().expect("the right password").answer;
+    let signature = scram.finish(&last).expect("the right password").answer;
     stream
         .write_all(&message(b'R', &[&[0, 0, 0, 12], &signature[..]].concat()))
         .await
