@@ -625,7 +625,7 @@ fn texts_reach_the_server_as_they_are_or_not_at_all() {
         // As a parameter and as a portal's name it is the server's to refuse.
         let length = u32::try_from(text.len()).unwrap().to_be_bytes();
         let value = [b"\0\0\0\0\0\x01", &length[..], text, b"\0\0"].concat();
-        let portal = [text, b"\0\0\0\0\0\x01\0\0\0\x01a\0\0"].concat();
+        let portal = [*text, b"\0\0\0\0\0\x01\0\0\0\x01a\0\0"].concat();
         for bind in [value, portal] {
             let bytes = [
                 message(b'P', b"\0select $1::text\0\0\0"),
