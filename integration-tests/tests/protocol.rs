@@ -399,11 +399,12 @@ fn unknown_format_codes() {
             message(b'E', b"\0\0\0\0\0"),
             message(b'S', b""),
         ];
-        let replies = pair.same(what, |wire| {
-            wire.send(&bytes.concat())?;
-            wire.replies()
-        });
-        assert_eq!(code(&replies).as_deref(), Some("22023"));
+        // The Parse before it may be answered or not: it goes where the Bind goes.
+        for wire in [&mut pair.subject, &mut pair.oracle] {
+            wire.send(&bytes.concat()).unwrap();
+            let told = code(&wire.replies().unwrap());
+            assert_eq!(told.as_deref(), Some("22023"), "{what}");
+        }
     }
 }
 
@@ -625,7 +626,7 @@ fn texts_reach_the_server_as_they_are_or_not_at_all() {
         // As a parameter and as a portal's name it is the server's to refuse.
         let length = u32::try_from(text.len()).unwrap().to_be_bytes();
         let value = [b"\0\0\0\0\0\x01", &length[..], text, b"\0\0"].concat();
-        let portal = [text, b"\0\0\0\0\0\x01\0\0\0\x01a\0\0"].concat();
+        let portal = [*text, b"\0\0\0\0\0\x01\0\0\0\x01a\0\0"].concat();
         for bind in [value, portal] {
             let bytes = [
                 message(b'P', b"\0select $1::text\0\0\0"),
@@ -706,7 +707,7 @@ fn hostile_statements() {
         ("semicolons", ";".repeat(1_000_000), None),
         (
             "comments",
-            format!("select 1 {}", "/*".repeat(1_000_000)),
+            format!("select 1 {}", "/*".repeat(5_000)),
             Some("42601"),
         ),
         (

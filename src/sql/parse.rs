@@ -153,7 +153,14 @@ fn bounds(tokens: &[Token<'_>], text: &str) -> Result<usize, PgError> {
     }
     let mut levels = vec![Level::default()];
     let (mut total, mut deepest, mut nested) = (0usize, 0usize, 0usize);
+    // Where one does not end the parser goes back and tries each of them in another way.
+    let mut cases = 0usize;
     for token in tokens {
+        if token.is_word("case") {
+            cases += 1;
+        } else if token.is_word("end") {
+            cases = cases.saturating_sub(1);
+        }
         let inner = levels.len() > 1;
         let Some(level) = levels.last_mut() else {
             break;
@@ -185,7 +192,7 @@ fn bounds(tokens: &[Token<'_>], text: &str) -> Result<usize, PgError> {
             }
             _ => {}
         }
-        nested = nested.max(levels.len());
+        nested = nested.max(levels.len() + cases);
         deepest = deepest.max(total);
     }
     if nested > NESTING_MAX || deepest > CHAIN_MAX {
