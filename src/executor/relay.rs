@@ -12,9 +12,10 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::AsyncWriteExt;
 
 use super::copy::CopyIn;
 use super::expect::{Expect, Forward};
@@ -25,7 +26,7 @@ use crate::error::{PgError, SqlState};
 use crate::net::{Buffered, OUTPUT_BYTES_MAX, poll_write};
 use crate::wire::{
     Described, HEADER_BYTES, Header, Replies, TransactionStatus, backend, frontend, header,
-    put_close, put_flush, put_sync,
+    put_close, put_flush, put_sync, says_goodbye,
 };
 
 /// A state-carrying frame must fit; larger ones are a server out of its mind.
@@ -101,6 +102,10 @@ pub struct Relay {
     pub schema_changed: bool,
     /// The server has reported a parameter, and the client been told, since this was last cleared.
     pub parameters_changed: bool,
+    /// A run of frames is on its way to the client, part of it perhaps in its socket.
+    sending: bool,
+    /// Somebody has asked the server to cancel because of a deadline: its error is told in those words.
+    pub timed_out: Arc<AtomicBool>,
 }
 
 impl Default for Relay {
@@ -117,6 +122,8 @@ impl Default for Relay {
             sync_ignored: false,
             schema_changed: false,
             parameters_changed: false,
+            sending: false,
+            timed_out: Arc::default(),
         }
     }
 }
@@ -146,10 +153,23 @@ impl Relay {
         self.expects.is_empty()
     }
 
+    /// True where the client has been sent part of a message, or of a copy it may be sending another part:
+    /// a `run` or `copy_in` that is dropped now leaves nothing to be said.
+    pub fn is_torn(&self) -> bool {
+        let to_client = |partial: Partial| partial.forward == Forward::ToClient;
+        self.sending || self.partial.is_some_and(to_client)
+    }
+
+    /// The server waits for the client's data.
+    pub fn is_copying_in(&self) -> bool {
+        self.copying_in
+    }
+
     /// Forgets what a lost connection owed. The statements it was to prepare are not.
     pub fn reset(&mut self) {
         let owed = std::mem::take(self);
         self.unparsed = owed.unparsed;
+        self.timed_out = owed.timed_out;
         for expect in owed.expects {
             match expect {
                 Expect::Parse { name, .. } => self.unparsed.extend(name),
@@ -168,6 +188,7 @@ impl Relay {
         server: &mut Connection,
         client: &mut Buffered,
     ) -> Result<Paused, RelayError> {
+        client.heed_goodbye(says_goodbye);
         loop {
             if let Some(paused) = self.drain(server, client).await? {
                 // A pipeline of our own (no answers due) still has to leave.
@@ -190,6 +211,8 @@ impl Relay {
         server: &mut Connection,
         client: &mut Buffered,
     ) -> Result<Paused, RelayError> {
+        // Messages of a copy are passed on in parts.
+        client.heed_no_goodbye();
         let mut copy = CopyIn::default();
         loop {
             if self.drain(server, client).await? == Some(Paused::Done) {
@@ -229,12 +252,15 @@ impl Relay {
             let step = self.step(server);
             if step.forward > 0 {
                 if step.forward >= DIRECT_BYTES {
-                    client.flush().await.map_err(RelayError::Client)?;
-                    client
-                        .stream
-                        .write_all(&server.input[..step.forward])
+                    poll_fn(|cx| client.poll_flush_watching(cx))
                         .await
                         .map_err(RelayError::Client)?;
+                    self.sending = true;
+                    let mut run = &server.input[..step.forward];
+                    poll_fn(|cx| client.poll_send(&mut run, cx))
+                        .await
+                        .map_err(RelayError::Client)?;
+                    self.sending = false;
                 } else {
                     client
                         .output
@@ -246,7 +272,9 @@ impl Relay {
                 Then::Again => {}
                 Then::Read => {
                     if client.output.len() >= OUTPUT_BYTES_MAX {
-                        client.flush().await.map_err(RelayError::Client)?;
+                        poll_fn(|cx| client.poll_flush_watching(cx))
+                            .await
+                            .map_err(RelayError::Client)?;
                     }
                     return Ok(None);
                 }
@@ -393,6 +421,13 @@ impl Relay {
                         then: Then::Local(bytes),
                     };
                 }
+                Seen::Instead(bytes) => {
+                    return Step {
+                        forward: at,
+                        skip: here,
+                        then: Then::Local(bytes),
+                    };
+                }
                 Seen::Failed(error) => return fail(at, error),
             }
         }
@@ -533,6 +568,7 @@ impl Relay {
                 Forward::ToClient
             }
         };
+        let instead = self.says_timeout(&fields, forward, at + head.len <= server.input.len());
         let end = self.expects.iter().position(Expect::is_ready);
         let skipped = self.expects.drain(..end.unwrap_or(self.expects.len()));
         // The last first: a statement may have been prepared and have made room again since.
@@ -549,7 +585,21 @@ impl Relay {
                 _ => {}
             }
         }
-        Seen::Pass(forward)
+        instead.map_or(Seen::Pass(forward), Seen::Instead)
+    }
+
+    /// The server knows only that it was asked to cancel; the client shall hear of the deadline.
+    fn says_timeout(&self, fields: &Fields, forward: Forward, whole: bool) -> Option<Bytes> {
+        let canceled = fields.code == SqlState::QUERY_CANCELED && forward == Forward::ToClient;
+        if !canceled || !whole || !self.timed_out.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut reply = BytesMut::new();
+        reply.error(&PgError::shard(
+            SqlState::QUERY_CANCELED,
+            "canceling statement due to statement timeout",
+        ));
+        Some(reply.freeze())
     }
 
     fn ready(&mut self, head: Header, at: usize, server: &Connection) -> Seen {
@@ -584,6 +634,8 @@ enum Seen {
     Before(Bytes),
     /// The frame, then our own bytes.
     After(Bytes),
+    /// Our own bytes, the frame not at all.
+    Instead(Bytes),
     Failed(PgError),
 }
 

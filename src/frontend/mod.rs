@@ -20,7 +20,7 @@ mod options;
 mod service;
 mod simple;
 
-pub use accept::{Doors, serve_client};
+pub use accept::{Doors, last_words, receive};
 
 use crate::net::Buffered;
 use crate::session::Session;

@@ -37,7 +37,15 @@ pub struct ClientMetrics {
     pub accepted: IntCounter,
     pub accept_errors: IntCounter,
     pub login_failures: IntCounter,
+    refused: IntCounterVec,
     pub traffic: Traffic,
+}
+
+impl ClientMetrics {
+    /// Clients for whom there was no place, by what was full.
+    pub fn refused(&self, reason: &str) -> IntCounter {
+        self.refused.with_label_values(&[reason])
+    }
 }
 
 /// Handles for bytes on clients' sockets.
@@ -161,6 +169,12 @@ impl Metrics {
                 ),
                 login_failures: family
                     .counter("trunkline_client_login_failures_total", "Logins refused."),
+                refused: family.counters(
+                    "trunkline_client_connections_refused_total",
+                    "Connections refused (53300), by what was full: `limits.connections` (`total`), the \
+                     `address`'s or the `user`'s share of it, or the process's file `descriptors`.",
+                    &["reason"],
+                ),
                 traffic: Traffic {
                     received: family.counter(
                         "trunkline_client_received_bytes_total",

@@ -10,10 +10,10 @@ mod reply;
 mod request;
 mod startup;
 
-pub use frame::{HEADER_BYTES, Header, backend, frontend, header};
+pub use frame::{HEADER_BYTES, Header, backend, frontend, header, says_goodbye};
 pub use reply::{Column, Replies, TransactionStatus};
 pub use request::{Bind, Described, RequestError, bind, close, describe, execute, parse, query};
 pub use request::{
     put_bind_head, put_close, put_execute, put_flush, put_parse, put_query, put_sync,
 };
-pub use startup::{Startup, StartupPacket, startup_packet};
+pub use startup::{CancelRequest, Startup, StartupPacket, startup_packet};
