@@ -457,8 +457,6 @@ enum Going {
     Closes,
     /// FIN, but reads on.
     HalfCloses,
-    /// RST at once: unread bytes wait in its socket.
-    Resets,
 }
 
 fn go(wire: Wire, going: Going) -> Option<Wire> {
@@ -468,7 +466,6 @@ fn go(wire: Wire, going: Going) -> Option<Wire> {
             return Some(wire);
         }
         Going::Closes => drop(wire),
-        Going::Resets => drop(wire),
     }
     None
 }
@@ -711,12 +708,6 @@ fn a_trickle_holds_nobody_else() {
     let mut other = Wire::connect(proxy.port).unwrap();
     // 40 kB: held whole, so no connection is leased before it is there.
     let value = vec![b'x'; 40_000];
-    let values = [Some(&value[..])];
-    let parameters = Parameters {
-        types: &[25],
-        values: &values,
-        ..Parameters::NONE
-    };
     let mut script = Script::new();
     script.parse("", "select length($1), 1 from sink limit 0", &[25]);
     slow.send_script(&script).unwrap();
@@ -734,6 +725,5 @@ fn a_trickle_holds_nobody_else() {
     let mut rest = Script::new();
     rest.execute("", 0).sync();
     assert_eq!(code(&slow.run(&rest).unwrap()), None);
-    drop(parameters);
     assert_sane(&proxy);
 }

@@ -45,7 +45,6 @@ pub fn receive(doors: &Arc<Doors>, stream: Stream, peer: Peer) {
             tokio::spawn(serve_client(doors.clone(), stream, peer, place));
         }
         Admission::TurnedAway(away) => {
-            clients.refused(away.refusal.name()).inc();
             tokio::spawn(turn_away(doors.clone(), stream, away));
         }
         Admission::Closed(refusal) => {
@@ -130,7 +129,7 @@ async fn turn_away(doors: Arc<Doors>, stream: Stream, away: TurnedAway) {
             .await;
         return;
     }
-    let failure = Failure::Fatal(away.refusal.error());
+    let failure = refused(&doors, away.refusal, away.refusal.error());
     farewell(&doors, &mut io, failure).await;
 }
 

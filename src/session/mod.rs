@@ -143,8 +143,8 @@ impl Session {
     /// parameters the client is to be told.
     pub async fn start(&mut self, io: &mut Buffered, settings: Settings) -> Result<(), Failure> {
         self.settings = settings;
+        // Still idle: no timeout of statements counts here, as in PostgreSQL.
         self.entry().interrupt.attach().await;
-        self.entry().interrupt.set_activity(Activity::Active);
         self.enter(io, self.default_shard(), Purpose::Describe)
             .await?;
         if let Some(server) = &self.server {
