@@ -117,7 +117,7 @@ fn churn(proxy: &Proxy, connects: usize) {
 fn thousands_come_and_go() {
     let _alone = alone();
     let proxy = proxy();
-    let connects = number("SOAK_CONNECTS", 600);
+    let connects = number("SOAK_CONNECTS", 200);
     churn(&proxy, connects / 5);
     eventually("they have left", || {
         proxy.metric("trunkline_client_connections") == Some(0.0)
@@ -145,7 +145,7 @@ fn thousands_come_and_go() {
 fn hundreds_idle_while_some_work() {
     let _alone = alone();
     let proxy = proxy();
-    let idle = number("SOAK_IDLE", 300);
+    let idle = number("SOAK_IDLE", 150);
     churn(&proxy, 100);
     eventually("they have left", || {
         proxy.metric("trunkline_client_connections") == Some(0.0)
