@@ -23,6 +23,7 @@ impl SqlState {
     pub const READ_ONLY_TRANSACTION: Self = Self(*b"25006");
     pub const NO_ACTIVE_TRANSACTION: Self = Self(*b"25P01");
     pub const IN_FAILED_TRANSACTION: Self = Self(*b"25P02");
+    pub const IDLE_IN_TRANSACTION_SESSION_TIMEOUT: Self = Self(*b"25P03");
     pub const INVALID_STATEMENT_NAME: Self = Self(*b"26000");
     pub const INVALID_AUTHORIZATION: Self = Self(*b"28000");
     pub const INVALID_PASSWORD: Self = Self(*b"28P01");
@@ -38,6 +39,7 @@ impl SqlState {
     pub const QUERY_CANCELED: Self = Self(*b"57014");
     pub const ADMIN_SHUTDOWN: Self = Self(*b"57P01");
     pub const CANNOT_CONNECT_NOW: Self = Self(*b"57P03");
+    pub const IDLE_SESSION_TIMEOUT: Self = Self(*b"57P05");
     pub const CONFIG_FILE_ERROR: Self = Self(*b"F0000");
     pub const INTERNAL_ERROR: Self = Self(*b"XX000");
 

@@ -21,10 +21,11 @@ pub use desk::fuzz;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::task::Poll;
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::AsyncWriteExt;
 
 use super::copy::CopyIn;
 use super::expect::{Expect, Forward};
@@ -35,7 +36,7 @@ use crate::error::{PgError, SqlState};
 use crate::net::{Buffered, OUTPUT_BYTES_MAX, poll_read, poll_write};
 use crate::wire::{
     Described, HEADER_BYTES, Replies, TransactionStatus, backend, frontend, header, put_close,
-    put_flush, put_sync,
+    put_flush, put_sync, says_goodbye,
 };
 use meaning::{Cycle, ERROR_HEAD_BYTES, STATE_FRAME_BYTES_MAX, Seen, carries_state};
 
@@ -117,6 +118,10 @@ pub struct Relay {
     pub schema_changed: bool,
     /// The server has reported a parameter, and the client been told, since this was last cleared.
     pub parameters_changed: bool,
+    /// A run of frames is on its way to the client, part of it perhaps in its socket.
+    sending: bool,
+    /// Somebody has asked the server to cancel because of a deadline: its error is told in those words.
+    pub timed_out: Arc<AtomicBool>,
 }
 
 impl Default for Relay {
@@ -135,6 +140,8 @@ impl Default for Relay {
             sync_ignored: false,
             schema_changed: false,
             parameters_changed: false,
+            sending: false,
+            timed_out: Arc::default(),
         }
     }
 }
@@ -167,10 +174,23 @@ impl Relay {
         self.expects.is_empty()
     }
 
+    /// True where the client has been sent part of a message, or of a copy it may be sending another part:
+    /// a `run` or `copy_in` that is dropped now leaves nothing to be said.
+    pub fn is_torn(&self) -> bool {
+        let to_client = |partial: Partial| partial.forward == Forward::ToClient;
+        self.sending || self.partial.is_some_and(to_client)
+    }
+
+    /// The server waits for the client's data.
+    pub fn is_copying_in(&self) -> bool {
+        self.copying_in
+    }
+
     /// Forgets what a lost connection owed. The statements it was to prepare are not.
     pub fn reset(&mut self) {
         let owed = std::mem::take(self);
         self.unparsed = owed.unparsed;
+        self.timed_out = owed.timed_out;
         for expect in owed.expects {
             match expect {
                 Expect::Parse { name, .. } => self.unparsed.extend(name),
@@ -221,6 +241,7 @@ impl Relay {
         server: &mut Connection,
         client: &mut Buffered,
     ) -> Result<Paused, RelayError> {
+        client.heed_goodbye(says_goodbye);
         self.ask(server).await.map_err(RelayError::Server)?;
         loop {
             if let Some(paused) = self.drain(server, client).await? {
@@ -245,6 +266,8 @@ impl Relay {
         server: &mut Connection,
         client: &mut Buffered,
     ) -> Result<Paused, RelayError> {
+        // Messages of a copy are passed on in parts.
+        client.heed_no_goodbye();
         let mut copy = CopyIn::default();
         loop {
             let drained = match self.drain(server, client).await {
@@ -287,12 +310,15 @@ impl Relay {
             let step = self.step(server);
             if step.forward > 0 {
                 if step.forward >= DIRECT_BYTES {
-                    client.flush().await.map_err(RelayError::Client)?;
-                    client
-                        .stream
-                        .write_all(&server.input[..step.forward])
+                    poll_fn(|cx| client.poll_flush_watching(cx))
                         .await
                         .map_err(RelayError::Client)?;
+                    self.sending = true;
+                    let mut run = &server.input[..step.forward];
+                    poll_fn(|cx| client.poll_send(&mut run, cx))
+                        .await
+                        .map_err(RelayError::Client)?;
+                    self.sending = false;
                 } else {
                     client
                         .output
@@ -304,7 +330,9 @@ impl Relay {
                 Then::Again => {}
                 Then::Read => {
                     if client.output.len() >= OUTPUT_BYTES_MAX {
-                        client.flush().await.map_err(RelayError::Client)?;
+                        poll_fn(|cx| client.poll_flush_watching(cx))
+                            .await
+                            .map_err(RelayError::Client)?;
                     }
                     return Ok(None);
                 }
@@ -463,6 +491,13 @@ impl Relay {
                     return Step {
                         forward: at + here,
                         skip: 0,
+                        then: Then::Local(bytes),
+                    };
+                }
+                Seen::Instead(bytes) => {
+                    return Step {
+                        forward: at,
+                        skip: here,
                         then: Then::Local(bytes),
                     };
                 }

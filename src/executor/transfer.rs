@@ -4,10 +4,7 @@ use std::io;
 use std::task::{Context, Poll};
 
 use crate::backend::Connection;
-use crate::net::{Buffered, OUTPUT_BYTES_MAX, poll_read, poll_write};
-
-/// What a client may send ahead while we wait for a server; beyond it, its socket fills.
-const AHEAD_BYTES_MAX: usize = 64 * 1024;
+use crate::net::{AHEAD_BYTES_MAX, Buffered, OUTPUT_BYTES_MAX, poll_read, poll_write};
 
 /// On which side moving bytes failed.
 pub(super) enum Side {
@@ -42,20 +39,22 @@ pub(super) fn poll_transfer(
         Poll::Pending => {}
     }
     if (!client.output.is_empty() || client.stream.holds_back())
-        && let Poll::Ready(Err(e)) = poll_write(&mut client.stream, &mut client.output, cx)
+        && let Poll::Ready(Err(e)) = client.poll_flush(cx)
     {
         return Poll::Ready(Err(Side::Client(e)));
     }
-    while client.input.len() < AHEAD_BYTES_MAX && server.output.len() < OUTPUT_BYTES_MAX {
-        match poll_read(&mut client.stream, &mut client.input, cx) {
+    if !or_client {
+        return client.poll_lost(cx).map(|e| Err(Side::Client(e)));
+    }
+    if client.input.len() < AHEAD_BYTES_MAX && server.output.len() < OUTPUT_BYTES_MAX {
+        return match client.poll_fill(cx) {
             Poll::Ready(Ok(0)) => {
-                return Poll::Ready(Err(Side::Client(io::ErrorKind::UnexpectedEof.into())));
+                Poll::Ready(Err(Side::Client(io::ErrorKind::UnexpectedEof.into())))
             }
-            Poll::Ready(Ok(_)) if or_client => return Poll::Ready(Ok(())),
-            Poll::Ready(Ok(_)) => {}
-            Poll::Ready(Err(e)) => return Poll::Ready(Err(Side::Client(e))),
-            Poll::Pending => break,
-        }
+            Poll::Ready(Ok(_)) => Poll::Ready(Ok(())),
+            Poll::Ready(Err(e)) => Poll::Ready(Err(Side::Client(e))),
+            Poll::Pending => Poll::Pending,
+        };
     }
     Poll::Pending
 }

@@ -1,6 +1,9 @@
 //! One client from its first byte to its last.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
 
 use super::handshake::{self, Login};
 use super::login::Gate;
@@ -10,8 +13,20 @@ use crate::auth::Secrets;
 use crate::error::{PgError, SqlState};
 use crate::metrics::ClientMetrics;
 use crate::net::{Buffered, Peer, Stream};
-use crate::session::{Failure, Session, Shared};
-use crate::wire::{Replies, TransactionStatus};
+use crate::session::{Admission, Failure, Place, Refusal, Session, Shared, TurnedAway};
+use crate::wire::{self, CancelRequest, Replies, StartupPacket, TransactionStatus};
+
+/// How long a login may take that only an admin can complete.
+const ADMIN_LOGIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a client that is turned away may take to say what it wants.
+const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Requests for two kinds of encryption, then what it wants.
+const TURNED_AWAY_PACKETS_MAX: usize = 3;
+
+/// What a client may still send after its last message, so that it gets to read it.
+const FAREWELL_BYTES_MAX: usize = 256 * 1024;
 
 /// What every client's task needs.
 pub struct Doors {
@@ -22,20 +37,129 @@ pub struct Doors {
     pub reload: ReloadHandle,
 }
 
-/// Serves one client until it leaves.
-pub async fn serve_client(doors: Arc<Doors>, stream: Stream, peer: Peer) {
+/// Lets a client in, or turns it away: in a task of its own, which this returns without waiting for.
+pub fn receive(doors: &Arc<Doors>, stream: Stream, peer: Peer) {
     let clients = &doors.shared.metrics.clients;
     clients.accepted.inc();
+    let limits = &doors.shared.topology.snapshot().config.limits;
+    match doors.shared.registry.crowd.admit(&peer, limits) {
+        Admission::Place(place) => {
+            tokio::spawn(serve_client(doors.clone(), stream, peer, place));
+        }
+        Admission::TurnedAway(away) => {
+            tokio::spawn(turn_away(doors.clone(), stream, away));
+        }
+        Admission::Closed(refusal) => {
+            clients.refused(refusal.name()).inc();
+            // What the socket takes at once, and no more: others are being turned away with care.
+            stream.try_write_now(&last_words(refusal));
+        }
+    }
+}
+
+/// What a client is told for whom there is no place, as bytes.
+pub fn last_words(refusal: Refusal) -> BytesMut {
+    let mut words = BytesMut::new();
+    words.error(&refusal.error());
+    words
+}
+
+/// Serves one client until it leaves.
+async fn serve_client(doors: Arc<Doors>, stream: Stream, peer: Peer, place: Place) {
+    let clients = &doors.shared.metrics.clients;
     let _connected = Connected::new(clients);
     let mut io = Buffered::new(stream.counted(clients.traffic.clone()));
-    match handshake::run(&doors, &mut io, &peer).await {
+    // On the heap: what a login takes is not kept for the client's whole life.
+    match Box::pin(log_in(&doors, &mut io, &peer, &place)).await {
         Ok(Some(login)) => logged_in(&doors, io, login).await,
         Ok(None) => {}
         Err(failure) => {
             tracing::debug!(%peer, failure = ?failure, "login failed");
-            farewell(&doors, &mut io, failure).await;
+            Box::pin(farewell(&doors, &mut io, failure)).await;
         }
     }
+}
+
+/// The handshake, and what only those may hear who have passed it: is there a place for this user?
+async fn log_in(
+    doors: &Doors,
+    io: &mut Buffered,
+    peer: &Peer,
+    place: &Place,
+) -> Result<Option<Login>, Failure> {
+    let limits = || doors.shared.topology.snapshot().config.limits.clone();
+    let handshake = handshake::run(doors, io, peer);
+    let mut login = if place.is_for_admins(&limits()) {
+        // Whoever is here is an admin, or in the way of one.
+        match tokio::time::timeout(ADMIN_LOGIN_TIMEOUT, handshake).await {
+            Ok(login) => login?,
+            Err(_) => return Ok(None),
+        }
+    } else {
+        handshake.await?
+    };
+    if let Some(Login::Session {
+        registered, user, ..
+    }) = &mut login
+    {
+        if place.is_for_admins(&limits()) {
+            return Err(refused(doors, Refusal::Total, Refusal::Total.error()));
+        }
+        let limit = user.connections.or(limits().connections_per_user);
+        registered
+            .count_user(limit)
+            .map_err(|error| refused(doors, Refusal::User, error))?;
+    }
+    Ok(login)
+}
+
+fn refused(doors: &Doors, refusal: Refusal, error: PgError) -> Failure {
+    doors.shared.metrics.clients.refused(refusal.name()).inc();
+    Failure::Fatal(error)
+}
+
+/// Tells a client that there is no place for it, once it has said what it wants: a cancel request is
+/// served all the same. Nothing here may take long or much.
+async fn turn_away(doors: Arc<Doors>, stream: Stream, away: TurnedAway) {
+    let mut io = Buffered::new(stream.counted(doors.shared.metrics.clients.traffic.clone()));
+    let wanted = tokio::time::timeout(TURN_AWAY_TIMEOUT, wanted(&doors, &mut io)).await;
+    if let Ok(Some(cancel)) = wanted {
+        doors
+            .shared
+            .registry
+            .cancel(cancel.process_id, &cancel.secret)
+            .await;
+        return;
+    }
+    let failure = refused(&doors, away.refusal, away.refusal.error());
+    farewell(&doors, &mut io, failure).await;
+}
+
+/// Reads until it is known whether this is a cancel request.
+async fn wanted(doors: &Doors, io: &mut Buffered) -> Option<CancelRequest> {
+    let has_tls = doors.shared.topology.snapshot().config.tls.is_some();
+    for _ in 0..TURNED_AWAY_PACKETS_MAX {
+        let (packet, length) = loop {
+            match wire::startup_packet(&io.input).ok()? {
+                Some(found) => break found,
+                None if io.fill().await.ok()? == 0 => return None,
+                None => {}
+            }
+        };
+        io.input.advance(length);
+        match packet {
+            StartupPacket::Cancel(request) => return Some(request),
+            StartupPacket::Startup(_) => return None,
+            // Encrypting a refusal would cost more than it is worth: the error is the answer, as PostgreSQL's
+            // is when it cannot start a process.
+            StartupPacket::Ssl if has_tls => return None,
+            StartupPacket::Ssl | StartupPacket::GssEnc => {
+                io.output.extend_from_slice(b"N");
+                io.flush().await.ok()?;
+            }
+        }
+    }
+    None
 }
 
 /// Counts a client among the connected ones, though its task be aborted.
@@ -64,8 +188,11 @@ async fn logged_in(doors: &Arc<Doors>, mut io: Buffered, login: Login) {
                 &registered.entry,
                 Console::PARAMETERS.iter().copied(),
             );
-            let outcome = service::console(&mut io, &console, &registered.entry).await;
-            end(doors, &mut io, outcome).await;
+            let serving = service::console(&mut io, &console, &registered.entry);
+            let outcome = Box::pin(serving).await;
+            if let Err(failure) = outcome {
+                Box::pin(farewell(doors, &mut io, failure)).await;
+            }
         }
         Login::Session {
             registered,
@@ -82,8 +209,9 @@ async fn logged_in(doors: &Arc<Doors>, mut io: Buffered, login: Login) {
                 (user, credential),
                 database,
             );
-            if let Err(failure) = session.start(&mut io, settings).await {
-                farewell(doors, &mut io, failure).await;
+            io.heed_goodbye(wire::says_goodbye);
+            if let Err(failure) = Box::pin(session.start(&mut io, settings)).await {
+                Box::pin(farewell(doors, &mut io, failure)).await;
                 return;
             }
             let entry = session.entry().clone();
@@ -96,11 +224,7 @@ async fn logged_in(doors: &Arc<Doors>, mut io: Buffered, login: Login) {
                 scratch: Vec::new(),
             };
             let outcome = service::session(&mut client).await;
-            let Client {
-                mut io, session, ..
-            } = client;
-            session.end().await;
-            end(doors, &mut io, outcome).await;
+            Box::pin(leave(doors, client, outcome)).await;
         }
     }
 }
@@ -119,11 +243,17 @@ fn welcome<'a>(
     io.output.ready_for_query(TransactionStatus::Idle);
 }
 
-async fn end(doors: &Doors, io: &mut Buffered, outcome: Result<(), Failure>) {
-    match outcome {
-        Ok(()) => {}
-        Err(failure) => farewell(doors, io, failure).await,
-    }
+/// The session ends: what it has open is rolled back while the client hears why.
+async fn leave(doors: &Doors, client: Client, outcome: Result<(), Failure>) {
+    let Client {
+        mut io, session, ..
+    } = client;
+    let farewell = async {
+        if let Err(failure) = outcome {
+            farewell(doors, &mut io, failure).await;
+        }
+    };
+    tokio::join!(session.end(), farewell);
 }
 
 /// The last message, if one can still be said.
@@ -138,6 +268,11 @@ async fn farewell(doors: &Doors, io: &mut Buffered, failure: Failure) {
     };
     doors.shared.metrics.error(error.code);
     io.output.error(&error);
+    let said = async {
+        if io.shutdown().await.is_ok() {
+            io.drain(FAREWELL_BYTES_MAX).await;
+        }
+    };
     // A client that does not read its farewell does not get to keep the socket.
-    let _ = tokio::time::timeout(handshake::FAREWELL_TIMEOUT, io.shutdown()).await;
+    let _ = tokio::time::timeout(handshake::FAREWELL_TIMEOUT, said).await;
 }

@@ -98,6 +98,7 @@ impl Client {
             return Ok(());
         }
         self.pipeline.state = State::Open;
+        self.session.arrived();
         let outcome = match tag {
             frontend::PARSE => self.parse(body).await,
             frontend::DESCRIBE => self.describe(body).await,
@@ -133,6 +134,7 @@ impl Client {
             self.session.statements.forget_unnamed();
         }
         let text = std::str::from_utf8(text).map_err(|_| not_utf8())?;
+        self.session.catalogs_read(&mut self.io).await?;
         let types: Vec<Oid> = types.into_iter().map(Oid).collect();
         let plan = match aside(text.len(), || sql::only_statement(text)) {
             Ok(statement) => self.session.plan_first(statement, &types).await,

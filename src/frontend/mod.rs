@@ -21,7 +21,7 @@ mod options;
 mod service;
 mod simple;
 
-pub use accept::{Doors, serve_client};
+pub use accept::{Doors, last_words, receive};
 pub use login::Gate;
 
 use crate::net::Buffered;

@@ -1,7 +1,8 @@
 //! The loop over a client's messages: a session's, or the admin console's.
 
-use std::pin::pin;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Buf;
 
@@ -25,8 +26,6 @@ const SCRATCH_BYTES_MAX: usize = 16 * 1024;
 /// Serves a session until its client leaves. `Ok` is an orderly end.
 pub(super) async fn session(client: &mut Client) -> Result<(), Failure> {
     let entry = client.session.entry().clone();
-    // One waiter for the connection's whole life, so that waiting for a message costs nothing more.
-    let mut stop = pin!(entry.stop.notified());
     loop {
         while let Some(head) = next(&client.io)? {
             if head.tag == frontend::TERMINATE {
@@ -36,20 +35,16 @@ pub(super) async fn session(client: &mut Client) -> Result<(), Failure> {
                 break;
             }
         }
-        client.io.flush().await?;
-        client.io.shrink();
         let may_stop = client.session.is_between_transactions() && !client.pipeline.is_open();
-        if may_stop && entry.is_stopping() {
-            return Err(Failure::Fatal(shutting_down()));
+        if !may_stop {
+            client.session.awaits_client();
         }
-        tokio::select! {
-            biased;
-            read = client.io.fill() => {
-                if read? == 0 {
-                    return Ok(());
-                }
-            }
-            () = &mut stop, if may_stop => return Err(Failure::Fatal(shutting_down())),
+        if !client.io.output.is_empty() {
+            answer(&mut client.io, &entry, may_stop).await?;
+        }
+        client.io.shrink();
+        if await_client(&mut client.io, &entry, may_stop, &mut client.scratch).await? == 0 {
+            return Ok(());
         }
         if may_stop {
             // After the wait, which may have outlasted a reload.
@@ -58,13 +53,51 @@ pub(super) async fn session(client: &mut Client) -> Result<(), Failure> {
     }
 }
 
+/// Sends what is to be said before waiting. A client that does not read it is as idle as one that does
+/// not write.
+async fn answer(io: &mut Buffered, entry: &Entry, may_stop: bool) -> Result<(), Failure> {
+    poll_fn(|cx| match io.poll_flush_watching(cx) {
+        Poll::Ready(flushed) => Poll::Ready(flushed.map_err(Failure::Gone)),
+        Poll::Pending => match entry.interrupt.idle_ends(may_stop) {
+            Some(reason) => Poll::Ready(Err(reason.failure())),
+            None => Poll::Pending,
+        },
+    })
+    .await
+}
+
+/// Waits for the client's next bytes; 0 where it has left. One that is idle for long keeps no buffers.
+async fn await_client(
+    io: &mut Buffered,
+    entry: &Entry,
+    may_stop: bool,
+    scratch: &mut Vec<u8>,
+) -> Result<usize, Failure> {
+    let mut dozes = false;
+    poll_fn(|cx| {
+        if let Poll::Ready(read) = io.poll_fill(cx) {
+            return Poll::Ready(read.map_err(Failure::Gone));
+        }
+        if let Some(reason) = entry.interrupt.idle_ends(may_stop) {
+            return Poll::Ready(Err(reason.failure()));
+        }
+        if !dozes && entry.interrupt.dozes_off() {
+            dozes = true;
+            io.release();
+            *scratch = Vec::new();
+        }
+        Poll::Pending
+    })
+    .await
+}
+
 /// Serves the admin console: simple queries only.
 pub(super) async fn console(
     io: &mut Buffered,
     console: &Console,
     entry: &Arc<Entry>,
 ) -> Result<(), Failure> {
-    let mut stop = pin!(entry.stop.notified());
+    entry.interrupt.attach().await;
     loop {
         while let Some(head) = next(io)? {
             if head.len > CONSOLE_MESSAGE_BYTES_MAX {
@@ -108,15 +141,11 @@ pub(super) async fn console(
                 )),
             }
         }
-        io.flush().await?;
-        tokio::select! {
-            biased;
-            read = io.fill() => {
-                if read? == 0 {
-                    return Ok(());
-                }
-            }
-            () = &mut stop => return Err(Failure::Fatal(shutting_down())),
+        if !io.output.is_empty() {
+            answer(io, entry, true).await?;
+        }
+        if await_client(io, entry, true, &mut Vec::new()).await? == 0 {
+            return Ok(());
         }
     }
 }
@@ -159,13 +188,6 @@ fn violation(message: String) -> Failure {
 /// The message has been read as a whole, so that the client can be told and go on, as PostgreSQL's.
 pub(super) fn malformed(error: wire::RequestError) -> PgError {
     PgError::client(SqlState::PROTOCOL_VIOLATION, error.to_string())
-}
-
-fn shutting_down() -> PgError {
-    PgError::proxy(
-        SqlState::ADMIN_SHUTDOWN,
-        "terminating connection due to administrator command",
-    )
 }
 
 impl Client {
@@ -237,9 +259,7 @@ impl Client {
             if remaining == 0 {
                 return Ok(true);
             }
-            if self.io.fill().await? == 0 {
-                return Err(Failure::Gone(std::io::ErrorKind::UnexpectedEof.into()));
-            }
+            self.session.more(&mut self.io).await?;
         }
     }
 }

@@ -74,6 +74,7 @@ impl Client {
     }
 
     async fn query(&mut self, text: &str) -> Result<(), Failure> {
+        self.session.catalogs_read(&mut self.io).await?;
         let pieces = match aside(text.len(), || sql::split(text)) {
             Ok(pieces) => pieces,
             Err(error) => return Err(self.second_opinion(text, error).await),

@@ -38,7 +38,15 @@ pub struct ClientMetrics {
     pub accept_errors: IntCounter,
     pub login_failures: IntCounter,
     pub logins_throttled: IntCounter,
+    refused: IntCounterVec,
     pub traffic: Traffic,
+}
+
+impl ClientMetrics {
+    /// Clients for whom there was no place, by what was full.
+    pub fn refused(&self, reason: &str) -> IntCounter {
+        self.refused.with_label_values(&[reason])
+    }
 }
 
 /// Handles for bytes on clients' sockets.
@@ -165,6 +173,12 @@ impl Metrics {
                 logins_throttled: family.counter(
                     "trunkline_client_logins_throttled_total",
                     "Logins made to wait, or turned away, because too many of their address had failed.",
+                ),
+                refused: family.counters(
+                    "trunkline_client_connections_refused_total",
+                    "Connections refused (53300), by what was full: `limits.connections` (`total`), the \
+                     `address`'s or the `user`'s share of it, or the process's file `descriptors`.",
+                    &["reason"],
                 ),
                 traffic: Traffic {
                     received: family.counter(

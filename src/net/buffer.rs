@@ -1,7 +1,8 @@
 //! A stream with a buffer for each direction.
 //!
 //! The poll functions here never block and may be dropped at any point: bytes are either still in a
-//! buffer or have gone.
+//! buffer or have gone. A buffer is taken when there is something to put into it, so that a peer that
+//! says nothing costs none.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -16,8 +17,14 @@ use super::Stream;
 /// Room offered to one read. Bounds what is held for a peer that sends without end.
 pub const READ_BYTES: usize = 16 * 1024;
 
+/// The same for a client that has not yet filled a read: most send little at a time.
+const FIRST_READ_BYTES: usize = 2 * 1024;
+
 /// Output beyond this is written before more is produced.
 pub const OUTPUT_BYTES_MAX: usize = 64 * 1024;
+
+/// What a client may send ahead while it waits for something else; beyond it, its socket fills.
+pub const AHEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// What an idle connection's buffers keep each.
 const KEPT_BYTES_MAX: usize = 2 * READ_BYTES;
@@ -29,6 +36,13 @@ pub struct Buffered {
     pub input: BytesMut,
     /// To be sent at the next flush.
     pub output: BytesMut,
+    /// Room for the next read.
+    read_bytes: usize,
+    /// Tells whether unread input ends with a goodbye; the room above knows what one looks like.
+    goodbye: fn(&[u8]) -> bool,
+    /// The client has said goodbye and gone: what it asked for before is still done, and what cannot be
+    /// sent to it any more is dropped.
+    gone_in_order: bool,
 }
 
 impl Buffered {
@@ -37,12 +51,83 @@ impl Buffered {
             stream,
             input: BytesMut::new(),
             output: BytesMut::new(),
+            read_bytes: FIRST_READ_BYTES,
+            goodbye: |_| false,
+            gone_in_order: false,
         }
+    }
+
+    /// From here on a client that goes after a goodbye is not lost. `goodbye` looks at unread input, which
+    /// must begin where a message does.
+    pub fn heed_goodbye(&mut self, goodbye: fn(&[u8]) -> bool) {
+        self.goodbye = goodbye;
+    }
+
+    /// The opposite: while a message is passed on in parts, the end can only be an early one.
+    pub fn heed_no_goodbye(&mut self) {
+        self.goodbye = |_| false;
     }
 
     /// Reads once; zero bytes mean the peer has closed its side. Cancel safe.
     pub async fn fill(&mut self) -> io::Result<usize> {
-        poll_fn(|cx| poll_read(&mut self.stream, &mut self.input, cx)).await
+        poll_fn(|cx| self.poll_fill(cx)).await
+    }
+
+    /// As [`Self::fill`].
+    pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.gone_in_order {
+            return Poll::Ready(Ok(0));
+        }
+        let room = self.read_bytes;
+        let read = ready!(poll_read_some(&mut self.stream, &mut self.input, room, cx))?;
+        if read >= room {
+            self.read_bytes = READ_BYTES;
+        }
+        Poll::Ready(Ok(read))
+    }
+
+    /// Keeps what the client sends while something else is waited for. Ready only with the news that the
+    /// client is lost; one that went in order is not.
+    pub fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        while !self.gone_in_order && self.input.len() < AHEAD_BYTES_MAX {
+            match ready!(self.poll_fill(cx)) {
+                Ok(0) => {
+                    if let Err(error) = self.gone(io::ErrorKind::UnexpectedEof.into()) {
+                        return Poll::Ready(error);
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    if let Err(error) = self.gone(error) {
+                        return Poll::Ready(error);
+                    }
+                }
+            }
+        }
+        Poll::Pending
+    }
+
+    /// The client sends no more. An error, unless it has said goodbye.
+    fn gone(&mut self, error: io::Error) -> io::Result<()> {
+        if self.gone_in_order || (self.goodbye)(&self.input) {
+            self.gone_in_order = true;
+            return Ok(());
+        }
+        Err(error)
+    }
+
+    /// Writing has failed: the output is dropped. Whether the client had said goodbye stands in what it
+    /// sent last, which can still be read.
+    fn write_failed(&mut self, error: io::Error, cx: &mut Context<'_>) -> io::Result<()> {
+        while !self.gone_in_order && self.input.len() < AHEAD_BYTES_MAX {
+            match self.poll_fill(cx) {
+                Poll::Ready(Ok(read)) if read > 0 => {}
+                _ => break,
+            }
+        }
+        self.gone(error)?;
+        self.output.clear();
+        Ok(())
     }
 
     /// Sends all output. Cancel safe: what was not sent stays in the buffer.
@@ -50,7 +135,36 @@ impl Buffered {
         if self.output.is_empty() && !self.stream.holds_back() {
             return Ok(());
         }
-        poll_fn(|cx| poll_write(&mut self.stream, &mut self.output, cx)).await
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    /// As [`Self::flush`].
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match ready!(poll_write(&mut self.stream, &mut self.output, cx)) {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(error) => Poll::Ready(self.write_failed(error, cx)),
+        }
+    }
+
+    /// As [`Self::poll_flush`], and notices meanwhile that the client is lost.
+    pub fn poll_flush_watching(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.poll_flush(cx) {
+            Poll::Pending => self.poll_lost(cx).map(Err),
+            flushed => flushed,
+        }
+    }
+
+    /// Sends bytes that lie elsewhere, past the output, which must be empty; they are consumed as they go.
+    pub fn poll_send(&mut self, bytes: &mut &[u8], cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !bytes.is_empty() {
+            match Pin::new(&mut self.stream).poll_write(cx, bytes) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(written)) => *bytes = &bytes[written..],
+                Poll::Ready(Err(error)) => return Poll::Ready(self.write_failed(error, cx)),
+                Poll::Pending => return self.poll_lost(cx).map(Err),
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Lets go of the room that one large message took, once it is no longer used.
@@ -62,10 +176,33 @@ impl Buffered {
         }
     }
 
+    /// Lets go of all room that is not in use: the client has been idle for a while.
+    pub fn release(&mut self) {
+        for buffer in [&mut self.input, &mut self.output] {
+            if buffer.is_empty() {
+                *buffer = BytesMut::new();
+            }
+        }
+        self.read_bytes = FIRST_READ_BYTES;
+    }
+
     /// Sends all output, then closes the sending side.
     pub async fn shutdown(&mut self) -> io::Result<()> {
         self.flush().await?;
         poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await
+    }
+
+    /// Reads and forgets what still comes, until the client closes or `bytes_max` have come: closing a
+    /// socket over unread bytes resets the connection, and the reset may overtake our last message.
+    pub async fn drain(&mut self, bytes_max: usize) {
+        let mut drained = 0;
+        while drained < bytes_max {
+            self.input.clear();
+            match self.fill().await {
+                Ok(read) if read > 0 => drained += read,
+                _ => return,
+            }
+        }
     }
 }
 
@@ -75,7 +212,18 @@ pub fn poll_read(
     input: &mut BytesMut,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<usize>> {
-    input.reserve(READ_BYTES);
+    poll_read_some(stream, input, READ_BYTES, cx)
+}
+
+fn poll_read_some(
+    stream: &mut Stream,
+    input: &mut BytesMut,
+    room: usize,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    // Costs no system call; only then is there something to make room for.
+    ready!(stream.poll_readable(cx))?;
+    input.reserve(room);
     // tokio's own future is the way to read into spare capacity without unsafe code here; it holds
     // no bytes of its own, so making one for each poll loses nothing.
     pin!(stream.read_buf(input)).poll(cx)
@@ -100,4 +248,73 @@ pub fn poll_write(
         return Pin::new(stream).poll_flush(cx);
     }
     Poll::Ready(Ok(()))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::UnixStream;
+
+    use super::*;
+
+    fn pair() -> (Buffered, UnixStream) {
+        let (near, far) = UnixStream::pair().expect("a pair of sockets");
+        let mut near = Buffered::new(Stream::Unix(near));
+        near.heed_goodbye(|unread| unread.ends_with(b"X"));
+        (near, far)
+    }
+
+    #[tokio::test]
+    async fn a_silent_peer_costs_no_buffer_and_one_that_is_idle_gives_it_back() {
+        let (mut near, mut far) = pair();
+        let waited = tokio::time::timeout(std::time::Duration::from_millis(20), near.fill()).await;
+        assert!(waited.is_err());
+        assert_eq!((near.input.capacity(), near.output.capacity()), (0, 0));
+        far.write_all(&[b'a'; 3]).await.expect("write");
+        assert_eq!(near.fill().await.expect("read"), 3);
+        assert!(near.input.capacity() <= FIRST_READ_BYTES);
+        near.release();
+        assert_eq!(near.input.len(), 3, "what is in use stays");
+        near.input.clear();
+        near.release();
+        assert_eq!(near.input.capacity(), 0);
+        far.write_all(&[b'a'; 5_000]).await.expect("write");
+        while near.input.len() < 5_000 {
+            near.fill().await.expect("read");
+        }
+        assert_eq!(
+            near.read_bytes, READ_BYTES,
+            "a peer that sends much gets room"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_goes_is_lost_unless_it_has_said_goodbye() {
+        for (last_words, lost) in [(&b"Q"[..], true), (b"QX", false), (b"", true)] {
+            let (mut near, mut far) = pair();
+            far.write_all(last_words).await.expect("write");
+            drop(far);
+            let watched = tokio::time::timeout(
+                std::time::Duration::from_millis(100),
+                poll_fn(|cx| near.poll_lost(cx)),
+            )
+            .await;
+            assert_eq!(watched.is_ok(), lost, "{last_words:?}");
+            assert_eq!(near.input, last_words);
+            near.output.extend_from_slice(b"an answer");
+            assert_eq!(near.flush().await.is_err(), lost, "{last_words:?}");
+        }
+    }
+
+    /// Without having been read meanwhile.
+    #[tokio::test]
+    async fn a_failed_write_asks_for_the_last_words() {
+        let (mut near, mut far) = pair();
+        far.write_all(b"QX").await.expect("write");
+        drop(far);
+        near.output.extend_from_slice(b"an answer");
+        near.flush().await.expect("dropped");
+        assert_eq!(near.input, &b"QX"[..]);
+        assert_eq!(near.fill().await.expect("the end"), 0);
+    }
 }

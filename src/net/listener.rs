@@ -1,16 +1,19 @@
 //! Where clients arrive.
 
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
-use super::stream::{Stream, set_tcp_options};
+use super::buffer::Buffered;
+use super::stream::{Stream, set_client_tcp_options};
 use crate::config::Address;
 
 /// An open listening socket. A Unix socket's file goes away with it.
@@ -53,8 +56,36 @@ impl Listener {
         Ok(Self { kind })
     }
 
+    /// Takes one client off the queue although descriptors have run out, by giving up `spare` for the
+    /// moment, tells it `last_words` and closes. False where not even that could be done.
+    ///
+    /// Without it clients would wait in the queue for their own timeouts, not knowing why.
+    pub async fn shed(&self, spare: &Spare, last_words: &[u8]) -> bool {
+        let Some(given_up) = spare.give_up() else {
+            return false;
+        };
+        drop(given_up);
+        let shed = match tokio::time::timeout(SHED_TIMEOUT, self.accept_once()).await {
+            Ok(Ok((stream, _))) => {
+                let mut client = Buffered::new(stream);
+                client.output.extend_from_slice(last_words);
+                let farewell = async {
+                    if client.shutdown().await.is_ok() {
+                        client.drain(SHED_BYTES_MAX).await;
+                    }
+                };
+                let _ = tokio::time::timeout(SHED_TIMEOUT, farewell).await;
+                true
+            }
+            _ => false,
+        };
+        spare.take_again();
+        shed
+    }
+
     /// The next client. An error here is about one connection or about this process's limits, never
-    /// the end of the listener, and by the time it is returned it has been paused for: call again.
+    /// the end of the listener, and by the time it is returned it has been paused for: call again. Only
+    /// [`is_exhausted`] errors are returned at once.
     ///
     /// Cancel safe: no connection is lost.
     pub async fn accept(&self) -> io::Result<(Stream, Peer)> {
@@ -66,8 +97,10 @@ impl Listener {
             match policy(&error) {
                 // The client went away in the queue: nobody's fault, nothing to tell.
                 AfterError::Ignore => {}
-                // Without descriptors or memory the client stays in the queue and `accept` fails
-                // again at once; a pause lets others close something.
+                // The caller can do something about it at once.
+                AfterError::Pause if is_exhausted(&error) => return Err(error),
+                // Without memory the client stays in the queue and `accept` fails again at once; a
+                // pause lets others close something.
                 AfterError::Pause => {
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     return Err(error);
@@ -81,7 +114,7 @@ impl Listener {
             Kind::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
                 // Fails only on a socket that is already dead, which its first read will tell.
-                let _ = set_tcp_options(&stream);
+                let _ = set_client_tcp_options(&stream);
                 Ok((Stream::Tcp(stream), Peer::Tcp(address)))
             }
             Kind::Unix { listener, .. } => {
@@ -97,6 +130,44 @@ impl Listener {
         match &self.kind {
             Kind::Tcp(listener) => listener.local_addr().ok(),
             Kind::Unix { .. } => None,
+        }
+    }
+}
+
+/// The process, or the machine, has no descriptor left.
+/// Source: `accept(2)`, EMFILE and ENFILE.
+pub fn is_exhausted(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(EMFILE | ENFILE))
+}
+
+/// A descriptor kept for the moment when there is none left.
+pub struct Spare(Mutex<Option<File>>);
+
+impl Spare {
+    pub fn new() -> Self {
+        let spare = Self(Mutex::default());
+        spare.take_again();
+        spare
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<File>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn give_up(&self) -> Option<File> {
+        let given = self.lock().take();
+        if given.is_none() {
+            // Somebody was faster last time; perhaps there is one now.
+            self.take_again();
+        }
+        given
+    }
+
+    /// Others may be faster: then there is none until the next time.
+    fn take_again(&self) {
+        let mut spare = self.lock();
+        if spare.is_none() {
+            *spare = File::open("/dev/null").ok();
         }
     }
 }
@@ -197,6 +268,11 @@ impl Drop for SocketFile {
 /// Clients that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: u32 = 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// What a client that is turned away for lack of descriptors may take: the next one waits for it.
+const SHED_TIMEOUT: Duration = Duration::from_millis(50);
+const SHED_BYTES_MAX: usize = 16 * 1024;
+const EMFILE: i32 = 24;
+const ENFILE: i32 = 23;
 
 #[cfg(test)]
 mod tests {

@@ -9,8 +9,8 @@ mod listener;
 mod stream;
 mod tls;
 
-pub use buffer::{Buffered, OUTPUT_BYTES_MAX, poll_read, poll_write};
+pub use buffer::{AHEAD_BYTES_MAX, Buffered, OUTPUT_BYTES_MAX, poll_read, poll_write};
 pub use client_tls::{Acceptor, Asked};
-pub use listener::{Listener, Peer};
+pub use listener::{Listener, Peer, Spare, is_exhausted};
 pub use stream::Stream;
 pub use tls::{Tls, TlsError, open};

@@ -51,12 +51,21 @@ impl Stream {
         match address {
             Address::Tcp { host, port } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
-                set_tcp_options(&stream)?;
-                // Keepalive says nothing while bytes wait to be acknowledged; this does.
-                SockRef::from(&stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))?;
+                set_tcp_options(&stream, UNACKNOWLEDGED_MAX)?;
                 Ok(Self::Tcp(stream))
             }
             Address::Unix(path) => Ok(Self::Unix(UnixStream::connect(path).await?)),
+        }
+    }
+
+    /// Ready where a read would find something, as far as that can be told without reading: TLS cannot.
+    /// Costs no system call.
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(cx),
+            Self::Unix(stream) => stream.poll_read_ready(cx),
+            Self::Counted(stream, _) => stream.poll_readable(cx),
+            _ => Poll::Ready(Ok(())),
         }
     }
 
@@ -144,14 +153,22 @@ impl Stream {
     }
 }
 
+/// As for servers, with more patience: a client may look at its rows for a while before it reads on.
+pub(super) fn set_client_tcp_options(stream: &TcpStream) -> io::Result<()> {
+    set_tcp_options(stream, CLIENT_UNACKNOWLEDGED_MAX)
+}
+
 /// Small messages leave at once, and a dead far end is noticed though nothing is sent.
-pub(super) fn set_tcp_options(stream: &TcpStream) -> io::Result<()> {
+fn set_tcp_options(stream: &TcpStream, unacknowledged_max: Duration) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE_IDLE)
         .with_interval(KEEPALIVE_INTERVAL)
         .with_retries(KEEPALIVE_RETRIES);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+    let socket = SockRef::from(stream);
+    socket.set_tcp_keepalive(&keepalive)?;
+    // Keepalive says nothing while bytes wait to be acknowledged; this does.
+    socket.set_tcp_user_timeout(Some(unacknowledged_max))
 }
 
 fn nothing_to_read(socket: &SockRef<'_>) -> bool {
@@ -280,6 +297,9 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_RETRIES: u32 = 6;
 /// Without it, a write to a host that vanished fails after a quarter of an hour.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(60);
+/// Linux counts the time in which the far end is there but has no room, too: a client that takes nothing
+/// of an answer for this long is closed, and its server is free.
+const CLIENT_UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(120);
 
 #[cfg(test)]
 mod tests {

@@ -5,21 +5,23 @@ use std::io;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
+use super::descriptors;
 use super::drain;
 use super::reload;
 use crate::admin::ReloadHandle;
 use crate::auth::Secrets;
 use crate::config::{self, Address, Config};
-use crate::frontend::{Doors, Gate, serve_client};
+use crate::frontend::{Doors, Gate, last_words, receive};
 use crate::http;
 use crate::metrics::Metrics;
-use crate::net::{Listener, TlsError};
-use crate::session::{Globals, Registry, Shared};
+use crate::net::{Listener, Spare, TlsError, is_exhausted};
+use crate::session::{Globals, Refusal, Registry, Shared};
 use crate::topology::Topology;
 
 /// Why serving could not begin.
@@ -37,10 +39,14 @@ pub enum ServeError {
     Signal(io::Error),
 }
 
+/// Where not even one descriptor can be had: others must close something first.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
+
 /// Serves the configuration in `path` until `stop` ends, then drains. SIGHUP, and the console's
 /// RELOAD, read the file again.
 pub async fn serve(path: PathBuf, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
     let config = Arc::new(reload::load(&path).map_err(ServeError::Config)?);
+    descriptors::prepare(&config);
     let metrics = Metrics::new();
     let listeners = listen(&config)?;
     let http = listen_http(&config).await?;
@@ -61,10 +67,13 @@ pub async fn serve(path: PathBuf, stop: impl Future<Output = ()>) -> Result<(), 
         gate: Gate::default(),
         reload,
     });
+    let sweeping = tokio::spawn(shared.registry.clone().sweep());
     let (closing, closed) = watch::channel(false);
+    let spare = Arc::new(Spare::new());
     let accepting: Vec<_> = listeners
         .into_iter()
-        .map(|listener| tokio::spawn(accept(doors.clone(), listener, closed.clone())))
+        .map(|listener| accept(doors.clone(), listener, spare.clone(), closed.clone()))
+        .map(tokio::spawn)
         .collect();
     let (http_stop, http_stopped) = oneshot::channel::<()>();
     let http = http.map(|listener| {
@@ -88,6 +97,7 @@ pub async fn serve(path: PathBuf, stop: impl Future<Output = ()>) -> Result<(), 
         shared.topology.snapshot().config.drain_timeout,
     )
     .await;
+    sweeping.abort();
     shared.topology.close();
     let _ = http_stop.send(());
     finish_http(http).await;
@@ -117,20 +127,37 @@ async fn listen_http(config: &Config) -> Result<Option<TcpListener>, ServeError>
     }
 }
 
-async fn accept(doors: Arc<Doors>, listener: Listener, mut closed: watch::Receiver<bool>) {
+async fn accept(
+    doors: Arc<Doors>,
+    listener: Listener,
+    spare: Arc<Spare>,
+    mut closed: watch::Receiver<bool>,
+) {
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    tokio::spawn(serve_client(doors.clone(), stream, peer));
-                }
-                Err(error) => {
-                    doors.shared.metrics.clients.accept_errors.inc();
-                    tracing::warn!(%error, "a client could not be accepted");
-                }
+                Ok((stream, peer)) => receive(&doors, stream, peer),
+                Err(error) => not_accepted(&doors, &listener, &spare, &error).await,
             },
             // An error means that the server is gone, and the listener should go too.
             _ = closed.changed() => return,
+        }
+    }
+}
+
+/// Without descriptors the client at the head of the queue is told so, because it would wait in vain.
+async fn not_accepted(doors: &Doors, listener: &Listener, spare: &Spare, error: &io::Error) {
+    let clients = &doors.shared.metrics.clients;
+    clients.accept_errors.inc();
+    tracing::warn!(%error, "a client could not be accepted");
+    if is_exhausted(error) {
+        if listener
+            .shed(spare, &last_words(Refusal::Descriptors))
+            .await
+        {
+            clients.refused(Refusal::Descriptors.name()).inc();
+        } else {
+            tokio::time::sleep(EXHAUSTED_PAUSE).await;
         }
     }
 }

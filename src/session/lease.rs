@@ -76,7 +76,7 @@ impl Session {
             }
         }
         if self.server.is_none() {
-            self.take(shard).await?;
+            self.take(io, shard).await?;
             self.sync_settings(io).await?;
         }
         match purpose {
@@ -126,8 +126,8 @@ impl Session {
         Ok(())
     }
 
-    /// Leases a connection; a cancel request ends the wait.
-    async fn take(&mut self, shard: ShardId) -> Result<(), PgError> {
+    /// Leases a connection; a cancel request, a deadline and the client's end also end the wait.
+    async fn take(&mut self, io: &mut Buffered, shard: ShardId) -> Result<(), Failure> {
         let database = &self.database;
         self.kept
             .retain(|bound| database.may_be_primary(bound.shard, &bound.lease.server));
@@ -138,16 +138,9 @@ impl Session {
             return Ok(());
         }
         let entry = self.entry().clone();
-        let lease = tokio::select! {
-            biased;
-            lease = self.database.lease(shard, &self.user.name, &self.claim) => lease?,
-            () = entry.canceled.notified() => {
-                return Err(PgError::client(
-                    SqlState::QUERY_CANCELED,
-                    "canceling statement due to user request",
-                ));
-            }
-        };
+        let lease = entry
+            .wait(io, self.database.lease(shard, &self.user.name, &self.claim))
+            .await??;
         entry.runs_on(lease.cancel.clone());
         self.server = Some(Bound {
             shard,
@@ -176,9 +169,11 @@ impl Session {
         let deadline = Instant::now() + self.database.config.pool.connect;
         server.lease.settings = UNKNOWN;
         server.lease.prepared.unnamed = None;
-        if let Err(error) = server.lease.simple(&text, deadline).await {
+        let entry = &self.registered.entry;
+        let synced = entry.wait(io, server.lease.simple(&text, deadline)).await;
+        if let Err(failure) = synced.and_then(|synced| Ok(synced?)) {
             self.lose_server();
-            return Err(Failure::Statement(error));
+            return Err(failure);
         }
         server.lease.settings = wanted;
         report(&mut self.reported, &server.lease, &mut io.output);
@@ -209,17 +204,27 @@ impl Session {
     ) -> Result<(), Failure> {
         self.settle(io).await?;
         self.leave().await;
-        self.take(self.default_shard()).await?;
+        self.take(io, self.default_shard()).await?;
         self.sync_settings(io).await?;
         let Some(server) = &mut self.server else {
             return Ok(());
         };
         let deadline = Instant::now() + self.database.config.pool.connect;
         server.lease.prepared.unnamed = None;
-        let outcome = server.lease.simple(&prelude.text(), deadline).await;
+        let entry = &self.registered.entry;
+        let text = prelude.text();
+        let outcome = match entry.wait(io, server.lease.simple(&text, deadline)).await {
+            Ok(outcome) => outcome,
+            Err(failure) => {
+                self.drop_server();
+                return Err(failure);
+            }
+        };
         report(&mut self.reported, &server.lease, &mut io.output);
-        let ended = server.lease.simple("ROLLBACK", deadline).await;
-        if ended.is_err() {
+        let ended = entry
+            .wait(io, server.lease.simple("ROLLBACK", deadline))
+            .await;
+        if !matches!(ended, Ok(Ok(()))) {
             self.drop_server();
         }
         self.leave().await;
@@ -402,21 +407,23 @@ impl Session {
     }
 
     /// Sends what is queued, without reading answers.
-    pub async fn push_out(&mut self) -> Result<(), Failure> {
+    pub async fn push_out(&mut self, io: &mut Buffered) -> Result<(), Failure> {
         let Some(server) = &mut self.server else {
             return Ok(());
         };
-        let outcome = match self.relay.ask(&mut server.lease).await {
-            Ok(()) => {
-                let sent = server.lease.flush().await;
-                sent.map_err(|error| server.lease.lost(&error))
-            }
-            Err(error) => Err(error),
+        let (relay, lease) = (&mut self.relay, &mut server.lease);
+        let push = async {
+            relay.ask(lease).await?;
+            let sent = lease.flush().await;
+            sent.map_err(|error| lease.lost(&error))
         };
-        if outcome.is_err() {
-            self.lose_server();
-        }
-        Ok(outcome?)
+        let pushed = match self.registered.entry.wait(io, push).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => Failure::Statement(error),
+            Err(failure) => failure,
+        };
+        self.lose_server();
+        Err(pushed)
     }
 
     pub fn queued_bytes(&self) -> usize {
@@ -533,10 +540,17 @@ impl Session {
             }
             self.leave().await;
         }
-        self.entry().set_activity(match self.txn {
+        let interrupt = &self.entry().interrupt;
+        interrupt.forget_statement();
+        interrupt.set_activity(match self.txn {
             Transaction::Idle => Activity::Idle,
             _ => Activity::InTransaction,
         });
+        if self.server.is_some() {
+            // One that comes from here on finds nothing to cancel.
+            self.entry().no_cancel_on_its_way().await;
+            self.entry().interrupt.forget_statement();
+        }
     }
 
     /// Settings of a transaction, or of a pipeline, that failed.

@@ -10,25 +10,31 @@
 //! (`control`) end here. It knows no protocol form beyond what it queues for the server.
 
 mod control;
+mod crowd;
+mod interrupt;
 mod lease;
 mod registry;
 mod settings;
 mod statement;
 mod tally;
 
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+pub use crowd::{Admission, Place, Refusal, TurnedAway};
+pub use interrupt::{Activity, Reason};
 pub use lease::Purpose;
-pub use registry::{Activity, Entry, Registered, Registry};
+pub use registry::{Entry, Registered, Registry};
 pub use settings::Settings;
 pub use statement::{Globals, Prepared, Statements};
 
+use interrupt::unless;
 use statement::Epoch;
 
 use crate::auth::Credential;
-use crate::backend::Parameters;
+use crate::backend::{Connection, Parameters};
 use crate::config::{PoolMode, User};
 use crate::error::{PgError, SqlState};
 use crate::executor::{Paused, Relay, RelayError};
@@ -133,6 +139,9 @@ impl Session {
     ) -> Self {
         let (user, credential) = user;
         let metrics = shared.metrics.statements(&database.config.name);
+        registered.allow(&user.timeouts);
+        let mut relay = Relay::default();
+        relay.timed_out = Arc::clone(&registered.entry.interrupt.timed_out);
         Self {
             shared,
             registered,
@@ -146,7 +155,7 @@ impl Session {
             settings: Settings::default(),
             statements: Statements::default(),
             txn: Transaction::default(),
-            relay: Relay::default(),
+            relay,
             server: None,
             kept: Vec::new(),
             reported: Parameters::default(),
@@ -157,12 +166,15 @@ impl Session {
     /// parameters the client is to be told.
     pub async fn start(&mut self, io: &mut Buffered, settings: Settings) -> Result<(), Failure> {
         self.settings = settings;
+        // Still idle: no timeout of statements counts here, as in PostgreSQL.
+        self.entry().interrupt.attach().await;
         self.enter(io, self.default_shard(), Purpose::Describe)
             .await?;
         if let Some(server) = &self.server {
             self.reported = server.lease.parameters.clone();
         }
         self.leave().await;
+        self.entry().interrupt.set_activity(Activity::Idle);
         Ok(())
     }
 
@@ -220,6 +232,9 @@ impl Session {
             self.databases_seen += 1;
         }
         self.claim.reconfigure(&self.user, &user);
+        if user.timeouts != self.user.timeouts {
+            self.registered.allow(&user.timeouts);
+        }
         self.user = user;
         self.snapshot = current;
         Ok(())
@@ -242,6 +257,17 @@ impl Session {
                 ..(*self.user).clone()
             })
         })
+    }
+
+    /// Waits for what planning needs, watching the client: to be called before `plan`, which waits too.
+    pub async fn catalogs_read(&self, io: &mut Buffered) -> Result<(), Failure> {
+        if self.database.is_schema_loaded() {
+            return Ok(());
+        }
+        Ok(self
+            .entry()
+            .wait(io, self.database.schema_loaded())
+            .await??)
     }
 
     /// Text to plan, from the cache where it was seen before.
@@ -400,7 +426,27 @@ impl Session {
     pub fn admit(&mut self) {
         self.arrived();
         self.entry().statements.fetch_add(1, Ordering::Relaxed);
-        self.entry().set_activity(Activity::Active);
+    }
+
+    /// Waits until more of a message has come that is dealt with in parts.
+    pub async fn more(&self, io: &mut Buffered) -> Result<(), Failure> {
+        if !io.input.is_empty() {
+            return Ok(());
+        }
+        let interrupt = &self.entry().interrupt;
+        match unless(io.fill(), |_| interrupt.wait_ends()).await {
+            Ok(Ok(0)) => Err(Failure::Gone(io::ErrorKind::UnexpectedEof.into())),
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(Failure::Gone(error)),
+            Err(reason) => Err(reason.failure()),
+        }
+    }
+
+    /// It is the client's turn, in the middle of a pipeline or of a message.
+    pub fn awaits_client(&self) {
+        if self.entry().activity() == Activity::Active {
+            self.entry().interrupt.set_activity(Activity::InTransaction);
+        }
     }
 
     /// In a failed transaction nothing is heard but its end.
@@ -433,17 +479,13 @@ impl Session {
         let Some(server) = &mut self.server else {
             return Ok(());
         };
-        let mut outcome = self.relay.run(&mut server.lease, io).await;
-        // A string of statements may hold several copies.
-        while let Ok(Paused::CopyIn) = outcome {
-            io.flush().await?;
-            outcome = self.relay.copy_in(&mut server.lease, io).await;
-        }
+        let (relay, interrupt) = (&mut self.relay, &self.registered.entry.interrupt);
+        let answered = relay_answers(relay, &mut server.lease, io);
+        let outcome = match unless(answered, |_| interrupt.answer_cut()).await {
+            Ok(outcome) => outcome,
+            Err(reason) => return Err(self.cut(io, reason)),
+        };
         let failed = self.relay.error.is_some();
-        if outcome.is_ok() && failed && self.relay.sync_ignored {
-            self.relay.resync(&mut server.lease);
-            outcome = self.relay.run(&mut server.lease, io).await;
-        }
         let sync_ignored = std::mem::take(&mut self.relay.sync_ignored);
         if sync_ignored {
             server.await_sync();
@@ -473,6 +515,31 @@ impl Session {
         }
     }
 
+    /// The server owed an answer, and nobody waits for it any longer.
+    fn cut(&mut self, io: &Buffered, reason: Reason) -> Failure {
+        if reason == Reason::CutOff {
+            // The session ends, and cancels what is left.
+            return match self.relay.is_torn() {
+                true => Failure::Gone(io::Error::other("cut off in the middle of an answer")),
+                false => reason.failure(),
+            };
+        }
+        // Output that is left over is what the client has not read.
+        let unheard = self.relay.is_torn() || !io.output.is_empty();
+        let copying = self.relay.is_copying_in();
+        self.lose_server();
+        if unheard {
+            return Failure::Gone(io::Error::other(
+                "the client did not read its answer in time",
+            ));
+        }
+        if copying {
+            // What the client sends of its copy has nowhere to go.
+            return Failure::Fatal(reason.error().fatal());
+        }
+        reason.failure()
+    }
+
     /// The client's names for statements that were not prepared after all are free again.
     pub(super) fn forget_unparsed(&mut self) {
         for name in self.relay.unparsed.drain(..) {
@@ -499,6 +566,27 @@ impl Session {
         self.txn.fail();
         Ok(())
     }
+}
+
+async fn relay_answers(
+    relay: &mut Relay,
+    server: &mut Connection,
+    io: &mut Buffered,
+) -> Result<Paused, RelayError> {
+    let mut outcome = relay.run(server, io).await;
+    // A string of statements may hold several copies.
+    while let Ok(Paused::CopyIn) = outcome {
+        poll_fn(|cx| io.poll_flush_watching(cx))
+            .await
+            .map_err(RelayError::Client)?;
+        outcome = relay.copy_in(server, io).await;
+    }
+    let failed = relay.error.is_some();
+    if outcome.is_ok() && failed && relay.sync_ignored {
+        relay.resync(server);
+        outcome = relay.run(server, io).await;
+    }
+    outcome
 }
 
 fn in_failed_transaction() -> PgError {

@@ -5,42 +5,41 @@
 //! cancel cannot reach another client's statement.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 
+use super::Failure;
+use super::crowd::Crowd;
+use super::interrupt::{Activity, CoarseClock, Interrupt, unless};
 use crate::backend::{self, CancelKey};
+use crate::config::Timeouts;
+use crate::error::{PgError, SqlState};
+use crate::net::Buffered;
 
 /// How long a cancel may take to be delivered to a server.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a session is doing, for `SHOW sessions`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activity {
-    Idle,
-    Active,
-    InTransaction,
-}
+/// Cancel requests of clients dealt with at once; those beyond are as if they had come too late.
+const CANCELS_MAX: usize = 100;
 
-impl Activity {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Idle => "idle",
-            Self::Active => "active",
-            Self::InTransaction => "idle in transaction",
-        }
-    }
+/// How long a statement that was canceled at its deadline may go on, before its connection is closed.
+const CANCEL_GRACE: Duration = Duration::from_secs(5);
 
-    fn from_u8(value: u8) -> Self {
-        match value {
-            1 => Self::Active,
-            2 => Self::InTransaction,
-            _ => Self::Idle,
-        }
-    }
-}
+/// How often deadlines are looked at, and by how much a timeout may be late at least.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The clock that words are taken from is late by up to one sweep, and a sweep is late under load.
+const SLACK_MS: u64 = 120;
+
+/// Every how many sweeps idle sessions are looked at, and from when on one keeps no buffers.
+const DOZE_SWEEP: u64 = 10;
+const DOZE_AFTER: Duration = Duration::from_secs(2);
 
 /// One client, as others see it.
 pub struct Entry {
@@ -55,20 +54,40 @@ pub struct Entry {
     pub application: String,
     pub connected: SystemTime,
     pub statements: AtomicU64,
-    activity: AtomicU8,
+    /// What ends the session's waits.
+    pub interrupt: Interrupt,
     running: Mutex<Running>,
-    /// Told when a cancel arrives while no server is known, so that a wait for a connection ends.
-    pub canceled: Notify,
-    canceling: Notify,
-    /// Told when the proxy drains: an idle session ends.
-    pub stop: Notify,
-    stopping: AtomicBool,
+    /// A cancel is on its way to the server. There is never more than one.
+    canceling: AtomicBool,
+    cancel_done: Notify,
 }
 
 #[derive(Default)]
 struct Running {
     server: Option<Arc<CancelKey>>,
-    cancels_on_their_way: usize,
+    /// A statement waits for something that is not a server's answer.
+    waiting: bool,
+}
+
+/// A cancel on its way, however it ends.
+struct OnItsWay<'a>(&'a Entry);
+
+impl Drop for OnItsWay<'_> {
+    fn drop(&mut self) {
+        self.0.canceling.store(false, Ordering::SeqCst);
+        self.0.cancel_done.notify_waiters();
+    }
+}
+
+/// A statement's wait without a server, however it ends.
+struct Waiting<'a>(&'a Entry);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.running().waiting = false;
+        // A late one must not end the next wait.
+        self.0.interrupt.forget_cancel();
+    }
 }
 
 impl Entry {
@@ -77,25 +96,37 @@ impl Entry {
     }
 
     pub fn activity(&self) -> Activity {
-        Activity::from_u8(self.activity.load(Ordering::Relaxed))
-    }
-
-    pub fn set_activity(&self, activity: Activity) {
-        self.activity.store(activity as u8, Ordering::Relaxed);
-    }
-
-    pub fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
-    }
-
-    /// Ends the session at its next idle moment.
-    pub fn request_stop(&self) {
-        self.stopping.store(true, Ordering::Release);
-        self.stop.notify_one();
+        self.interrupt.activity()
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for something that is not an answer of a server to this client's statement. A client that
+    /// vanishes, a cancel, a deadline end it.
+    ///
+    /// Cancel safe if `waited` is.
+    pub(super) async fn wait<T>(
+        &self,
+        io: &mut Buffered,
+        waited: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
+        let mut waiting = None;
+        unless(waited, |cx| {
+            waiting.get_or_insert_with(|| {
+                self.running().waiting = true;
+                Waiting(self)
+            });
+            if let Some(reason) = self.interrupt.wait_ends() {
+                return Some(reason.failure());
+            }
+            match io.poll_lost(cx) {
+                Poll::Ready(error) => Some(Failure::Gone(error)),
+                Poll::Pending => None,
+            }
+        })
+        .await
     }
 
     /// The client's statements now run behind this key.
@@ -108,8 +139,21 @@ impl Entry {
     /// Cancel safe.
     pub async fn runs_nowhere(&self) {
         self.running().server = None;
-        while self.running().cancels_on_their_way > 0 {
-            self.canceling.notified().await;
+        self.no_cancel_on_its_way().await;
+    }
+
+    /// Returns once no cancel is on its way: a statement is over, and the next one on the same connection
+    /// must not be hit. The session's activity must have been set before.
+    ///
+    /// Cancel safe.
+    pub async fn no_cancel_on_its_way(&self) {
+        while self.canceling.load(Ordering::SeqCst) {
+            let mut done = pin!(self.cancel_done.notified());
+            // Before looking again, so that an end in between is not missed.
+            done.as_mut().enable();
+            if self.canceling.load(Ordering::SeqCst) {
+                done.await;
+            }
         }
     }
 
@@ -118,24 +162,33 @@ impl Entry {
         self.running().server = None;
     }
 
-    async fn cancel(&self) {
-        let server = {
-            let mut running = self.running();
-            if running.server.is_some() {
-                running.cancels_on_their_way += 1;
+    /// Stops what the session's statement is doing. `timed_out`: because of its deadline.
+    async fn cancel(&self, timed_out: bool) {
+        let (key, _on_its_way) = {
+            let running = self.running();
+            let Some(key) = running.server.clone() else {
+                if running.waiting && !timed_out {
+                    self.interrupt.cancel();
+                }
+                return;
+            };
+            // However many ask, the server is asked once at a time.
+            if self.canceling.swap(true, Ordering::SeqCst) {
+                return;
             }
-            running.server.clone()
+            (key, OnItsWay(self))
         };
-        let Some(key) = server else {
-            // Heard only by a wait that is under way: no permit is stored for a later one.
-            self.canceled.notify_waiters();
+        // Between statements there is nothing to cancel. A session that becomes idle after this look
+        // waits until this is over.
+        if self.interrupt.word().activity() != Activity::Active {
             return;
-        };
+        }
+        if timed_out {
+            self.interrupt.timed_out.store(true, Ordering::Relaxed);
+        }
         if let Err(error) = backend::cancel(&key, CANCEL_TIMEOUT).await {
             tracing::warn!(%error, "cancel request could not be delivered");
         }
-        self.running().cancels_on_their_way -= 1;
-        self.canceling.notify_one();
     }
 }
 
@@ -144,24 +197,87 @@ impl Entry {
 pub struct Registry {
     next: AtomicU32,
     stopping: AtomicBool,
-    entries: Mutex<HashMap<u32, Arc<Entry>>>,
+    clock: Arc<CoarseClock>,
+    entries: Mutex<Entries>,
+    /// Sessions of each user; the console's do not count.
+    users: Mutex<HashMap<String, usize>>,
+    pub crowd: Arc<Crowd>,
+    cancels: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Entries {
+    all: HashMap<u32, Arc<Entry>>,
+    /// Those with a timeout.
+    timed: HashMap<u32, Arc<Entry>>,
 }
 
 /// A session's place in the registry, given back when it ends.
 pub struct Registered {
     registry: Arc<Registry>,
     pub entry: Arc<Entry>,
+    /// Counts for its user's limit.
+    counted: bool,
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.registry.entries().remove(&self.entry.process_id);
+        let id = self.entry.process_id;
+        let mut entries = self.registry.entries();
+        entries.all.remove(&id);
+        entries.timed.remove(&id);
+        drop(entries);
+        if self.counted {
+            let mut users = self.registry.users();
+            if let Some(count) = users.get_mut(&self.entry.user) {
+                *count -= 1;
+                if *count == 0 {
+                    users.remove(&self.entry.user);
+                }
+            }
+        }
+    }
+}
+
+impl Registered {
+    /// Counts the session among those of its user, of which there may be `limit`. Not before the user is
+    /// authenticated: what it says of other sessions is for the user alone.
+    ///
+    /// Errors: 53300 where there are enough already.
+    pub fn count_user(&mut self, limit: Option<usize>) -> Result<(), PgError> {
+        let mut users = self.registry.users();
+        let count = users.entry(self.entry.user.clone()).or_default();
+        if limit.is_some_and(|limit| *count >= limit) {
+            return Err(PgError::proxy(
+                SqlState::TOO_MANY_CONNECTIONS,
+                format!("too many connections for role \"{}\"", self.entry.user),
+            ));
+        }
+        *count += 1;
+        self.counted = true;
+        Ok(())
+    }
+
+    /// How long the session may take over things from now on.
+    pub fn allow(&self, timeouts: &Timeouts) {
+        self.entry.interrupt.allow(timeouts);
+        let id = self.entry.process_id;
+        let mut entries = self.registry.entries();
+        if *timeouts == Timeouts::default() {
+            entries.timed.remove(&id);
+        } else {
+            entries.timed.insert(id, Arc::clone(&self.entry));
+        }
     }
 }
 
 impl Registry {
-    fn entries(&self) -> MutexGuard<'_, HashMap<u32, Arc<Entry>>> {
+    fn entries(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn users(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a session in: `client` is where it comes from and its version of TLS. `secret` comes from a cryptographic source.
@@ -177,7 +293,7 @@ impl Registry {
         let process_id = loop {
             // Wraps around after 2^31; a number still in use is passed over.
             let id = self.next.fetch_add(1, Ordering::Relaxed) % (i32::MAX as u32) + 1;
-            if !entries.contains_key(&id) {
+            if !entries.all.contains_key(&id) {
                 break id;
             }
         };
@@ -191,37 +307,93 @@ impl Registry {
             application,
             connected: SystemTime::now(),
             statements: AtomicU64::new(0),
-            activity: AtomicU8::new(0),
+            interrupt: Interrupt::new(Arc::clone(&self.clock)),
             running: Mutex::default(),
-            canceled: Notify::new(),
-            canceling: Notify::new(),
-            stop: Notify::new(),
-            stopping: AtomicBool::new(false),
+            canceling: AtomicBool::new(false),
+            cancel_done: Notify::new(),
         });
-        entries.insert(process_id, entry.clone());
+        entries.all.insert(process_id, entry.clone());
         Registered {
             registry: self.clone(),
             entry,
+            counted: false,
         }
     }
 
-    /// Stops the statement of the client this key belongs to. Wrong keys are ignored in silence.
+    /// Stops the statement of the client this key belongs to. Wrong keys are ignored in silence, and so
+    /// are all while [`CANCELS_MAX`] are under way.
     pub async fn cancel(&self, process_id: u32, secret: &[u8]) {
-        let entry = self.entries().get(&process_id).cloned();
+        let _counted = Counted::new(&self.cancels);
+        if self.cancels.load(Ordering::Relaxed) > CANCELS_MAX {
+            return;
+        }
+        let entry = self.entries().all.get(&process_id).cloned();
         if let Some(entry) = entry.filter(|entry| same(&entry.secret, secret)) {
-            entry.cancel().await;
+            entry.cancel(false).await;
+        }
+    }
+
+    /// Looks after deadlines and idle buffers until it is dropped.
+    pub async fn sweep(self: Arc<Self>) {
+        let mut ticks: u64 = 0;
+        loop {
+            tokio::time::sleep(SWEEP_INTERVAL).await;
+            let now = self.clock.advance();
+            ticks += 1;
+            for entry in self.look_at_deadlines(now) {
+                // A task for each: a server that does not take one must not keep the others waiting.
+                tokio::spawn(async move { entry.cancel(true).await });
+            }
+            if ticks.is_multiple_of(DOZE_SWEEP) {
+                self.look_at_idlers(now);
+            }
+        }
+    }
+
+    /// Tells sessions whose time is up; gives those whose server must be told.
+    fn look_at_deadlines(&self, now: u64) -> Vec<Arc<Entry>> {
+        let mut to_cancel = Vec::new();
+        for entry in self.entries().timed.values() {
+            let interrupt = &entry.interrupt;
+            let word = interrupt.word();
+            if !interrupt.is_overdue(word, now, SLACK_MS) {
+                continue;
+            }
+            if !interrupt.has_expired(word) {
+                interrupt.expire(word);
+            }
+            if word.activity() != Activity::Active {
+                continue;
+            }
+            if !interrupt.timed_out.load(Ordering::Relaxed) {
+                to_cancel.push(Arc::clone(entry));
+            }
+            if interrupt.is_overdue(word, now, SLACK_MS + CANCEL_GRACE.as_millis() as u64) {
+                interrupt.cut(word);
+            }
+        }
+        to_cancel
+    }
+
+    fn look_at_idlers(&self, now: u64) {
+        for entry in self.entries().all.values() {
+            let word = entry.interrupt.word();
+            let idle = now.saturating_sub(word.since_ms()) >= DOZE_AFTER.as_millis() as u64;
+            if idle && word.activity() != Activity::Active {
+                entry.interrupt.doze(word);
+            }
         }
     }
 
     /// All sessions, by process id.
     pub fn sessions(&self) -> Vec<Arc<Entry>> {
-        let mut sessions: Vec<_> = self.entries().values().cloned().collect();
+        let mut sessions: Vec<_> = self.entries().all.values().cloned().collect();
         sessions.sort_by_key(|entry| entry.process_id);
         sessions
     }
 
     pub fn len(&self) -> usize {
-        self.entries().len()
+        self.entries().all.len()
     }
 
     /// Sessions have been asked to end: readiness says so before the listeners are gone.
@@ -233,8 +405,31 @@ impl Registry {
     pub fn stop_all(&self) {
         self.stopping.store(true, Ordering::Release);
         for entry in self.sessions() {
-            entry.request_stop();
+            entry.interrupt.stop();
         }
+    }
+
+    /// Ends every session now, whatever it does.
+    pub fn cut_off_all(&self) {
+        for entry in self.sessions() {
+            entry.interrupt.cut_off();
+        }
+    }
+}
+
+/// Adds one for as long as it lives.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::Session;
+use super::{Activity, Session};
 use crate::error::{PgError, SqlState};
 use crate::metrics::{Route, StatementMetrics};
 use crate::plan::{Plan, Targets};
@@ -85,6 +85,9 @@ impl Session {
     /// A statement is here: what the client waits for begins.
     pub fn arrived(&mut self) {
         self.tally.arrived();
+        if self.entry().activity() != Activity::Active {
+            self.entry().interrupt.set_activity(Activity::Active);
+        }
     }
 
     /// It is known where the statement goes, and that it will be tried.

@@ -33,9 +33,12 @@ pub enum ControlError {
 impl ControlError {
     /// The server is there and takes statements, though it refused ours: wrong password of the service
     /// user, too many connections. False also while a server starts up or shuts down.
+    /// That this process has no descriptor left says nothing of the server either.
     pub fn is_refusal(&self) -> bool {
-        let Self::Postgres(error) = self else {
-            return false;
+        let error = match self {
+            Self::Postgres(error) => error,
+            Self::Unreachable(error) => return net::is_exhausted(error),
+            _ => return false,
         };
         match error.code() {
             Some(code) => ![

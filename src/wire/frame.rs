@@ -78,6 +78,20 @@ pub fn header(buf: &[u8]) -> Result<Option<Header>, FrameError> {
     }))
 }
 
+/// True where a Terminate has arrived as a whole. `unread` begins where a message does.
+pub fn says_goodbye(mut unread: &[u8]) -> bool {
+    while let Ok(Some(head)) = header(unread) {
+        let Some(rest) = unread.get(head.len..) else {
+            return false;
+        };
+        if head.tag == frontend::TERMINATE {
+            return true;
+        }
+        unread = rest;
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,5 +122,22 @@ mod tests {
                 length: -1
             })
         );
+    }
+
+    #[test]
+    fn a_goodbye_is_a_whole_message_of_its_own() {
+        let query = b"Q\0\0\0\x06X\0";
+        let goodbye = b"X\0\0\0\x04";
+        for (unread, said) in [
+            (&b""[..], false),
+            (&query[..], false),
+            (&goodbye[..], true),
+            (&goodbye[..4], false),
+            (&[&query[..], goodbye].concat(), true),
+            (&[&query[..6], goodbye].concat(), false),
+            (b"Q\xff\0\0\0", false),
+        ] {
+            assert_eq!(says_goodbye(unread), said, "{unread:?}");
+        }
     }
 }

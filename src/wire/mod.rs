@@ -10,7 +10,7 @@ mod reply;
 mod request;
 mod startup;
 
-pub use frame::{HEADER_BYTES, Header, backend, frontend, header};
+pub use frame::{HEADER_BYTES, Header, backend, frontend, header, says_goodbye};
 pub use reply::{Column, Replies, TransactionStatus};
 pub use request::{Bind, Described, RequestError, bind, close, describe, execute, parse, query};
 pub use request::{LARGE_LENGTH_MAX, Oversized, SMALL_LENGTH_MAX, function_call};

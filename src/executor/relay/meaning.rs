@@ -3,14 +3,16 @@
 //! A frame that has no place in the answer at the front is a violation, which costs the connection. So
 //! are fixed-size messages of another size: forwarded, they would swallow what follows them.
 
-use bytes::Bytes;
+use std::sync::atomic::Ordering;
+
+use bytes::{Bytes, BytesMut};
 
 use super::Relay;
 use crate::backend::Connection;
-use crate::error::PgError;
+use crate::error::{PgError, SqlState};
 use crate::executor::expect::{Expect, Forward, Stage};
 use crate::executor::fault::{Fields, violation};
-use crate::wire::{HEADER_BYTES, Header, TransactionStatus, backend};
+use crate::wire::{HEADER_BYTES, Header, Replies, TransactionStatus, backend};
 
 /// A state-carrying frame must fit; larger ones are a server out of its mind.
 pub(super) const STATE_FRAME_BYTES_MAX: usize = 64 * 1024;
@@ -56,6 +58,8 @@ pub(super) enum Seen {
     Before(Bytes),
     /// The frame, then our own bytes.
     After(Bytes),
+    /// Our own bytes, the frame not at all.
+    Instead(Bytes),
     Failed(PgError),
 }
 
@@ -325,6 +329,7 @@ impl Relay {
                 Forward::ToClient
             }
         };
+        let instead = self.says_timeout(&fields, forward, whole);
         let end = self.expects.iter().position(Expect::is_ready);
         let skipped = self.expects.drain(..end.unwrap_or(self.expects.len()));
         // The last first: a statement may have been prepared and have made room again since.
@@ -341,7 +346,21 @@ impl Relay {
                 _ => {}
             }
         }
-        Seen::Pass(forward)
+        instead.map_or(Seen::Pass(forward), Seen::Instead)
+    }
+
+    /// The server knows only that it was asked to cancel; the client shall hear of the deadline.
+    fn says_timeout(&self, fields: &Fields, forward: Forward, whole: bool) -> Option<Bytes> {
+        let canceled = fields.code == SqlState::QUERY_CANCELED && forward == Forward::ToClient;
+        if !canceled || !whole || !self.timed_out.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut reply = BytesMut::new();
+        reply.error(&PgError::shard(
+            SqlState::QUERY_CANCELED,
+            "canceling statement due to statement timeout",
+        ));
+        Some(reply.freeze())
     }
 
     fn ready(&mut self, head: Header, at: usize, server: &mut Connection) -> Seen {

@@ -75,9 +75,9 @@ impl Client {
         let bound = loop {
             let failure = match self.read_bind(head, complete) {
                 Ok(Some(Read::Bound(bound))) => break bound,
-                Ok(Some(Read::Stale(name))) => match self.session.plan_again(&name).await {
+                Ok(Some(Read::Stale(name))) => match self.plan_again(&name).await {
                     Ok(()) => continue,
-                    Err(error) => Failure::Statement(error),
+                    Err(failure) => failure,
                 },
                 Ok(None) if self.io.input.len() >= self.session.message_bytes_max() => {
                     let limit = self.session.message_bytes_max();
@@ -100,6 +100,11 @@ impl Client {
                 Ok(true)
             }
         }
+    }
+
+    async fn plan_again(&mut self, name: &[u8]) -> Result<(), Failure> {
+        self.session.catalogs_read(&mut self.io).await?;
+        Ok(self.session.plan_again(name).await?)
     }
 
     /// Looks a Bind through as far as it has arrived; `None` where that does not decide its shard.
@@ -205,12 +210,11 @@ impl Client {
 
     /// Passes on the rest of a Bind too large to be held.
     async fn pass_rest(&mut self, mut remaining: usize) -> Result<(), Failure> {
+        self.io.heed_no_goodbye();
         while remaining > 0 {
             // The server cannot answer half a message, so there is nothing to read from it.
-            self.session.push_out().await?;
-            if self.io.input.is_empty() && self.io.fill().await? == 0 {
-                return Err(Failure::Gone(std::io::ErrorKind::UnexpectedEof.into()));
-            }
+            self.session.push_out(&mut self.io).await?;
+            self.session.more(&mut self.io).await?;
             let here = remaining.min(self.io.input.len());
             let input = &self.io.input[..here];
             self.session.queue_bytes(|out| out.extend_from_slice(input));
