@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const BUSY: usize = 16;
 
 /// What a debug build may take for each idle client, in KiB.
-const IDLE_KIB_MAX: f64 = 16.0;
+const IDLE_KIB_MAX: f64 = 24.0;
 
 /// What resident memory may grow by while thousands come and go, in KiB.
 const CHURN_KIB_MAX: u64 = 8 * 1024;
