@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const BUSY: usize = 16;
 
 /// What a debug build may take for each idle client, in KiB.
-const IDLE_KIB_MAX: f64 = 16.0;
+const IDLE_KIB_MAX: f64 = 24.0;
 
 /// What resident memory may grow by while thousands come and go, in KiB.
 const CHURN_KIB_MAX: u64 = 8 * 1024;
@@ -169,12 +169,16 @@ fn hundreds_idle_while_some_work() {
                 }
             });
         }
-        thread::sleep(Duration::from_secs(2));
+        let enough = || statements.load(Ordering::Relaxed) > 1_000;
+        let deadline = Instant::now() + PATIENCE;
+        while !enough() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(20));
+        }
         stop.store(true, Ordering::Relaxed);
     });
     let statements = statements.into_inner();
-    println!("{idle} idle clients: {each:.1} KiB each; beside them {statements} statements in 2 s");
-    assert!(statements > 100, "the busy ones work");
+    println!("{idle} idle clients: {each:.1} KiB each; beside them {statements} statements");
+    assert!(statements > 1_000, "the busy ones work");
     assert!(server_connections() <= 8);
     assert!(each < IDLE_KIB_MAX, "{each} KiB for each idle client");
     drop(clients);
