@@ -443,6 +443,22 @@ const SHAPES: &[Shape] = &[
     ("deallocate", |n| format!("deallocate {}", "a ".repeat(n))),
 ];
 
+/// Each join is a level of the tree that is walked outside the parser's own stack.
+#[test]
+fn chains_of_joins_are_bounded() {
+    let chain = " join matches using (organization_id)";
+    for text in [
+        format!("select * from matches{}", chain.repeat(5_000)),
+        format!(
+            "select * from {}matches{}",
+            "(select * from ".repeat(20),
+            format!("{}) x", chain.repeat(400)).repeat(20)
+        ),
+    ] {
+        assert!(check(&text).is_err());
+    }
+}
+
 /// Four times the text takes about four times as long, whatever it is made of, and none takes long.
 #[test]
 fn time_grows_with_the_text() {
