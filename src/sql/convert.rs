@@ -15,7 +15,10 @@ type Result<T> = std::result::Result<T, String>;
 
 /// The statement's scopes, and how many table references were met on the way.
 pub(super) fn statement(statement: &Statement) -> Result<(Query, usize)> {
-    let mut converter = Converter { relations: 0 };
+    let mut converter = Converter {
+        relations: 0,
+        joins: 0,
+    };
     let query = match statement {
         Statement::Query(query) => converter.query(query)?,
         Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => Query {
@@ -28,8 +31,13 @@ pub(super) fn statement(statement: &Statement) -> Result<(Query, usize)> {
     Ok((query, converter.relations))
 }
 
+/// Joins on one way down the tree: each is a level for whoever walks or drops it, on an ordinary stack.
+const JOINS_MAX: usize = 512;
+
 struct Converter {
     relations: usize,
+    /// Joins above where we are.
+    joins: usize,
 }
 
 impl Converter {
@@ -293,6 +301,11 @@ impl Converter {
     }
 
     fn joins(&mut self, item: &ast::TableWithJoins) -> Result<From> {
+        // The first relation is the deepest: all joins of the chain are above it.
+        self.joins += item.joins.len();
+        if self.joins > JOINS_MAX {
+            return Err(format!("more than {JOINS_MAX} joins"));
+        }
         let mut left = self.factor(&item.relation)?;
         for join in &item.joins {
             if join.global {
@@ -301,6 +314,7 @@ impl Converter {
             let right = self.factor(&join.relation)?;
             left = self.join(left, right, &join.join_operator)?;
         }
+        self.joins -= item.joins.len();
         Ok(left)
     }
 
