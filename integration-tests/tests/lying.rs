@@ -214,8 +214,8 @@ fn suffer_after(world: &World, way: Way, sql: &str, on: (u8, usize), act: Act, f
     let took = started.elapsed();
     assert!(took < TOLD_WITHIN, "{what}: took {took:?}");
     let told = |replies: &[Reply]| {
-        let errors = replies.iter().filter(|reply| reply.tag == b'E');
-        errors.last().is_some_and(|error| {
+        let mut errors = replies.iter().rev().filter(|reply| reply.tag == b'E');
+        errors.next().is_some_and(|error| {
             let text = error.field(b'M').unwrap_or_default();
             error.field(b'C').as_deref() == Some("08006") && text.contains("s1")
         })
