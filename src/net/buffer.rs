@@ -117,17 +117,21 @@ impl Buffered {
     }
 
     /// Writing has failed: the output is dropped. Whether the client had said goodbye stands in what it
-    /// sent last, which can still be read.
-    fn write_failed(&mut self, error: io::Error, cx: &mut Context<'_>) -> io::Result<()> {
+    /// sent last, which can still be read; a broken socket always becomes readable.
+    fn poll_write_failed(
+        &mut self,
+        error: io::Error,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         while !self.gone_in_order && self.input.len() < AHEAD_BYTES_MAX {
-            match self.poll_fill(cx) {
-                Poll::Ready(Ok(read)) if read > 0 => {}
+            match ready!(self.poll_fill(cx)) {
+                Ok(read) if read > 0 => {}
                 _ => break,
             }
         }
         self.gone(error)?;
         self.output.clear();
-        Ok(())
+        Poll::Ready(Ok(()))
     }
 
     /// Sends all output. Cancel safe: what was not sent stays in the buffer.
@@ -142,7 +146,7 @@ impl Buffered {
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match ready!(poll_write(&mut self.stream, &mut self.output, cx)) {
             Ok(()) => Poll::Ready(Ok(())),
-            Err(error) => Poll::Ready(self.write_failed(error, cx)),
+            Err(error) => self.poll_write_failed(error, cx),
         }
     }
 
@@ -160,7 +164,7 @@ impl Buffered {
             match Pin::new(&mut self.stream).poll_write(cx, bytes) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(written)) => *bytes = &bytes[written..],
-                Poll::Ready(Err(error)) => return Poll::Ready(self.write_failed(error, cx)),
+                Poll::Ready(Err(error)) => return self.poll_write_failed(error, cx),
                 Poll::Pending => return self.poll_lost(cx).map(Err),
             }
         }
