@@ -174,12 +174,7 @@ impl Metrics {
                     "trunkline_client_logins_throttled_total",
                     "Logins made to wait, or turned away, because too many of their address had failed.",
                 ),
-                refused: family.counters(
-                    "trunkline_client_connections_refused_total",
-                    "Connections refused (53300), by what was full: `limits.connections` (`total`), the \
-                     `address`'s or the `user`'s share of it, or the process's file `descriptors`.",
-                    &["reason"],
-                ),
+                refused: refused(&family),
                 traffic: Traffic {
                     received: family.counter(
                         "trunkline_client_received_bytes_total",
@@ -507,6 +502,20 @@ impl ServerFamilies {
                 .remove_label_values(&[database, shard, server, outcome]);
         }
     }
+}
+
+/// With each reason at 0 from the start, so that a rate can be taken of the first refusal.
+fn refused(family: &Family<'_>) -> IntCounterVec {
+    let refused = family.counters(
+        "trunkline_client_connections_refused_total",
+        "Connections refused (53300), by what was full: `limits.connections` (`total`), the \
+         `address`'s or the `user`'s share of it, or the process's file `descriptors`.",
+        &["reason"],
+    );
+    for reason in ["total", "address", "user", "descriptors"] {
+        refused.with_label_values(&[reason]);
+    }
+    refused
 }
 
 /// What tells one process from another.

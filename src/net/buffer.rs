@@ -43,8 +43,6 @@ pub struct Buffered {
     /// The client has said goodbye and gone: what it asked for before is still done, and what cannot be
     /// sent to it any more is dropped.
     gone_in_order: bool,
-    /// Why writing has failed, while it is not known yet what the client sent last.
-    failed: Option<io::Error>,
 }
 
 impl Buffered {
@@ -56,7 +54,6 @@ impl Buffered {
             read_bytes: FIRST_READ_BYTES,
             goodbye: |_| false,
             gone_in_order: false,
-            failed: None,
         }
     }
 
@@ -120,15 +117,15 @@ impl Buffered {
     }
 
     /// Writing has failed: the output is dropped. Whether the client had said goodbye stands in what it
-    /// sent last, which can still be read: with the end of the connection, which a write meets first.
-    fn poll_failed(&mut self, error: io::Error, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// sent last, which can still be read; a broken socket always becomes readable.
+    fn poll_write_failed(
+        &mut self,
+        error: io::Error,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         while !self.gone_in_order && self.input.len() < AHEAD_BYTES_MAX {
-            match self.poll_fill(cx) {
-                Poll::Ready(Ok(read)) if read > 0 => {}
-                Poll::Pending if is_end(&error) => {
-                    self.failed = Some(error);
-                    return Poll::Pending;
-                }
+            match ready!(self.poll_fill(cx)) {
+                Ok(read) if read > 0 => {}
                 _ => break,
             }
         }
@@ -139,7 +136,7 @@ impl Buffered {
 
     /// Sends all output. Cancel safe: what was not sent stays in the buffer.
     pub async fn flush(&mut self) -> io::Result<()> {
-        if self.output.is_empty() && !self.stream.holds_back() && self.failed.is_none() {
+        if self.output.is_empty() && !self.stream.holds_back() {
             return Ok(());
         }
         poll_fn(|cx| self.poll_flush(cx)).await
@@ -147,12 +144,9 @@ impl Buffered {
 
     /// As [`Self::flush`].
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Some(error) = self.failed.take() {
-            return self.poll_failed(error, cx);
-        }
         match ready!(poll_write(&mut self.stream, &mut self.output, cx)) {
             Ok(()) => Poll::Ready(Ok(())),
-            Err(error) => self.poll_failed(error, cx),
+            Err(error) => self.poll_write_failed(error, cx),
         }
     }
 
@@ -166,14 +160,11 @@ impl Buffered {
 
     /// Sends bytes that lie elsewhere, past the output, which must be empty; they are consumed as they go.
     pub fn poll_send(&mut self, bytes: &mut &[u8], cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Some(error) = self.failed.take() {
-            return self.poll_failed(error, cx);
-        }
         while !bytes.is_empty() {
             match Pin::new(&mut self.stream).poll_write(cx, bytes) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(written)) => *bytes = &bytes[written..],
-                Poll::Ready(Err(error)) => return self.poll_failed(error, cx),
+                Poll::Ready(Err(error)) => return self.poll_write_failed(error, cx),
                 Poll::Pending => return self.poll_lost(cx).map(Err),
             }
         }
@@ -217,16 +208,6 @@ impl Buffered {
             }
         }
     }
-}
-
-/// The connection is no more, which the runtime will hear of on its reading side, too.
-fn is_end(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::BrokenPipe
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-    )
 }
 
 /// Reads once into `input`.
