@@ -215,6 +215,7 @@ fn the_shipped_example_is_complete_and_valid() {
         PoolSettings::default(),
         "the example shows the defaults"
     );
+    assert_eq!(config.limits, Limits::default(), "here, too");
 }
 
 #[test]
