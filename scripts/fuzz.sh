@@ -26,7 +26,7 @@ for target in "${targets[@]}"; do
     printf '\n-- fuzz %s, %s s\n' "$target" "$seconds"
     found="fuzz/target/found/$target"
     artifacts="fuzz/artifacts/$target/"
-    mkdir -p "$found" "$artifacts"
+    mkdir -p "$found" "$artifacts" "fuzz/corpus/$target"
     options=(-max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=4096
         -print_final_stats=1 -verbosity=0 -artifact_prefix="$artifacts")
     case $target in

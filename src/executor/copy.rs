@@ -111,6 +111,27 @@ impl CopyIn {
     }
 }
 
+/// A client's messages during a copy: in pieces they come to the same as in one.
+#[cfg(feature = "internals")]
+pub fn fuzz(data: &[u8], piece: usize) {
+    let run = |piece: usize| {
+        let (mut copy, mut input, mut output) =
+            (CopyIn::default(), BytesMut::new(), BytesMut::new());
+        for chunk in data.chunks(piece.max(1)) {
+            input.extend_from_slice(chunk);
+            match copy.pass(&mut input, &mut output) {
+                Ok(false) => {}
+                Ok(true) => return (output, Ok(true)),
+                Err(error) => return (output, Err(error.message)),
+            }
+        }
+        (output, Ok(false))
+    };
+    let whole = run(data.len());
+    assert!(whole.0.len() <= data.len());
+    assert_eq!(whole, run(piece));
+}
+
 /// Errors: another type than those of a copy, before its length is believed; a length PostgreSQL
 /// would not take.
 fn check(head: Header) -> Result<(), PgError> {

@@ -9,6 +9,8 @@ mod fault;
 mod relay;
 mod transfer;
 
+#[cfg(feature = "internals")]
+pub use copy::fuzz as fuzz_copy;
 pub use expect::{Expect, Forward, Stage};
 #[cfg(feature = "internals")]
 pub use relay::fuzz as fuzz_relay;

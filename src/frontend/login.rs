@@ -360,6 +360,16 @@ fn initial_response<'b>(
     Ok((*mechanism, first))
 }
 
+/// A SASLInitialResponse names one of what was offered, and its data lie in the message.
+#[cfg(feature = "internals")]
+pub fn fuzz_initial_response(body: &[u8]) {
+    let offered = [Mechanism::ScramPlus, Mechanism::Scram];
+    if let Ok((mechanism, first)) = initial_response(body, &offered) {
+        assert!(body.starts_with(mechanism.name().as_bytes()));
+        assert!(first.is_none_or(|first| body.ends_with(first)));
+    }
+}
+
 fn violation(message: impl Into<String>) -> Failure {
     Failure::Fatal(PgError::client(SqlState::PROTOCOL_VIOLATION, message))
 }

@@ -23,6 +23,8 @@ mod simple;
 
 pub use accept::{Doors, last_words, receive};
 pub use login::Gate;
+#[cfg(feature = "internals")]
+pub use login::fuzz_initial_response;
 
 use crate::net::Buffered;
 use crate::session::Session;

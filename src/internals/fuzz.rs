@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use bytes::{Buf, BytesMut};
 
 use crate::auth::{
-    ClientAuth, Credential, Identity, Mechanism, ScramServer, Secret, Secrets, Step,
+    ClientAuth, Credential, Identity, Mechanism, ScramKeys, ScramServer, Secret, Secrets, Step,
 };
 use crate::config::Password;
 use crate::plan::{ParamValues, Plan};
@@ -17,7 +17,7 @@ use crate::shardmap::{
     ShardingFunction, ShardingKey, TableKind, TableName,
 };
 use crate::types::{Format, KeyType, KeyValue, Oid};
-use crate::{backend, executor, frontend, sql, wire};
+use crate::{auth, backend, executor, frontend, net, sql, wire};
 
 /// Bytes of the input taken one by one, zero where there are no more.
 struct Input<'a>(&'a [u8]);
@@ -215,8 +215,13 @@ pub fn relay(data: &[u8]) {
 /// anything beyond what PostgreSQL's `trust` allows, and never show a SCRAM password.
 fn client_auth(input: &mut Input<'_>) {
     let binding = [7; 32];
-    let credential = match input.byte() % 3 {
+    let credential = match input.byte() % 4 {
         0 => Credential::None,
+        3 => Credential::Scram(Arc::new(ScramKeys::derive(
+            "c5d1-secret",
+            b"salt".to_vec(),
+            1,
+        ))),
         1 => Credential::Md5("md5d41d8cd98f00b204e9800998ecf8427e".to_owned()),
         _ => Credential::Password("c5d1-secret".to_owned()),
     };
@@ -262,6 +267,24 @@ fn iterations(body: &[u8]) -> u64 {
                 .saturating_mul(10)
                 .saturating_add(u64::from(byte - b'0'))
         })
+}
+
+/// What clients show of themselves: the messages around a password, certificates, and data of a copy.
+pub fn login(data: &[u8]) {
+    let mut input = Input(data);
+    match input.byte() % 4 {
+        0 => frontend::fuzz_initial_response(input.0),
+        1 => {
+            if let Ok(password) = auth::password(input.0) {
+                assert!(input.0.starts_with(password) && !password.contains(&0));
+            }
+        }
+        2 => net::fuzz_certificate(input.0),
+        _ => {
+            let piece = usize::from(input.byte());
+            executor::fuzz_copy(input.0, piece);
+        }
+    }
 }
 
 /// Of the password `pencil`, at one iteration, which is what makes trying it fast.
@@ -569,6 +592,8 @@ mod tests {
         ("startup", startup),
         ("request", request),
         ("reply", reply),
+        ("relay", relay),
+        ("login", login),
         ("scram", scram),
         ("lex", lex),
         ("plan", plan),
@@ -578,6 +603,22 @@ mod tests {
 
     /// Inputs made of each one kept.
     const CHANGED: u64 = 40;
+
+    #[test]
+    fn every_target_is_here() {
+        let targets = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz/fuzz_targets");
+        let mut there: Vec<String> = fs::read_dir(targets)
+            .expect("the directory of targets")
+            .filter_map(|entry| {
+                let path = entry.expect("readable").path();
+                Some(path.file_stem()?.to_str()?.to_owned())
+            })
+            .collect();
+        let mut here: Vec<&str> = TARGETS.iter().map(|(name, _)| *name).collect();
+        there.sort();
+        here.sort_unstable();
+        assert_eq!(there, here);
+    }
 
     /// The kept inputs, and those with a few bytes changed, hold what the targets ask for. Without
     /// coverage to lead it this finds little; it keeps the targets and the corpus alive.

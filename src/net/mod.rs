@@ -14,3 +14,13 @@ pub use client_tls::{Acceptor, Asked};
 pub use listener::{Listener, Peer, Spare, is_exhausted};
 pub use stream::Stream;
 pub use tls::{Tls, TlsError, open};
+
+/// A certificate, as far as it is read here.
+#[cfg(feature = "internals")]
+pub fn fuzz_certificate(der: &[u8]) {
+    let named = certificate::common_name(der);
+    assert!(!named.is_ok_and(|name| name.is_some_and(|name| name.contains('\0'))));
+    let _ = certificate::end_point_binding(der);
+    let _ = certificate::not_after(der);
+    let _ = certificate::is_version_3(der);
+}
