@@ -318,7 +318,8 @@ impl Client {
     async fn run_control(&mut self, prepared: &Prepared) -> Result<(), Failure> {
         if let Plan::Control(control) = &*prepared.plan {
             self.session.heard(&prepared.plan)?;
-            let text = sql::only_statement(&prepared.global.text)?;
+            let text = &prepared.global.text;
+            let text = aside(text.len(), || sql::only_statement(text))?;
             self.session.control(&mut self.io, control, text).await?;
         }
         Ok(())

@@ -19,8 +19,9 @@ use crate::sql::{self, Piece};
 use crate::txn::Transaction;
 use crate::wire::{self, Replies, TransactionStatus};
 
-/// Statements planned before other clients have their turn.
+/// Statements planned before other clients have their turn, and their bytes.
 const TURN_STATEMENTS: usize = 64;
+const TURN_BYTES: usize = 64 << 10;
 
 /// How a statement uses its connection.
 #[derive(Clone, Copy, Debug)]
@@ -105,18 +106,22 @@ impl Client {
             }
             pieces => {
                 let mut statements = Vec::with_capacity(pieces.len());
+                let (mut turn, mut bytes) = (0, 0);
                 for piece in pieces {
-                    if statements.len() % TURN_STATEMENTS == TURN_STATEMENTS - 1 {
-                        tokio::task::yield_now().await;
-                    }
                     let statement = &text[piece.range.clone()];
+                    turn += 1;
+                    bytes += statement.len();
+                    if turn > TURN_STATEMENTS || bytes > TURN_BYTES {
+                        tokio::task::yield_now().await;
+                        (turn, bytes) = (1, statement.len());
+                    }
                     let plan = match statements.is_empty() {
                         true => self.session.plan_first(statement, &[]).await?,
                         false => self.session.plan(statement, &[]).await?,
                     };
                     statements.push((statement, plan));
                 }
-                self.names_mean_the_same_throughout(&statements)?;
+                aside(text.len(), || self.foresee(&statements))?;
                 if matches!(self.session.txn, Transaction::DeferredFailed(_)) {
                     return self.several_after_failure(text, pieces, &statements).await;
                 }
@@ -126,23 +131,21 @@ impl Client {
     }
 
     /// All statements of a string are planned before any of it runs, so none may change what the names
-    /// in a later one mean.
-    fn names_mean_the_same_throughout(
-        &self,
-        statements: &[(&str, Arc<Plan>)],
-    ) -> Result<(), PgError> {
-        if self.session.is_unsharded() {
-            return Ok(());
-        }
+    /// in a later one mean, or leave more settings than a session may have.
+    fn foresee(&self, statements: &[(&str, Arc<Plan>)]) -> Result<(), PgError> {
+        let sharded = !self.session.is_unsharded();
         let mut settings = self.session.settings.clone();
         let planned_under = settings.search_path_version();
         let mut failed = self.session.txn.status() == TransactionStatus::Failed;
         for (statement, plan) in statements {
             match &**plan {
                 Plan::Control(control) => {
+                    if let Control::Set { .. } = control {
+                        settings.check_room(statement)?;
+                    }
                     take_effect(&mut settings, control, statement, failed);
                 }
-                Plan::Route(_) if settings.search_path_version() != planned_under => {
+                Plan::Route(_) if sharded && settings.search_path_version() != planned_under => {
                     return Err(PgError::refusal(
                         "a change of search_path in a string of several statements",
                         "Send it alone, ahead of the statements that rely on it.",

@@ -1,6 +1,9 @@
 //! Functions by name: those that read tables behind our back, keep state on a connection, or answer for
 //! one server only. Found by token: a name before a parenthesis.
 
+use std::cell::OnceCell;
+use std::collections::HashSet;
+
 use super::Context;
 use super::names::Names;
 use crate::error::PgError;
@@ -11,6 +14,8 @@ use crate::sql::{Kind, Token};
 
 /// Arguments are read up to this many tokens.
 const ARGUMENT_TOKENS_MAX: usize = 256;
+/// A longer string is no name of a table: PostgreSQL cuts each part at 63 bytes.
+const REGCLASS_BYTES_MAX: usize = 1024;
 
 /// What the functions of a statement ask for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -26,6 +31,7 @@ pub(super) fn check(
     context: &Context<'_>,
 ) -> Result<Calls, PgError> {
     let mut calls = Calls::default();
+    let opaque = Opaque::new(context);
     for call in calls_of(tokens) {
         if runs_sql(&call.name) {
             return Err(PgError::refusal(
@@ -36,7 +42,7 @@ pub(super) fn check(
                 "run that SQL as a statement of its own",
             ));
         }
-        if is_opaque(&call, context) {
+        if opaque.contains(&call) {
             return Err(PgError::refusal(
                 format!(
                     "function {} is user-defined and might read or write any table",
@@ -139,14 +145,32 @@ fn calls_of<'t>(tokens: &'t [Token<'t>]) -> impl Iterator<Item = Call<'t>> {
     })
 }
 
-fn is_opaque(call: &Call<'_>, context: &Context<'_>) -> bool {
-    let functions = &context.schema.opaque_functions;
-    match &call.schema {
-        Some(schema) => functions.contains(&TableName {
-            schema: schema.clone(),
-            name: call.name.clone(),
-        }),
-        None => functions.iter().any(|function| function.name == call.name),
+/// The functions whose bodies are not known.
+struct Opaque<'a> {
+    functions: &'a HashSet<TableName>,
+    /// Their names without schema, made at the first call that has none.
+    names: OnceCell<HashSet<&'a str>>,
+}
+
+impl<'a> Opaque<'a> {
+    fn new(context: &Context<'a>) -> Self {
+        Self {
+            functions: &context.schema.opaque_functions,
+            names: OnceCell::new(),
+        }
+    }
+
+    fn contains(&self, call: &Call<'_>) -> bool {
+        match &call.schema {
+            Some(schema) => self.functions.contains(&TableName {
+                schema: schema.clone(),
+                name: call.name.clone(),
+            }),
+            None => {
+                let names = || self.functions.iter().map(|f| f.name.as_str()).collect();
+                self.names.get_or_init(names).contains(&*call.name)
+            }
+        }
     }
 }
 
@@ -191,6 +215,10 @@ fn measures(name: &str) -> bool {
 fn names_listed(token: &Token<'_>, names: &Names<'_>) -> bool {
     if token.kind != Kind::String {
         return token.kind == Kind::BadString;
+    }
+    // Nested calls would have it read once for each of them.
+    if token.value.len() > REGCLASS_BYTES_MAX {
+        return true;
     }
     // Unreadable text names nothing: `regclass` refuses it too.
     let Ok(inner) = crate::sql::tokens(&token.value) else {

@@ -54,8 +54,11 @@ struct Leaf<'a> {
     sharded: Option<Sharded<'a>>,
     reference: bool,
     /// Filled once the scope is solved; never empty then for a sharded table.
-    sources: Vec<KeySource>,
+    sources: Vec<Source>,
 }
+
+/// A place in `Walker::values`.
+type Source = usize;
 
 struct Exposed {
     /// Only where there is no alias.
@@ -103,7 +106,12 @@ pub(super) struct Walker<'a> {
     /// FOR UPDATE without OF, or of something other than a table, which reaches into subqueries.
     locks_all: bool,
     /// The sources of `found`.
-    seen: HashSet<KeySource>,
+    seen: HashSet<Source>,
+    /// Every value a key is compared with, once: texts may be long, and are told apart here only.
+    values: Vec<KeySource>,
+    places: HashMap<KeySource, Source>,
+    /// Ties of the scope at hand.
+    ties: usize,
     found: Footprint<'a>,
 }
 
@@ -123,6 +131,9 @@ pub(super) fn footprint<'a>(
         frames: Vec::new(),
         locks_all: false,
         seen: HashSet::new(),
+        values: Vec::new(),
+        places: HashMap::new(),
+        ties: 0,
         found: Footprint::default(),
     };
     walker.query(query)?;
@@ -184,11 +195,6 @@ impl<'a> Walker<'a> {
             scope.trees.push(tree);
         }
         let all = start..self.leaves.len();
-        if self.leaves.len() > RELATIONS_MAX {
-            return Err(too_many(&format!(
-                "more than {RELATIONS_MAX} table references"
-            )));
-        }
         self.tie_scope(&mut scope, block, all.clone())?;
         self.check_locks(block, all.clone())?;
         if let Verb::Update(sets) = &block.verb {
@@ -218,6 +224,26 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
+    /// A relation more.
+    fn push_leaf(&mut self, leaf: Leaf<'a>) -> Result<(), PgError> {
+        if self.leaves.len() == RELATIONS_MAX {
+            return Err(too_many(&format!(
+                "more than {RELATIONS_MAX} table references"
+            )));
+        }
+        self.leaves.push(leaf);
+        Ok(())
+    }
+
+    fn source(&mut self, source: KeySource) -> Source {
+        let next = self.values.len();
+        let place = *self.places.entry(source.clone()).or_insert(next);
+        if place == next {
+            self.values.push(source);
+        }
+        place
+    }
+
     fn within(&mut self, frame: Frame, query: &Query) -> Result<(), PgError> {
         self.frames.push(frame);
         let walked = self.query(query);
@@ -241,7 +267,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Enters a tied table into the footprint.
-    fn record(&mut self, sharded: Sharded<'a>, sources: &[KeySource]) -> Result<(), PgError> {
+    fn record(&mut self, sharded: Sharded<'a>, sources: &[Source]) -> Result<(), PgError> {
         if self
             .found
             .keyspace
@@ -261,8 +287,8 @@ impl<'a> Walker<'a> {
         self.found.keyspace = Some(sharded.keyspace);
         self.found.sharded.insert((sharded.table, sharded.column));
         for source in sources {
-            if self.seen.insert(source.clone()) {
-                self.found.sources.push(source.clone());
+            if self.seen.insert(*source) {
+                self.found.sources.push(self.values[*source].clone());
             }
         }
         Ok(())

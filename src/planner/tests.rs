@@ -6,6 +6,7 @@
 
 mod cases;
 mod robust;
+mod scaling;
 
 use std::collections::{HashMap, HashSet};
 use std::fs;

@@ -273,12 +273,7 @@ impl Session {
         local: bool,
         text: &str,
     ) -> Result<(), Failure> {
-        if self.settings.is_full(text) {
-            return Err(Failure::Statement(PgError::proxy(
-                SqlState::PROGRAM_LIMIT_EXCEEDED,
-                "the session's settings take too much room",
-            )));
-        }
+        self.settings.check_room(text)?;
         match &self.txn {
             Transaction::Idle if local => {
                 io.output.warning(&outside_block("SET LOCAL"));

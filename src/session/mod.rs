@@ -363,9 +363,8 @@ impl Session {
         let global = Arc::clone(&self.statements.find(name)?.global);
         // Taken first: what changes while planning makes the plan stale at once.
         let epoch = self.epoch();
-        let plan = self
-            .plan(sql::only_statement(&global.text)?, &global.param_types)
-            .await?;
+        let text = aside(global.text.len(), || sql::only_statement(&global.text))?;
+        let plan = self.plan(text, &global.param_types).await?;
         let prepared = Arc::new(Prepared {
             global,
             plan,

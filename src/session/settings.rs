@@ -8,6 +8,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::LazyLock;
 
 use crate::backend::SettingsMark;
+use crate::error::{PgError, SqlState};
 use crate::plan::Setting;
 
 /// Settings a startup packet brings; others in it are refused by name.
@@ -96,8 +97,18 @@ impl Settings {
         statements.join(";\n")
     }
 
-    /// True where one more statement of this size would be too much.
-    pub fn is_full(&self, text: &str) -> bool {
+    /// Errors: 54000 where one more statement of this size would be too much.
+    pub fn check_room(&self, text: &str) -> Result<(), PgError> {
+        if !self.is_full(text) {
+            return Ok(());
+        }
+        Err(PgError::proxy(
+            SqlState::PROGRAM_LIMIT_EXCEEDED,
+            "the session's settings take too much room",
+        ))
+    }
+
+    fn is_full(&self, text: &str) -> bool {
         let pending = self.changes.iter().map(|change| match change {
             Change::Set(entry) | Change::Local(entry) => entry.text.len(),
             Change::Reset(_) => 0,
@@ -123,13 +134,14 @@ impl Settings {
         } else {
             Change::Set(entry)
         });
-        self.refresh();
+        // The mark is that of what is committed.
+        self.refresh_search_path();
     }
 
     /// A RESET of one setting, or of all, succeeded.
     pub fn reset(&mut self, name: Option<&str>) {
         self.changes.push(Change::Reset(name.map(str::to_owned)));
-        self.refresh();
+        self.refresh_search_path();
     }
 
     /// The statements that restore what RESET of this setting (or of all) should return to, if the
@@ -167,7 +179,7 @@ impl Settings {
         if let Some(at) = self.savepoints.iter().rposition(|(n, _)| n == name) {
             self.savepoints.truncate(at + 1);
             self.changes.truncate(self.savepoints[at].1);
-            self.refresh();
+            self.refresh_search_path();
         }
     }
 
@@ -219,6 +231,10 @@ impl Settings {
 
     fn refresh(&mut self) {
         self.mark = mark(self.startup.iter().chain(&self.entries));
+        self.refresh_search_path();
+    }
+
+    fn refresh_search_path(&mut self) {
         let search_path = self.current_search_path();
         if search_path != self.search_path {
             self.search_path = search_path;
@@ -228,25 +244,24 @@ impl Settings {
 
     fn current_search_path(&self) -> Option<Vec<String>> {
         const NAME: &str = "search_path";
-        let startup = self
-            .startup
-            .iter()
-            .rfind(|e| e.name == NAME)
-            .and_then(|e| e.values.clone());
-        let committed = match self.entries.iter().rfind(|e| e.name == NAME) {
-            Some(entry) => entry.values.clone(),
-            None => startup.clone(),
-        };
-        self.changes
-            .iter()
-            .fold(committed, |path, change| match change {
-                Change::Set(entry) | Change::Local(entry) if entry.name == NAME => {
-                    entry.values.clone()
+        let of = |entry: &&Entry| entry.name == NAME;
+        // The last word of the transaction, from the end: a string of statements may have said much before.
+        for change in self.changes.iter().rev() {
+            match change {
+                Change::Set(entry) | Change::Local(entry) if of(&entry) => {
+                    return entry.values.clone();
                 }
-                Change::Reset(None) => startup.clone(),
-                Change::Reset(Some(name)) if name == NAME => startup.clone(),
-                _ => path,
-            })
+                Change::Reset(name) if name.as_deref().is_none_or(|name| name == NAME) => {
+                    return self.startup.iter().rfind(of)?.values.clone();
+                }
+                _ => {}
+            }
+        }
+        let committed = self.entries.iter().rfind(of);
+        committed
+            .or_else(|| self.startup.iter().rfind(of))?
+            .values
+            .clone()
     }
 }
 

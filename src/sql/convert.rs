@@ -18,6 +18,7 @@ pub(super) fn statement(statement: &Statement) -> Result<(Query, usize)> {
     let mut converter = Converter {
         relations: 0,
         joins: 0,
+        using: 0,
     };
     let query = match statement {
         Statement::Query(query) => converter.query(query)?,
@@ -33,11 +34,14 @@ pub(super) fn statement(statement: &Statement) -> Result<(Query, usize)> {
 
 /// Joins on one way down the tree: each is a level for whoever walks or drops it, on an ordinary stack.
 const JOINS_MAX: usize = 512;
+/// Columns of all USING lists: each is looked at for each column of a condition. PostgreSQL's tables have fewer.
+const USING_MAX: usize = 1600;
 
 struct Converter {
     relations: usize,
     /// Joins above where we are.
     joins: usize,
+    using: usize,
 }
 
 impl Converter {
@@ -343,6 +347,10 @@ impl Converter {
                 self.subqueries(condition, &mut join.subqueries)?;
             }
             ast::JoinConstraint::Using(columns) => {
+                self.using += columns.len();
+                if self.using > USING_MAX {
+                    return Err(format!("more than {USING_MAX} columns of USING"));
+                }
                 join.using = columns.iter().map(column_name).collect::<Result<_>>()?;
             }
             ast::JoinConstraint::Natural => join.natural = true,

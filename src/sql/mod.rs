@@ -11,6 +11,8 @@ mod split;
 pub mod tree;
 mod unescape;
 
+#[cfg(test)]
+pub use lex::TOKENS_MAX;
 pub use lex::{Kind, Token, position, tokens};
 pub use parse::{Unread, analyse};
 pub use split::{Piece, only_statement, split};

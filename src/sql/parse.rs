@@ -22,6 +22,10 @@ pub const NESTING_MAX: usize = 120;
 /// Chains (`a OR b OR …`, `1::int::int…`) longer than this are not analysed: each link is one level of the tree.
 pub const CHAIN_MAX: usize = 20_000;
 
+/// Tokens as often as they may be read: once for each level they are nested in, and twice as often within what the
+/// parser tries in two ways. Statements that may take more are not analysed.
+pub const READINGS_MAX: u64 = 4_000_000;
+
 /// What dropping and walking one level of the tree may take of the stack.
 const STACK_PER_LEVEL: usize = 2 << 10;
 const STACK_BASE: usize = 1 << 20;
@@ -155,7 +159,10 @@ fn bounds(tokens: &[Token<'_>], text: &str) -> Result<usize, PgError> {
     let (mut total, mut deepest, mut nested) = (0usize, 0usize, 0usize);
     // Where one does not end the parser goes back and tries each of them in another way.
     let mut cases = 0usize;
-    for token in tokens {
+    let mut readings = 0u64;
+    for (place, token) in tokens.iter().enumerate() {
+        let innermost = levels.last().map_or(1, |level| level.readings);
+        readings = readings.saturating_add(innermost.saturating_mul(levels.len() as u64));
         if token.is_word("case") {
             cases += 1;
         } else if token.is_word("end") {
@@ -165,12 +172,22 @@ fn bounds(tokens: &[Token<'_>], text: &str) -> Result<usize, PgError> {
         let Some(level) = levels.last_mut() else {
             break;
         };
+        if token.kind == Kind::Word {
+            level.word(&token.value);
+        }
         match token.kind {
             Kind::Operator => match &*token.value {
                 "(" | "[" => {
                     level.links += 1;
                     total += 1;
-                    levels.push(Level::default());
+                    let tables = level.expects_tables(tokens, place);
+                    let twice =
+                        tables && opens_again(tokens, place) || is_call_tried_twice(tokens, place);
+                    levels.push(Level {
+                        readings: innermost.saturating_mul(1 + u64::from(twice)),
+                        tables,
+                        ..Level::default()
+                    });
                 }
                 ")" | "]" if inner => {
                     total -= levels.pop().map_or(0, |level| level.links + level.arms);
@@ -195,19 +212,73 @@ fn bounds(tokens: &[Token<'_>], text: &str) -> Result<usize, PgError> {
         nested = nested.max(levels.len() + cases);
         deepest = deepest.max(total);
     }
-    if nested > NESTING_MAX || deepest > CHAIN_MAX {
+    if nested > NESTING_MAX || deepest > CHAIN_MAX || readings > READINGS_MAX {
         return Err(too_deep());
     }
     Ok(deepest + nested)
 }
 
+/// The parser may read a call's content, give up, and read it again, at each level: `position (`, and
+/// calls by a qualified name.
+fn is_call_tried_twice(tokens: &[Token<'_>], open: usize) -> bool {
+    let before = |back: usize| open.checked_sub(back).map(|place| &tokens[place]);
+    before(1).is_some_and(|last| {
+        last.is_word("position") || last.is_name() && before(2).is_some_and(|dot| dot.is_op("."))
+    })
+}
+
+/// `((` where tables are expected: a join or a query, which only the end of the inner one tells.
+fn opens_again(tokens: &[Token<'_>], open: usize) -> bool {
+    tokens.get(open + 1).is_some_and(|next| next.is_op("("))
+}
+
 /// What one open parenthesis interrupts.
-#[derive(Default)]
 struct Level {
+    /// How often the parser may read what is in it.
+    readings: u64,
+    /// It stands where a table may stand.
+    tables: bool,
+    /// In a FROM list of its own.
+    from: bool,
     /// Links of the chain since the last comma.
     links: usize,
     /// Set operations, which go on across commas.
     arms: usize,
+}
+
+impl Default for Level {
+    fn default() -> Self {
+        Self {
+            readings: 1,
+            tables: false,
+            from: false,
+            links: 0,
+            arms: 0,
+        }
+    }
+}
+
+impl Level {
+    /// Whether a parenthesis that opens here may hold a join.
+    fn expects_tables(&self, tokens: &[Token<'_>], open: usize) -> bool {
+        let Some(last) = open.checked_sub(1).map(|place| &tokens[place]) else {
+            return false;
+        };
+        last.kind == Kind::Word && matches!(&*last.value, "from" | "join" | "lateral" | "using")
+            || last.is_op("(") && self.tables
+            || last.is_op(",") && self.from
+    }
+
+    fn word(&mut self, word: &str) {
+        match word {
+            "from" | "using" => self.from = true,
+            "select" | "where" | "group" | "having" | "window" | "order" | "limit"
+            | "returning" => {
+                self.from = false;
+            }
+            _ => {}
+        }
+    }
 }
 
 fn is_link(word: &str) -> bool {

@@ -56,7 +56,7 @@ impl<'a> Walker<'a> {
         let alias = match from {
             From::Table(table) => {
                 let leaf = self.table_leaf(table)?;
-                self.leaves.push(leaf);
+                self.push_leaf(leaf)?;
                 return Ok(Tree::Leaf(start));
             }
             From::Derived {
@@ -103,12 +103,12 @@ impl<'a> Walker<'a> {
             }
         };
         let exposed = alias.clone().map(|name| Exposed { schema: None, name });
-        self.leaves.push(Leaf {
+        self.push_leaf(Leaf {
             exposed,
             sharded: None,
             reference: false,
             sources: Vec::new(),
-        });
+        })?;
         Ok(Tree::Leaf(start))
     }
 

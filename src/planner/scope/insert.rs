@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Exposed, Frame, Leaf, Sharded, Walker};
+use super::{Exposed, Frame, Leaf, Sharded, Source, Walker};
 use crate::error::{PgError, SqlState};
 use crate::plan::KeySource;
 use crate::planner::names::Relation;
@@ -62,7 +62,7 @@ impl<'a> Walker<'a> {
                 }
             }
         }
-        self.leaves.push(leaf);
+        self.push_leaf(leaf)?;
         let all = start..self.leaves.len();
         for query in &block.subqueries {
             self.within(
@@ -81,7 +81,7 @@ impl<'a> Walker<'a> {
         &mut self,
         insert: &Insert,
         sharded: Sharded<'a>,
-    ) -> Result<Vec<KeySource>, PgError> {
+    ) -> Result<Vec<Source>, PgError> {
         let (table, column) = (sharded.table, sharded.column);
         let rows = match &insert.source {
             InsertSource::Values(rows) => rows,
@@ -114,7 +114,8 @@ impl<'a> Walker<'a> {
                 return Err(without_key(table, column));
             };
             let source = self.insert_key(value, sharded)?;
-            if seen.insert(source.clone()) {
+            let source = self.source(source);
+            if seen.insert(source) {
                 sources.push(source);
             }
         }
@@ -157,7 +158,7 @@ impl<'a> Walker<'a> {
         for set in sets.iter().filter(|set| set.column == sharded.column) {
             let source = operand::source(&set.value, sharded.key_type, self.context)?;
             // Only the value the row is known to have already.
-            let same = matches!((&source, self.leaves[target].sources.as_slice()), (Some(new), [old]) if new == old);
+            let same = matches!((&source, self.leaves[target].sources.as_slice()), (Some(new), [old]) if *new == self.values[*old]);
             if !same || matches!(source, Some(KeySource::Literal(KeyValue::Null))) {
                 return Err(changes_key(sharded.table, sharded.column));
             }

@@ -1,24 +1,24 @@
 //! The equalities of a scope, and what they tie.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::build::{Joined, Scope, Tree};
-use super::{TIES_MAX, Walker, too_many};
+use super::{Source, TIES_MAX, Walker, too_many};
 use crate::error::PgError;
-use crate::plan::KeySource;
 use crate::planner::operand;
 use crate::sql::tree::{Block, Fact, JoinKind, Operand};
 
 /// A sharding key equals something, on every row that matters.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Tie {
     leaf: usize,
     to: To,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum To {
-    Value(KeySource),
+    Value(Source),
     Key(usize),
 }
 
@@ -31,13 +31,9 @@ impl<'a> Walker<'a> {
         all: Range<usize>,
     ) -> Result<(), PgError> {
         let mut ties = Vec::new();
+        self.ties = 0;
         for fact in &block.facts {
             ties.extend(self.tie(fact, scope, None, &all)?);
-        }
-        if ties.len() > TIES_MAX {
-            return Err(too_many(&format!(
-                "more than {TIES_MAX} conditions on their keys"
-            )));
         }
         let mut trees = std::mem::take(&mut scope.trees);
         for tree in &mut trees {
@@ -72,16 +68,12 @@ impl<'a> Walker<'a> {
         let mut on = Vec::new();
         for column in &join.source.using {
             if let Some((left, right)) = self.using(&join.left, &join.right, column) {
+                self.count_tie()?;
                 on.extend(self.equal_keys(left, right));
             }
         }
         for fact in &join.source.on {
             on.extend(self.tie(fact, scope, Some(tree), all)?);
-        }
-        if on.len() > TIES_MAX {
-            return Err(too_many(&format!(
-                "more than {TIES_MAX} conditions on their keys"
-            )));
         }
         if let Tree::Join(join) = tree {
             join.on = on;
@@ -102,7 +94,10 @@ impl<'a> Walker<'a> {
         };
         let (left, right) = (key(&fact.left), key(&fact.right));
         let (leaf, other) = match (left, right) {
-            (Some(left), Some(right)) => return Ok(self.equal_keys(left, right)),
+            (Some(left), Some(right)) => {
+                self.count_tie()?;
+                return Ok(self.equal_keys(left, right));
+            }
             (Some(leaf), None) => (leaf, &fact.right),
             (None, Some(leaf)) => (leaf, &fact.left),
             (None, None) => return Ok(None),
@@ -114,10 +109,25 @@ impl<'a> Walker<'a> {
         if let Operand::Param { index, cast: None } = other {
             *self.found.explained.entry(*index).or_default() += 1;
         }
-        Ok(source.map(|source| Tie {
+        let Some(source) = source else {
+            return Ok(None);
+        };
+        self.count_tie()?;
+        Ok(Some(Tie {
             leaf,
-            to: To::Value(source),
+            to: To::Value(self.source(source)),
         }))
+    }
+
+    /// Ties are compared with one another, for each join again.
+    fn count_tie(&mut self) -> Result<(), PgError> {
+        self.ties += 1;
+        if self.ties <= TIES_MAX {
+            return Ok(());
+        }
+        Err(too_many(&format!(
+            "more than {TIES_MAX} conditions on their keys"
+        )))
     }
 
     /// Keys of one keyspace have one type, so that equality is transitive and equal keys are on one shard.
@@ -162,7 +172,7 @@ impl<'a> Walker<'a> {
         let Some(sharded) = self.leaves[leaf].sharded else {
             return Ok(());
         };
-        let sources = self.values(leaf, ties);
+        let sources = self.values_of(leaf, ties)?;
         if sources.is_empty() {
             let name = match &self.leaves[leaf].exposed {
                 Some(exposed) if exposed.name != sharded.table.name => {
@@ -186,35 +196,42 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
-    /// All values the leaf's key is known to equal, directly or through other keys.
-    fn values(&self, leaf: usize, ties: &[Tie]) -> Vec<KeySource> {
+    /// All values the leaf's key is known to equal, directly or through other keys. Those of an INSERT may be
+    /// very many, and each relation tied to it would have them all again.
+    fn values_of(&self, leaf: usize, ties: &[Tie]) -> Result<Vec<Source>, PgError> {
         let mut reached = vec![leaf];
-        let mut sources: Vec<KeySource> = Vec::new();
+        let mut sources = Vec::new();
+        let mut seen = HashSet::new();
         let mut next = 0;
         while let Some(&leaf) = reached.get(next) {
             next += 1;
             // A relation of an enclosing scope brings what ties it there.
             for source in &self.leaves[leaf].sources {
-                if !sources.contains(source) {
-                    sources.push(source.clone());
+                if seen.insert(*source) {
+                    sources.push(*source);
+                }
+                if sources.len() > TIES_MAX {
+                    return Err(too_many(&format!(
+                        "a relation tied to more than {TIES_MAX} values of a key"
+                    )));
                 }
             }
             for tie in ties {
-                match &tie.to {
-                    To::Value(source) if tie.leaf == leaf && !sources.contains(source) => {
-                        sources.push(source.clone())
+                match tie.to {
+                    To::Value(source) if tie.leaf == leaf && seen.insert(source) => {
+                        sources.push(source);
                     }
-                    To::Key(other) if tie.leaf == leaf && !reached.contains(other) => {
-                        reached.push(*other)
+                    To::Key(other) if tie.leaf == leaf && !reached.contains(&other) => {
+                        reached.push(other);
                     }
-                    To::Key(other) if *other == leaf && !reached.contains(&tie.leaf) => {
-                        reached.push(tie.leaf)
+                    To::Key(other) if other == leaf && !reached.contains(&tie.leaf) => {
+                        reached.push(tie.leaf);
                     }
                     _ => {}
                 }
             }
         }
-        sources
+        Ok(sources)
     }
 }
 
