@@ -87,6 +87,28 @@ fn keys() -> (i64, i64) {
 
 // ---- settings ----
 
+/// The server forgets its unnamed statement over the proxy's own queries, and so must the proxy.
+#[test]
+fn an_unnamed_statement_does_not_outlive_a_look() {
+    let proxy = proxy(TIGHT);
+    let connect = || Wire::connect(proxy.port).unwrap();
+    let (mut first, mut second) = (connect(), connect());
+    for _ in 0..3 {
+        for wire in [&mut first, &mut second] {
+            wire.simple("begin").unwrap();
+            let replies = wire
+                .extended("show transaction_isolation", &Parameters::NONE)
+                .unwrap();
+            assert!(replies.iter().all(|reply| reply.tag != b'E'), "{replies:?}");
+            wire.simple("rollback").unwrap();
+            let replies = wire
+                .extended("show transaction_isolation", &Parameters::NONE)
+                .unwrap();
+            assert!(replies.iter().all(|reply| reply.tag != b'E'), "{replies:?}");
+        }
+    }
+}
+
 #[test]
 fn settings_follow_their_session_and_no_other() {
     let (one, two) = keys();

@@ -108,6 +108,8 @@ impl Connection {
         if !self.input.is_empty() || self.stream.has_news() {
             return Err(malformed("bytes ahead of the answer"));
         }
+        // A simple query makes the server forget its unnamed statement.
+        self.prepared.unnamed = None;
         frontend::query(sql, &mut self.output)?;
         self.flush().await?;
         let mut outcome = Ok(());

@@ -214,6 +214,13 @@ fn origins(context: &Context<'_>, node: &Node) -> Option<Origins> {
                     network.trunc()
                 ),
             ),
+            // Clients' addresses are compared in their own form.
+            Ok(IpNet::V6(network)) if network.addr().to_ipv4_mapped().is_some() => {
+                context.error(
+                    item.at,
+                    format!("{text} stands for IPv4 addresses: write it as IPv4"),
+                );
+            }
             Ok(network) => networks.push(network),
             Err(_) => context.error(item.at, format!("expected {EXPECTED}, found {text:?}")),
         }

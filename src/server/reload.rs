@@ -65,10 +65,10 @@ fn reload(path: &Path, shared: &Shared, secrets: &Secrets) -> Result<String, Str
         notes.push("the http address changes at the next start".to_owned());
     }
     secrets.prepare(&config.users);
-    shared
-        .topology
-        .reload(&Arc::new(config))
-        .map_err(|error| error.to_string())?;
+    if let Err(error) = shared.topology.reload(&Arc::new(config)) {
+        secrets.prepare(&before.config.users);
+        return Err(error.to_string());
+    }
     Ok(notes.join("; "))
 }
 

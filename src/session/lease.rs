@@ -168,7 +168,6 @@ impl Session {
         text.push_str(&self.settings.replay());
         let deadline = Instant::now() + self.database.config.pool.connect;
         server.lease.settings = UNKNOWN;
-        server.lease.prepared.unnamed = None;
         let entry = &self.registered.entry;
         let synced = entry.wait(io, server.lease.simple(&text, deadline)).await;
         if let Err(failure) = synced.and_then(|synced| Ok(synced?)) {
@@ -210,7 +209,6 @@ impl Session {
             return Ok(());
         };
         let deadline = Instant::now() + self.database.config.pool.connect;
-        server.lease.prepared.unnamed = None;
         let entry = &self.registered.entry;
         let text = prelude.text();
         let outcome = match entry.wait(io, server.lease.simple(&text, deadline)).await {

@@ -100,9 +100,14 @@ impl LiveDatabase {
         let now = self.users.load_full();
         for server in self.shards.iter().flat_map(|shard| &shard.servers) {
             server.pools.retain(|name, pool| match now.get(name) {
+                // A password that a client has shown is not the configuration's to withdraw.
                 Some(claim) => {
-                    let password = matches!(pool.target().credential, Credential::Password(_));
-                    !(claim.credential.is_none() && password)
+                    let is_password =
+                        |credential: &Credential| matches!(credential, Credential::Password(_));
+                    let configured = before.get(name);
+                    let withdrawn = claim.credential.is_none()
+                        && configured.is_some_and(|old| is_password(&old.credential));
+                    !(withdrawn && is_password(&pool.target().credential))
                 }
                 None => self.lookup.is_some() && !before.contains_key(name),
             });
