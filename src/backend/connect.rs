@@ -180,7 +180,7 @@ async fn login(
             process_id: session.process_id,
             secret: session.secret,
         }),
-        parameters: session.parameters,
+        parameters: Arc::new(session.parameters),
         prepared: Prepared::new(prepared_limit),
         settings: SettingsMark::default(),
         status: TransactionStatus::Idle,

@@ -30,8 +30,8 @@ pub struct Connection {
     pub output: BytesMut,
     /// Where and how to cancel what runs on it.
     pub cancel: Arc<CancelKey>,
-    /// As the server last reported them.
-    pub parameters: Parameters,
+    /// As the server last reported them; sessions that have told their clients the same share them.
+    pub parameters: Arc<Parameters>,
     /// Which statements of the global store it holds.
     pub prepared: Prepared,
     pub settings: SettingsMark,
@@ -69,7 +69,7 @@ impl Connection {
                 process_id: 1,
                 secret: Arc::from(&b"key!"[..]),
             }),
-            parameters,
+            parameters: Arc::new(parameters),
             prepared: Prepared::new(10),
             settings: SettingsMark::default(),
             status: TransactionStatus::Idle,
@@ -130,8 +130,7 @@ impl Connection {
                     complete = true;
                 }
                 b'C' | b'I' if outcome.is_ok() => complete = true,
-                b'S' => self
-                    .parameters
+                b'S' => Arc::make_mut(&mut self.parameters)
                     .take_in(&frame.body)
                     .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?,
                 b'T' | b'D' if outcome.is_ok() => {}

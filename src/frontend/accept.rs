@@ -1,5 +1,6 @@
 //! One client from its first byte to its last.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,7 +45,8 @@ pub fn receive(doors: &Arc<Doors>, stream: Stream, peer: Peer) {
     let limits = &doors.shared.topology.snapshot().config.limits;
     match doors.shared.registry.crowd.admit(&peer, limits) {
         Admission::Place(place) => {
-            tokio::spawn(serve_client(doors.clone(), stream, peer, place));
+            let opening = Box::pin(open(doors.clone(), stream, peer, place));
+            tokio::spawn(serve_client(doors.clone(), opening));
         }
         Admission::TurnedAway(away) => {
             tokio::spawn(turn_away(doors.clone(), stream, away));
@@ -65,17 +67,41 @@ pub fn last_words(refusal: Refusal) -> BytesMut {
 }
 
 /// Serves one client until it leaves.
-async fn serve_client(doors: Arc<Doors>, stream: Stream, peer: Peer, place: Place) {
-    let clients = &doors.shared.metrics.clients;
-    let _connected = Connected::new(clients);
-    let mut io = Buffered::new(stream.counted(clients.traffic.clone()));
-    // On the heap: what a login takes is not kept for the client's whole life.
+///
+/// There may be thousands of these tasks, most of them idle: what a login takes, and what work takes, is on
+/// the heap while it lasts, and the task itself is small.
+async fn serve_client(doors: Arc<Doors>, opening: Pin<Box<impl Future<Output = Option<Opened>>>>) {
+    let _connected = Connected::new(&doors.shared.metrics.clients);
+    let Some(opened) = opening.await else {
+        return;
+    };
+    let Opened { mut client, place } = opened;
+    let outcome = service::session(&mut client).await;
+    Box::pin(leave(&doors, *client, outcome)).await;
+    drop(place);
+}
+
+/// A client that has been let in and told so, but for its output.
+struct Opened {
+    client: Box<Client>,
+    place: Place,
+}
+
+/// From the first byte to a session; `None` where there is none, and all has been said. The console is
+/// served here.
+async fn open(doors: Arc<Doors>, stream: Stream, peer: Peer, place: Place) -> Option<Opened> {
+    let traffic = doors.shared.metrics.clients.traffic.clone();
+    let mut io = Buffered::new(stream.counted(traffic));
     match Box::pin(log_in(&doors, &mut io, &peer, &place)).await {
-        Ok(Some(login)) => logged_in(&doors, io, login).await,
-        Ok(None) => {}
+        Ok(Some(login)) => {
+            let client = Box::pin(logged_in(&doors, io, login)).await?;
+            Some(Opened { client, place })
+        }
+        Ok(None) => None,
         Err(failure) => {
             tracing::debug!(%peer, failure = ?failure, "login failed");
-            Box::pin(farewell(&doors, &mut io, failure)).await;
+            farewell(&doors, &mut io, failure).await;
+            None
         }
     }
 }
@@ -178,7 +204,8 @@ impl Drop for Connected<'_> {
     }
 }
 
-async fn logged_in(doors: &Arc<Doors>, mut io: Buffered, login: Login) {
+/// Begins a session, or serves the console.
+async fn logged_in(doors: &Arc<Doors>, mut io: Buffered, login: Login) -> Option<Box<Client>> {
     match login {
         Login::Console(registered) => {
             let user = &registered.entry.user;
@@ -188,11 +215,11 @@ async fn logged_in(doors: &Arc<Doors>, mut io: Buffered, login: Login) {
                 &registered.entry,
                 Console::PARAMETERS.iter().copied(),
             );
-            let serving = service::console(&mut io, &console, &registered.entry);
-            let outcome = Box::pin(serving).await;
+            let outcome = service::console(&mut io, &console, &registered.entry).await;
             if let Err(failure) = outcome {
-                Box::pin(farewell(doors, &mut io, failure)).await;
+                farewell(doors, &mut io, failure).await;
             }
+            None
         }
         Login::Session {
             registered,
@@ -202,7 +229,7 @@ async fn logged_in(doors: &Arc<Doors>, mut io: Buffered, login: Login) {
             database,
             settings,
         } => {
-            let mut session = Session::new(
+            let session = Session::new(
                 doors.shared.clone(),
                 registered,
                 snapshot,
@@ -210,21 +237,19 @@ async fn logged_in(doors: &Arc<Doors>, mut io: Buffered, login: Login) {
                 database,
             );
             io.heed_goodbye(wire::says_goodbye);
-            if let Err(failure) = Box::pin(session.start(&mut io, settings)).await {
-                Box::pin(farewell(doors, &mut io, failure)).await;
-                return;
-            }
-            let entry = session.entry().clone();
-            let parameters = session.reported().clone();
-            welcome(&mut io, &entry, parameters.iter());
-            let mut client = Client {
+            let mut client = Box::new(Client {
                 io,
                 session,
                 pipeline: Default::default(),
                 scratch: Vec::new(),
-            };
-            let outcome = service::session(&mut client).await;
-            Box::pin(leave(doors, client, outcome)).await;
+            });
+            let Client { io, session, .. } = &mut *client;
+            if let Err(failure) = session.start(io, settings).await {
+                farewell(doors, io, failure).await;
+                return None;
+            }
+            welcome(io, session.entry(), session.reported().iter());
+            Some(client)
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use bytes::Buf;
 
@@ -23,32 +23,26 @@ const CONSOLE_MESSAGE_BYTES_MAX: usize = 16 * 1024;
 /// What a client's scratch buffer keeps between messages.
 const SCRATCH_BYTES_MAX: usize = 16 * 1024;
 
+/// What a session does next.
+enum Turn {
+    /// The client has sent something.
+    Work,
+    /// The client has sent nothing for long.
+    Doze,
+    Leave,
+}
+
 /// Serves a session until its client leaves. `Ok` is an orderly end.
 pub(super) async fn session(client: &mut Client) -> Result<(), Failure> {
     let entry = client.session.entry().clone();
+    let mut turn = client.rest(&entry).await?;
     loop {
-        while let Some(head) = next(&client.io)? {
-            if head.tag == frontend::TERMINATE {
-                return Ok(());
-            }
-            if !client.message(head).await? {
-                break;
-            }
-        }
-        let may_stop = client.session.is_between_transactions() && !client.pipeline.is_open();
-        if !may_stop {
-            client.session.awaits_client();
-        }
-        if !client.io.output.is_empty() {
-            answer(&mut client.io, &entry, may_stop).await?;
-        }
-        client.io.shrink();
-        if await_client(&mut client.io, &entry, may_stop, &mut client.scratch).await? == 0 {
-            return Ok(());
-        }
-        if may_stop {
-            // After the wait, which may have outlasted a reload.
-            client.session.refresh()?;
+        turn = match turn {
+            // On the heap, and not while the client is idle: all that dealing with a message may take is many times
+            // as large as what waiting for one does. Busy clients stay in here.
+            Turn::Work => Box::pin(client.work(&entry)).await?,
+            Turn::Doze => client.wait(&entry, true).await?,
+            Turn::Leave => return Ok(()),
         }
     }
 }
@@ -66,29 +60,23 @@ async fn answer(io: &mut Buffered, entry: &Entry, may_stop: bool) -> Result<(), 
     .await
 }
 
-/// Waits for the client's next bytes; 0 where it has left. One that is idle for long keeps no buffers.
-async fn await_client(
+/// Ready with the client's next bytes or its end, or with a reason not to wait for them any longer.
+fn poll_client(
     io: &mut Buffered,
     entry: &Entry,
     may_stop: bool,
-    scratch: &mut Vec<u8>,
-) -> Result<usize, Failure> {
-    let mut dozes = false;
-    poll_fn(|cx| {
-        if let Poll::Ready(read) = io.poll_fill(cx) {
-            return Poll::Ready(read.map_err(Failure::Gone));
-        }
-        if let Some(reason) = entry.interrupt.idle_ends(may_stop) {
-            return Poll::Ready(Err(reason.failure()));
-        }
-        if !dozes && entry.interrupt.dozes_off() {
-            dozes = true;
-            io.release();
-            *scratch = Vec::new();
-        }
-        Poll::Pending
-    })
-    .await
+    cx: &mut Context<'_>,
+) -> Poll<Result<Turn, Failure>> {
+    if let Poll::Ready(read) = io.poll_fill(cx) {
+        return Poll::Ready(match read.map_err(Failure::Gone)? {
+            0 => Ok(Turn::Leave),
+            _ => Ok(Turn::Work),
+        });
+    }
+    match entry.interrupt.idle_ends(may_stop) {
+        Some(reason) => Poll::Ready(Err(reason.failure())),
+        None => Poll::Pending,
+    }
 }
 
 /// Serves the admin console: simple queries only.
@@ -144,7 +132,7 @@ pub(super) async fn console(
         if !io.output.is_empty() {
             answer(io, entry, true).await?;
         }
-        if await_client(io, entry, true, &mut Vec::new()).await? == 0 {
+        if let Turn::Leave = poll_fn(|cx| poll_client(io, entry, true, cx)).await? {
             return Ok(());
         }
     }
@@ -191,6 +179,64 @@ pub(super) fn malformed(error: wire::RequestError) -> PgError {
 }
 
 impl Client {
+    /// Deals with messages until there are none for long.
+    async fn work(&mut self, entry: &Entry) -> Result<Turn, Failure> {
+        loop {
+            while let Some(head) = next(&self.io)? {
+                if head.tag == frontend::TERMINATE {
+                    return Ok(Turn::Leave);
+                }
+                if !self.message(head).await? {
+                    break;
+                }
+            }
+            match self.rest(entry).await? {
+                Turn::Work => {}
+                turn => return Ok(turn),
+            }
+        }
+    }
+
+    /// It is the client's turn.
+    async fn rest(&mut self, entry: &Entry) -> Result<Turn, Failure> {
+        let may_stop = self.may_stop();
+        if !may_stop {
+            self.session.awaits_client();
+        }
+        if !self.io.output.is_empty() {
+            answer(&mut self.io, entry, may_stop).await?;
+        }
+        self.io.shrink();
+        self.wait(entry, false).await
+    }
+
+    /// Waits for the client's next bytes. One that is idle for long keeps no buffers.
+    async fn wait(&mut self, entry: &Entry, dozes: bool) -> Result<Turn, Failure> {
+        let may_stop = self.may_stop();
+        let turn = poll_fn(|cx| {
+            if let Poll::Ready(turn) = poll_client(&mut self.io, entry, may_stop, cx) {
+                return Poll::Ready(turn);
+            }
+            if !dozes && entry.interrupt.dozes_off() {
+                self.io.release();
+                self.scratch = Vec::new();
+                return Poll::Ready(Ok(Turn::Doze));
+            }
+            Poll::Pending
+        })
+        .await?;
+        if may_stop && matches!(turn, Turn::Work) {
+            // After the wait, which may have outlasted a reload.
+            self.session.refresh()?;
+        }
+        Ok(turn)
+    }
+
+    /// Nothing is open that the end of the session would cut off.
+    fn may_stop(&self) -> bool {
+        self.session.is_between_transactions() && !self.pipeline.is_open()
+    }
+
     /// Deals with one message; false where more of it has to arrive first.
     async fn message(&mut self, head: Header) -> Result<bool, Failure> {
         let here = self.io.input.len() >= head.len;

@@ -1,5 +1,7 @@
 //! Entering a shard and leaving it: which connection the session uses, and in what state.
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
 use tokio::time::Instant;
 
@@ -501,7 +503,7 @@ impl Session {
         {
             self.txn.observe(self.relay.status);
             if self.relay.parameters_changed {
-                self.reported = server.lease.parameters.clone();
+                self.reported = Arc::clone(&server.lease.parameters);
             }
         }
         self.relay.parameters_changed = false;
@@ -638,11 +640,11 @@ impl Session {
 }
 
 /// Tells the client of parameters that are not as it was last told.
-fn report(reported: &mut crate::backend::Parameters, server: &Connection, out: &mut BytesMut) {
+fn report(reported: &mut Arc<crate::backend::Parameters>, server: &Connection, out: &mut BytesMut) {
     for (name, value) in server.parameters.iter() {
         if reported.get(name).is_some_and(|known| known != value) {
             out.parameter_status(name, value);
         }
     }
-    *reported = server.parameters.clone();
+    *reported = Arc::clone(&server.parameters);
 }

@@ -107,7 +107,7 @@ pub struct Session {
     /// Session pooling: connections to other shards, kept until the client leaves.
     kept: Vec<Bound>,
     /// Parameters as the client was last told.
-    reported: Parameters,
+    reported: Arc<Parameters>,
 }
 
 /// Longer texts are lexed and planned where that keeps no other client waiting.
@@ -158,7 +158,7 @@ impl Session {
             relay,
             server: None,
             kept: Vec::new(),
-            reported: Parameters::default(),
+            reported: Arc::default(),
         }
     }
 
@@ -171,7 +171,7 @@ impl Session {
         self.enter(io, self.default_shard(), Purpose::Describe)
             .await?;
         if let Some(server) = &self.server {
-            self.reported = server.lease.parameters.clone();
+            self.reported = Arc::clone(&server.lease.parameters);
         }
         self.leave().await;
         self.entry().interrupt.set_activity(Activity::Idle);

@@ -3,6 +3,7 @@
 //! A frame that has no place in the answer at the front is a violation, which costs the connection. So
 //! are fixed-size messages of another size: forwarded, they would swallow what follows them.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::{Bytes, BytesMut};
@@ -115,7 +116,7 @@ impl Relay {
             backend::NOTIFICATION => self.unasked(server, Forward::Swallow),
             backend::PARAMETER_STATUS => {
                 let body = &server.input[at + HEADER_BYTES..at + head.len];
-                if let Err(error) = server.parameters.take_in(body) {
+                if let Err(error) = Arc::make_mut(&mut server.parameters).take_in(body) {
                     return Seen::Failed(violation(server, &error.to_string()));
                 }
                 self.parameters_changed = true;
