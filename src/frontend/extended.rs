@@ -392,7 +392,7 @@ impl Client {
                 return Ok(());
             }
         }
-        self.session.finish().await;
+        self.session.finish(&mut self.io).await?;
         if self.session.is_between_transactions() {
             self.pipeline.portals.clear();
         }
