@@ -112,10 +112,7 @@ mod tests {
                 "info,trunkline=trace,trunkline::session=info",
             ),
             ("rustls=debug", "rustls=debug"),
-            (
-                "debug,rustls=trace",
-                "info,trunkline=debug,rustls=trace",
-            ),
+            ("debug,rustls=trace", "info,trunkline=debug,rustls=trace"),
         ] {
             assert_eq!(directives(asked), meant, "{asked}");
             assert!(EnvFilter::try_new(directives(asked)).is_ok());

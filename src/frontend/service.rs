@@ -195,8 +195,11 @@ impl Client {
     async fn message(&mut self, head: Header) -> Result<bool, Failure> {
         let here = self.io.input.len() >= head.len;
         match head.tag {
-            // Left over from a COPY the server has given up.
             frontend::COPY_DATA | frontend::COPY_DONE | frontend::COPY_FAIL => {
+                if self.flush_to_copy().await? {
+                    return Ok(true);
+                }
+                // Left over from a COPY the server has given up.
                 return self.drop_message(head).await;
             }
             frontend::BIND => {}

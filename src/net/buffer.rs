@@ -364,7 +364,9 @@ mod tests {
     async fn a_peer_that_goes_behind_many_bytes_is_noticed() {
         for (last_words, lost) in [(&b"Q"[..], true), (b"X", false)] {
             let (mut near, mut far) = pair();
-            far.write_all(&[b'a'; AHEAD_BYTES_MAX]).await.expect("write");
+            far.write_all(&[b'a'; AHEAD_BYTES_MAX])
+                .await
+                .expect("write");
             let mut more = Box::pin(async move {
                 far.write_all(&[b'a'; 3 * READ_BYTES]).await.expect("write");
                 far.write_all(last_words).await.expect("write");

@@ -385,10 +385,7 @@ mod tests {
         ] {
             let socket = SockRef::from(stream);
             assert!(socket.keepalive().expect("option"));
-            assert_eq!(
-                socket.tcp_keepalive_time().expect("option"),
-                KEEPALIVE_IDLE
-            );
+            assert_eq!(socket.tcp_keepalive_time().expect("option"), KEEPALIVE_IDLE);
             assert_eq!(
                 socket.tcp_keepalive_interval().expect("option"),
                 KEEPALIVE_INTERVAL

@@ -602,7 +602,9 @@ impl Session {
         server.effects = false;
         if std::mem::take(&mut server.peeking) {
             let deadline = Instant::now() + self.database.config.pool.connect;
-            let ended = self.entry().wait(io, server.lease.simple("ROLLBACK", deadline));
+            let ended = self
+                .entry()
+                .wait(io, server.lease.simple("ROLLBACK", deadline));
             if !matches!(ended.await, Ok(Ok(()))) {
                 return;
             }
