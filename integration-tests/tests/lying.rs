@@ -1227,6 +1227,7 @@ fn waits_for_catalogs_and_for_a_primary() {
     let mut wires = ENDS.map(|end| (end, Wire::connect(world.proxy.port).unwrap()));
     drop(superuser);
     cluster.shards[0].server_mut(0).kill();
+    eventually("its connections are gone", || world.fault.open() == 0);
     for (_, wire) in &mut wires {
         start(wire, "select 1");
     }

@@ -24,7 +24,9 @@ fn cluster() -> &'static Cluster {
         Cluster::start(&Setup {
             shards: 1,
             sample: None,
-            default_shard: "create table sink (line text unique)",
+            default_shard: "create table sink (line text unique);
+                create table copied (line text);
+                create table parted (line text)",
             ..Setup::default()
         })
     })
@@ -671,12 +673,12 @@ fn a_copy_and_a_control_statement_in_one_pipeline() {
             let mut answers = Vec::new();
             for port in [cluster().oracle.port(), proxy.port] {
                 let mut wire = Wire::connect(port).unwrap();
-                wire.simple("delete from sink").unwrap();
+                wire.simple("delete from copied").unwrap();
                 if in_block {
                     wire.simple("begin").unwrap();
                 }
                 let mut script = Script::new();
-                script.parse("", "copy sink from stdin", &[]);
+                script.parse("", "copy copied from stdin", &[]);
                 script.bind("", "", &Parameters::NONE).execute("", 0);
                 wire.send_script(&script).unwrap();
                 if data {
@@ -690,7 +692,7 @@ fn a_copy_and_a_control_statement_in_one_pipeline() {
                 let mut answer = all_replies(&mut wire, 1);
                 let lives = wire.simple("rollback").is_ok();
                 if lives {
-                    let count = wire.simple("select count(*) from sink").unwrap();
+                    let count = wire.simple("select count(*) from copied").unwrap();
                     answer.push(count[1].clone());
                 }
                 answers.push((answer, lives));
@@ -722,7 +724,7 @@ fn a_statement_before_a_goodbye_is_run() {
         for way in ["simple", "extended", "copy"] {
             let mut wire = Wire::connect(port).unwrap();
             let line = format!("goodbye {way}");
-            let sql = format!("insert into sink select '{line}' from pg_sleep(0.3)");
+            let sql = format!("insert into parted select '{line}' from pg_sleep(0.3)");
             let mut script = Script::new();
             match way {
                 "simple" => {
@@ -735,7 +737,7 @@ fn a_statement_before_a_goodbye_is_run() {
                     wire.send_script(&script).unwrap();
                 }
                 _ => {
-                    script.query("copy sink from stdin");
+                    script.query("copy parted from stdin");
                     wire.send_script(&script).unwrap();
                     wire.send_copy(format!("{line}\n").as_bytes()).unwrap();
                 }
@@ -744,7 +746,7 @@ fn a_statement_before_a_goodbye_is_run() {
         }
         let count = || {
             let mut wire = Wire::connect(port).unwrap();
-            let sql = "select count(*) from sink where line like 'goodbye%'";
+            let sql = "select count(*) from parted where line like 'goodbye%'";
             shown(&wire.simple(sql).unwrap()[1..2])
         };
         eventually("all are run", || count().ends_with('3'));
