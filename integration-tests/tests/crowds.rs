@@ -401,7 +401,8 @@ fn idle_sessions_and_transactions_end() {
     eventually_within(AT_ONCE, "it is rolled back", || {
         ask(
             0,
-            "select count(*) from pg_stat_activity where state = 'idle in transaction'",
+            "select count(*) from pg_stat_activity where state = 'idle in transaction' \
+             and query like '%(''idle'')'",
         ) == "0"
     });
     assert_eq!(lines("idle"), "0");

@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use integration_tests::client::{connect_as, texts};
 use integration_tests::fault::{Act, Armed, Rule, contains, eventually, message};
 use integration_tests::wire::{Parameters, Reply, Script, Wire};
 use integration_tests::{Cluster, Fault, Proxy, ProxyOptions, Setup};
@@ -860,6 +861,391 @@ fn the_server_is_killed_under_load() {
     }
     assert!(answers > 0 && failures > 0);
     world.end();
+}
+
+/// A client's end, or its cancel, within this much of being noticed.
+const NOTICED_WITHIN: Duration = Duration::from_secs(2);
+
+/// How a wait ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The client is gone, with a reset: what it had in its socket does not matter any more.
+    Vanishes,
+    Cancels,
+}
+
+impl World {
+    /// Clients that are there, but for the console's own.
+    fn sessions(&self) -> usize {
+        let mut console =
+            Wire::connect_as(self.proxy.port, "app", "app", &[("database", "trunkline")]).unwrap();
+        let sessions = console.simple("show sessions").unwrap();
+        let rows = sessions.iter().filter(|reply| reply.tag == b'D');
+        rows.filter(|row| !contains(&row.body, b"trunkline"))
+            .count()
+    }
+
+    /// Connections to servers that somebody uses.
+    fn leased(&self) -> f64 {
+        let page = self.proxy.metrics();
+        let lines = page.lines().filter(|line| {
+            line.starts_with("trunkline_pool_connections") && line.contains("state=\"leased\"")
+        });
+        lines
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+            .sum()
+    }
+
+    /// Ends the wait of the one client that is there. `sent`: what it still has to say to be understood.
+    fn end_wait(&self, what: &str, mut wire: Wire, end: End, sent: &[u8]) {
+        assert_eq!(self.sessions(), 1, "{what}");
+        let began = Instant::now();
+        match end {
+            End::Vanishes => {
+                socket2::SockRef::from(&wire.stream)
+                    .set_linger(Some(Duration::ZERO))
+                    .unwrap();
+                drop(wire);
+                eventually(&format!("{what}: the session is gone"), || {
+                    self.sessions() == 0
+                });
+            }
+            End::Cancels => {
+                cancel(self.proxy.port, wire.key);
+                wire.send(sent).unwrap();
+                let replies = wire.replies().unwrap();
+                assert_eq!(
+                    code(&replies).as_deref(),
+                    Some("57014"),
+                    "{what}: {replies:?}"
+                );
+                let took = began.elapsed();
+                assert!(took < NOTICED_WITHIN, "{what}: {took:?}");
+                self.fault.disarm();
+                wire.simple("rollback").unwrap();
+                let again = wire.simple("select 'again'");
+                assert_eq!(rows(&again.unwrap()), ["again"], "{what}");
+                drop(wire);
+            }
+        }
+        self.fault.disarm();
+        eventually(&format!("{what}: no connection is held"), || {
+            self.leased() == 0.0
+        });
+        let took = began.elapsed();
+        assert!(
+            took < NOTICED_WITHIN + Duration::from_secs(1),
+            "{what}: {took:?}"
+        );
+        eventually("nobody is there", || self.sessions() == 0);
+    }
+}
+
+fn start(wire: &mut Wire, sql: &str) {
+    let mut script = Script::new();
+    script.query(sql);
+    wire.send_script(&script).unwrap();
+}
+
+const ENDS: [End; 2] = [End::Vanishes, End::Cancels];
+
+/// Settings to be brought to a connection, a BEGIN of ours: the server is asked and says nothing.
+#[test]
+fn waits_for_a_silent_server_of_which_the_client_has_asked_nothing() {
+    let world = World::start("size: 4, connect: 30s, wait: 30s");
+    for end in ENDS {
+        let marker = world.marker();
+        let mut wire = Wire::connect(world.proxy.port).unwrap();
+        let mut other = Wire::connect(world.proxy.port).unwrap();
+        let set = format!("set application_name to '{marker}'");
+        assert_eq!(code(&wire.simple(&set).unwrap()), None);
+        // Takes the connection that has the setting.
+        other.simple("begin; select 1 from lies").unwrap();
+        let armed = world.fault.arm(Rule::at_request(&marker, Act::Hold));
+        start(&mut wire, "select 'mine' from lies");
+        eventually("settings are sent", || armed.fired() == 1);
+        other.simple("rollback").unwrap();
+        drop(other);
+        eventually("the other is gone", || world.sessions() == 1);
+        world.end_wait("settings", wire, end, b"");
+        world.poisoned("settings", &armed);
+    }
+    // A BEGIN that travels with the statement: whoever cancels waits for the server, as with any statement.
+    let mut wire = Wire::connect(world.proxy.port).unwrap();
+    wire.simple("begin isolation level serializable").unwrap();
+    let begin = "BEGIN ISOLATION LEVEL SERIALIZABLE";
+    let armed = world.fault.arm(Rule::at_request(begin, Act::Hold));
+    start(&mut wire, "select 'mine' from lies");
+    eventually("BEGIN is sent", || armed.fired() == 1);
+    world.end_wait("begin", wire, End::Vanishes, b"");
+    world.poisoned("begin", &armed);
+    // One with settings, which the statement must not run without.
+    for end in ENDS {
+        let marker = world.marker();
+        let mut wire = Wire::connect(world.proxy.port).unwrap();
+        let set = format!("set local application_name to '{marker}'");
+        wire.simple("begin").unwrap();
+        assert_eq!(code(&wire.simple(&set).unwrap()), None);
+        let armed = world.fault.arm(Rule::at_request(&marker, Act::Hold));
+        start(&mut wire, "select 'mine' from lies");
+        eventually("BEGIN is sent", || armed.fired() == 1);
+        world.end_wait("begin and set", wire, end, b"");
+        world.poisoned("begin and set", &armed);
+        assert!(!contains(&armed.sent_since(), b"'mine'"));
+    }
+    // For a look only; the ROLLBACK behind it is awaited before the client is told.
+    for end in ENDS {
+        let marker = world.marker();
+        let mut wire = Wire::connect(world.proxy.port).unwrap();
+        wire.simple("begin").unwrap();
+        let armed = world.fault.arm(Rule::on(&marker, b'C', Act::Hold).after(1));
+        start(&mut wire, &format!("select 'mine' /* {marker} */"));
+        eventually("ROLLBACK is sent", || armed.fired() == 1);
+        if end == End::Vanishes {
+            world.end_wait("rollback", wire, end, b"");
+        } else {
+            // The statement has succeeded: a cancel ends the wait behind it.
+            let began = Instant::now();
+            cancel(world.proxy.port, wire.key);
+            assert_eq!(rows(&wire.replies().unwrap()), ["mine"]);
+            assert!(began.elapsed() < NOTICED_WITHIN);
+            assert_eq!(code(&wire.simple("commit").unwrap()), None);
+        }
+        world.poisoned("rollback", &armed);
+        world.fault.disarm();
+    }
+    world.end();
+}
+
+/// Nobody asks for these to end: they end by themselves.
+#[test]
+fn a_silent_server_at_begin_and_at_rollback() {
+    let world = World::start("size: 4, connect: 1s, wait: 10s");
+    let marker = world.marker();
+    let mut wire = Wire::connect(world.proxy.port).unwrap();
+    wire.simple("begin").unwrap();
+    let armed = world.fault.arm(Rule::on(&marker, b'C', Act::Hold).after(1));
+    let began = Instant::now();
+    let replies = wire.simple(&format!("select 'mine' /* {marker} */"));
+    assert_eq!(rows(&replies.unwrap()), ["mine"]);
+    assert!(began.elapsed() < Duration::from_secs(3));
+    world.poisoned("rollback", &armed);
+    assert_eq!(code(&wire.simple("commit").unwrap()), None);
+    world.fault.disarm();
+    world.end();
+}
+
+/// The proxy stops while a statement is stuck: at the end of the drain its client is told, and that is that.
+#[test]
+fn a_stuck_statement_ends_with_the_drain() {
+    let fault = Fault::start(shared().primary_port(0));
+    let options = ProxyOptions {
+        top: "drain_timeout: 1s".to_owned(),
+        in_between: vec![fault.port],
+        ..ProxyOptions::default()
+    };
+    let mut proxy = Proxy::start(shared(), &options);
+    let mut stuck = Vec::new();
+    for (number, way) in [Way::Simple, Way::Extended].into_iter().enumerate() {
+        let marker = format!("drained{number}.");
+        let armed = fault.arm(Rule::at_request(&marker, Act::Hold));
+        let mut wire = Wire::connect(proxy.port).unwrap();
+        let sql = format!("select 'mine' /* {marker} */");
+        let mut script = Script::new();
+        match way {
+            Way::Simple => script.query(&sql),
+            _ => script
+                .parse("", &sql, &[])
+                .bind("", "", &Parameters::NONE)
+                .execute("", 0)
+                .sync(),
+        };
+        wire.send_script(&script).unwrap();
+        eventually("it is asked", || armed.fired() == 1);
+        stuck.push(wire);
+    }
+    let mut begin = Wire::connect(proxy.port).unwrap();
+    begin.simple("begin isolation level serializable").unwrap();
+    let armed = fault.arm(Rule::at_request(
+        "BEGIN ISOLATION LEVEL SERIALIZABLE",
+        Act::Hold,
+    ));
+    start(&mut begin, "select 1 from lies");
+    eventually("BEGIN is sent", || armed.fired() == 1);
+    stuck.push(begin);
+    let began = Instant::now();
+    proxy.signal("TERM");
+    for wire in &mut stuck {
+        let reply = wire.reply().unwrap();
+        assert_eq!(reply.field(b'C').as_deref(), Some("57P01"), "{reply:?}");
+        assert_eq!(reply.field(b'V').as_deref(), Some("FATAL"));
+        assert!(began.elapsed() > Duration::from_millis(900));
+    }
+    assert!(proxy.wait(TOLD_WITHIN).unwrap().success());
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
+    assert!(!proxy.log().contains("panicked"));
+}
+
+/// Sends until nothing is taken any more.
+fn fill(wire: &mut Wire, mut bytes: &[u8]) -> usize {
+    let all = bytes.len();
+    wire.stream
+        .set_write_timeout(Some(Duration::from_millis(500)))
+        .unwrap();
+    while !bytes.is_empty() {
+        match wire.stream.write(bytes) {
+            Ok(sent) => bytes = &bytes[sent..],
+            Err(_) => break,
+        }
+    }
+    wire.stream.set_write_timeout(None).unwrap();
+    all - bytes.len()
+}
+
+/// A server that has stopped reading in the middle of a COPY or of a large Bind.
+#[test]
+fn waits_for_a_server_that_has_stopped_reading() {
+    let world = World::start("size: 4, connect: 30s, wait: 30s");
+    let huge = vec![b'x'; 64 << 20];
+    let marker = world.marker();
+    let mut wire = Wire::connect(world.proxy.port).unwrap();
+    wire.simple("copy lies from stdin").unwrap();
+    let armed = world.fault.arm(Rule::at_request(&marker, Act::StopReading));
+    let row = message(b'd', format!("1\t{marker}\n").as_bytes());
+    wire.send(&row).unwrap();
+    eventually("it reads no more", || armed.fired() == 1);
+    let rest = message(b'd', &huge);
+    assert!(fill(&mut wire, &rest) < rest.len());
+    world.end_wait("copy", wire, End::Vanishes, b"");
+    for end in ENDS {
+        let marker = world.marker();
+        let mut wire = Wire::connect(world.proxy.port).unwrap();
+        let armed = world.fault.arm(Rule::at_request(&marker, Act::StopReading));
+        let mut script = Script::new();
+        script.parse("", "select length($1) from lies", &[25]);
+        wire.send_script(&script).unwrap();
+        let value = [marker.as_bytes(), &huge].concat();
+        let body = [
+            b"\0\0\0\0\0\x01",
+            &(value.len() as u32).to_be_bytes()[..],
+            &value,
+            b"\0\0",
+        ]
+        .concat();
+        let bind = message(b'B', &body);
+        let sent = fill(&mut wire, &bind);
+        assert!(sent < bind.len() && armed.fired() == 1, "{sent}");
+        // To be understood again its message has to end.
+        let mut rest = bind[sent..].to_vec();
+        let sync = message(b'S', b"");
+        rest.extend(sync);
+        world.end_wait("bind", wire, end, &rest);
+    }
+    world.end();
+}
+
+/// Waits for catalogs and for a primary.
+#[test]
+fn waits_for_catalogs_and_for_a_primary() {
+    let mut cluster = Cluster::start(&Setup {
+        shards: 1,
+        sample: None,
+        ..Setup::default()
+    });
+    let world = World::before(cluster.primary_port(0), &cluster, "size: 4, wait: 40s");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let port = cluster.primary_port(0);
+    let superuser = runtime.block_on(connect_as(port, "postgres", "postgres", "app"));
+    let lock = "begin; lock table pg_catalog.pg_extension in access exclusive mode";
+    // After a definition. The client that stays is told that it succeeded.
+    for stays in [false, true] {
+        runtime.block_on(superuser.batch_execute(lock)).unwrap();
+        let mut wire = Wire::connect(world.proxy.port).unwrap();
+        let table = format!("made_{stays}");
+        start(&mut wire, &format!("create table {table} (id int)"));
+        eventually("it is made", || {
+            let sql = format!("select count(*) from pg_class where relname = '{table}'");
+            runtime.block_on(texts(&superuser, &sql))[0][0].as_deref() == Some("1")
+        });
+        if stays {
+            cancel(world.proxy.port, wire.key);
+            runtime.block_on(superuser.batch_execute("commit")).unwrap();
+            assert_eq!(code(&wire.replies().unwrap()), None);
+        } else {
+            world.end_wait("catalogs after a definition", wire, End::Vanishes, b"");
+            runtime.block_on(superuser.batch_execute("commit")).unwrap();
+        }
+    }
+    eventually("nobody is there", || world.sessions() == 0);
+    // The first load: a reload that makes the database anew.
+    for (number, end) in ENDS.into_iter().enumerate() {
+        let mut wire = Wire::connect(world.proxy.port).unwrap();
+        runtime.block_on(superuser.batch_execute(lock)).unwrap();
+        let text = fs::read_to_string(&world.proxy.config).unwrap();
+        let changed = text.replace(
+            &format!("size: {},", 4 + number),
+            &format!("size: {},", 5 + number),
+        );
+        assert_ne!(text, changed);
+        fs::write(&world.proxy.config, changed).unwrap();
+        world.proxy.signal("HUP");
+        eventually("it has reloaded", || {
+            let log = world.proxy.log();
+            log.matches("configuration reloaded").count() > number
+        });
+        start(&mut wire, "select 'first'");
+        let early = wire
+            .stream
+            .set_read_timeout(Some(Duration::from_millis(300)))
+            .and_then(|()| wire.reply().map(|_| ()));
+        assert!(early.is_err(), "it waits");
+        wire.stream.set_read_timeout(Some(TOLD_WITHIN)).unwrap();
+        if end == End::Vanishes {
+            world.end_wait("first load", wire, end, b"");
+            runtime
+                .block_on(superuser.batch_execute("rollback"))
+                .unwrap();
+        } else {
+            let began = Instant::now();
+            cancel(world.proxy.port, wire.key);
+            let replies = wire.replies().unwrap();
+            assert_eq!(code(&replies).as_deref(), Some("57014"), "{replies:?}");
+            assert!(began.elapsed() < NOTICED_WITHIN);
+            runtime
+                .block_on(superuser.batch_execute("rollback"))
+                .unwrap();
+            assert_eq!(rows(&wire.simple("select 'first'").unwrap()), ["first"]);
+            drop(wire);
+        }
+        eventually("nobody is there", || world.sessions() == 0);
+    }
+    // A primary.
+    let mut wires = ENDS.map(|end| (end, Wire::connect(world.proxy.port).unwrap()));
+    drop(superuser);
+    cluster.shards[0].server_mut(0).kill();
+    eventually("its connections are gone", || world.fault.open() == 0);
+    for (_, wire) in &mut wires {
+        start(wire, "select 1");
+    }
+    thread::sleep(Duration::from_millis(300));
+    for (end, mut wire) in wires {
+        let began = Instant::now();
+        if end == End::Cancels {
+            cancel(world.proxy.port, wire.key);
+            let replies = wire.replies().unwrap();
+            assert_eq!(code(&replies).as_deref(), Some("57014"), "{replies:?}");
+        }
+        drop(wire);
+        eventually("one session less", || {
+            world.sessions() == usize::from(end == End::Vanishes)
+        });
+        assert!(began.elapsed() < NOTICED_WITHIN, "{:?}", began.elapsed());
+    }
+    assert!(!world.proxy.log().contains("panicked"));
 }
 
 fn cancel(port: u16, key: (i32, i32)) {

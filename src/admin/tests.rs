@@ -175,7 +175,12 @@ async fn rights_are_those_of_the_configuration_in_use() {
         .topology
         .reload(&Arc::new(config(&without)))
         .expect("no files are needed");
-    assert_eq!(refused(console.run("SHOW VERSION").await), "42501");
+    let others = ["", "begin", "set a = 1", "select 1", "nonsense", "show 'a"];
+    for command in COMMANDS.iter().map(|known| known.words).chain(others) {
+        let error = console.run(command).await.expect_err(command);
+        assert_eq!(error.code.as_str(), "42501", "{command}");
+        assert_eq!(error.severity, Severity::Fatal, "{command}");
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::server::{self, ServeError};
 
@@ -64,7 +65,8 @@ fn stop_signal() -> Result<impl Future<Output = ()>, ServeError> {
 
 /// Structured lines to standard error. Nothing logged carries a secret or a parameter's value.
 pub fn log(arguments: &LogArgs) {
-    let filter = EnvFilter::try_new(&arguments.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_new(directives(&arguments.log))
+        .unwrap_or_else(|_| EnvFilter::new(LevelFilter::INFO.to_string()));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
@@ -73,4 +75,47 @@ pub fn log(arguments: &LogArgs) {
         LogFormat::Json => lines.json().try_init(),
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),
     };
+}
+
+/// What was asked for, where a level without a module is meant for this program: beyond `info`, libraries
+/// log what passes through them, SQL and passwords too. Who wants theirs names them.
+fn directives(asked: &str) -> String {
+    let mut all = Vec::new();
+    for directive in asked.split(',').map(str::trim) {
+        match directive.parse::<LevelFilter>() {
+            Ok(level) if level > LevelFilter::INFO => {
+                // First, so that more exact ones among the others count.
+                all.insert(0, format!("{}={level}", env!("CARGO_CRATE_NAME")));
+                all.insert(0, LevelFilter::INFO.to_string());
+            }
+            _ => all.push(directive.to_owned()),
+        }
+    }
+    all.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_say_no_more_than_info_unless_they_are_named() {
+        for (asked, meant) in [
+            ("info", "info"),
+            ("warn", "warn"),
+            ("off", "off"),
+            ("trace", "info,trunkline=trace"),
+            ("DEBUG", "info,trunkline=debug"),
+            ("5", "info,trunkline=trace"),
+            (
+                "trunkline::session=info, trace",
+                "info,trunkline=trace,trunkline::session=info",
+            ),
+            ("rustls=debug", "rustls=debug"),
+            ("debug,rustls=trace", "info,trunkline=debug,rustls=trace"),
+        ] {
+            assert_eq!(directives(asked), meant, "{asked}");
+            assert!(EnvFilter::try_new(directives(asked)).is_ok());
+        }
+    }
 }

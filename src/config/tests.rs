@@ -73,6 +73,36 @@ fn env(name: &str) -> Option<String> {
     }
 }
 
+/// What a careless log line or a panic would show.
+#[test]
+fn debug_shows_no_secret() {
+    let scram = format!(
+        "SCRAM-SHA-256$4096:{salt}${key}:{key}",
+        salt = "c2FsdHNlY3JldDAwMDAwMA==",
+        key = "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0MDA="
+    );
+    let hash = "md5d41d8cd98f00b204e9800998ecf8427e";
+    let yaml = format!(
+        "
+users:
+  - {{ name: plain, password: secret-p, databases: [app] }}
+  - {{ name: env, password: {{ env: APP_PASSWORD }}, databases: [app] }}
+  - {{ name: scram, password: {{ scram: '{scram}', server_password: secret-s }}, databases: [app] }}
+  - {{ name: hashed, password: {{ md5: {hash}, server_password: secret-h }}, databases: [app] }}
+databases:
+  app:
+    shards: {{ s1: {{ servers: ['h:1'] }} }}
+    service: {{ user: a, password: secret-service }}
+"
+    );
+    let config = parse(&yaml, Path::new("test.yaml"), &env).expect("a valid configuration");
+    let shown = format!("{config:?} {config:#?}");
+    assert!(shown.contains("hashed"));
+    for secret in ["secret", "c2VjcmV0", "c2FsdHNlY3", "d41d8cd98f"] {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+}
+
 fn summary(config: &Config) -> String {
     let mut out = String::new();
     let listen: Vec<String> = config.listen.iter().map(ToString::to_string).collect();

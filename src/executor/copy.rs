@@ -19,6 +19,11 @@ pub(super) struct CopyIn {
 }
 
 impl CopyIn {
+    /// Bytes of a CopyData that are still to come before the next message.
+    pub(super) fn remaining(&self) -> usize {
+        self.remaining
+    }
+
     /// Moves CopyData from `input` to `output` as it arrives, whole or in parts, until `output` is
     /// full. True once the client has ended the copy.
     ///

@@ -266,8 +266,6 @@ impl Relay {
         server: &mut Connection,
         client: &mut Buffered,
     ) -> Result<Paused, RelayError> {
-        // Messages of a copy are passed on in parts.
-        client.heed_no_goodbye();
         let mut copy = CopyIn::default();
         loop {
             let drained = match self.drain(server, client).await {
@@ -283,6 +281,7 @@ impl Relay {
             }
             match copy.pass(&mut client.input, &mut server.output) {
                 Ok(false) => {
+                    client.mid_message(copy.remaining());
                     if let Err(error) = self.transfer(server, client, true).await {
                         return Err(copy.abandon(client, error).await);
                     }

@@ -47,14 +47,8 @@ pub(super) fn poll_transfer(
         return client.poll_lost(cx).map(|e| Err(Side::Client(e)));
     }
     if client.input.len() < AHEAD_BYTES_MAX && server.output.len() < OUTPUT_BYTES_MAX {
-        return match client.poll_fill(cx) {
-            Poll::Ready(Ok(0)) => {
-                Poll::Ready(Err(Side::Client(io::ErrorKind::UnexpectedEof.into())))
-            }
-            Poll::Ready(Ok(_)) => Poll::Ready(Ok(())),
-            Poll::Ready(Err(e)) => Poll::Ready(Err(Side::Client(e))),
-            Poll::Pending => Poll::Pending,
-        };
+        return client.poll_more(cx).map_err(Side::Client);
     }
-    Poll::Pending
+    // The server takes nothing at the moment; the client may go meanwhile.
+    client.poll_lost(cx).map(|e| Err(Side::Client(e)))
 }

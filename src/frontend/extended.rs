@@ -362,6 +362,16 @@ impl Client {
         Ok(self.io.flush().await?)
     }
 
+    /// Data of a COPY whose Execute has not left yet: the client has not waited for CopyInResponse. False
+    /// where no statement can be the one it is for.
+    pub(super) async fn flush_to_copy(&mut self) -> Result<bool, Failure> {
+        if self.pipeline.state != State::Open || self.session.relay.is_idle() {
+            return Ok(false);
+        }
+        self.flush().await?;
+        Ok(true)
+    }
+
     /// A simple query ends a pipeline whose Sync has not come, and its ReadyForQuery stands for both.
     /// False where the pipeline has failed: until its Sync comes even a simple query is skipped.
     pub(super) async fn close_pipeline(&mut self) -> Result<bool, Failure> {
@@ -393,7 +403,7 @@ impl Client {
                 return Ok(());
             }
         }
-        self.session.finish().await;
+        self.session.finish(&mut self.io).await?;
         if self.session.is_between_transactions() {
             self.pipeline.portals.clear();
         }

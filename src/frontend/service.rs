@@ -241,8 +241,11 @@ impl Client {
     async fn message(&mut self, head: Header) -> Result<bool, Failure> {
         let here = self.io.input.len() >= head.len;
         match head.tag {
-            // Left over from a COPY the server has given up.
             frontend::COPY_DATA | frontend::COPY_DONE | frontend::COPY_FAIL => {
+                if self.flush_to_copy().await? {
+                    return Ok(true);
+                }
+                // Left over from a COPY the server has given up.
                 return self.drop_message(head).await;
             }
             frontend::BIND => {}
@@ -297,12 +300,18 @@ impl Client {
 
     /// Reads a message and forgets it, whatever its size.
     pub(super) async fn drop_message(&mut self, head: Header) -> Result<bool, Failure> {
-        let mut remaining = head.len;
+        self.drop_bytes(head.len).await
+    }
+
+    /// The same for what is left of one.
+    pub(super) async fn drop_bytes(&mut self, mut remaining: usize) -> Result<bool, Failure> {
         loop {
+            self.io.mid_message(remaining);
             let here = remaining.min(self.io.input.len());
             self.io.input.advance(here);
             remaining -= here;
             if remaining == 0 {
+                self.io.mid_message(0);
                 return Ok(true);
             }
             self.session.more(&mut self.io).await?;

@@ -69,7 +69,7 @@ impl Client {
             Err(Failure::Statement(error)) => self.refuse(&error).await?,
             Err(other) => return Err(other),
         }
-        self.session.finish().await;
+        self.session.finish(&mut self.io).await?;
         self.io.output.ready_for_query(self.session.txn.status());
         Ok(())
     }

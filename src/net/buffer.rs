@@ -8,9 +8,11 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::Stream;
 
@@ -26,6 +28,12 @@ pub const OUTPUT_BYTES_MAX: usize = 64 * 1024;
 /// What a client may send ahead while it waits for something else; beyond it, its socket fills.
 pub const AHEAD_BYTES_MAX: usize = 64 * 1024;
 
+/// The same for one that has closed its side: what its socket still holds, unless that holds more.
+const LAST_WORDS_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How often a client that may send no more is looked at while something else is waited for.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
 /// What an idle connection's buffers keep each.
 const KEPT_BYTES_MAX: usize = 2 * READ_BYTES;
 
@@ -40,6 +48,10 @@ pub struct Buffered {
     read_bytes: usize,
     /// Tells whether unread input ends with a goodbye; the room above knows what one looks like.
     goodbye: fn(&[u8]) -> bool,
+    /// Of a message that is passed on in parts, so many bytes come before the next one.
+    mid_message: usize,
+    /// When a client that has sent all it may send ahead is looked at again: nothing tells of its end.
+    look_again: Option<Pin<Box<Sleep>>>,
     /// The client has said goodbye and gone: what it asked for before is still done, and what cannot be
     /// sent to it any more is dropped.
     gone_in_order: bool,
@@ -53,6 +65,8 @@ impl Buffered {
             output: BytesMut::new(),
             read_bytes: FIRST_READ_BYTES,
             goodbye: |_| false,
+            mid_message: 0,
+            look_again: None,
             gone_in_order: false,
         }
     }
@@ -61,11 +75,12 @@ impl Buffered {
     /// must begin where a message does.
     pub fn heed_goodbye(&mut self, goodbye: fn(&[u8]) -> bool) {
         self.goodbye = goodbye;
+        self.mid_message = 0;
     }
 
-    /// The opposite: while a message is passed on in parts, the end can only be an early one.
-    pub fn heed_no_goodbye(&mut self) {
-        self.goodbye = |_| false;
+    /// Unread input begins in the middle of a message, of which so many bytes are still to come.
+    pub fn mid_message(&mut self, bytes: usize) {
+        self.mid_message = bytes;
     }
 
     /// Reads once; zero bytes mean the peer has closed its side. Cancel safe.
@@ -89,7 +104,7 @@ impl Buffered {
     /// Keeps what the client sends while something else is waited for. Ready only with the news that the
     /// client is lost; one that went in order is not.
     pub fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        while !self.gone_in_order && self.input.len() < AHEAD_BYTES_MAX {
+        while !self.gone_in_order && self.has_room_ahead(cx) {
             match ready!(self.poll_fill(cx)) {
                 Ok(0) => {
                     if let Err(error) = self.gone(io::ErrorKind::UnexpectedEof.into()) {
@@ -107,9 +122,42 @@ impl Buffered {
         Poll::Pending
     }
 
+    /// As [`Self::poll_fill`], for more of what the client is asked for. Pending, too, where it has gone in
+    /// order: what it had to say is here.
+    pub fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match ready!(self.poll_fill(cx)) {
+            Ok(read) if read > 0 => Poll::Ready(Ok(())),
+            Ok(_) => match self.gone(io::ErrorKind::UnexpectedEof.into()) {
+                Ok(()) => Poll::Pending,
+                Err(error) => Poll::Ready(Err(error)),
+            },
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    /// True where more of what the client sends ahead may be read. Beyond what everybody may send this is its
+    /// last words: how it goes stands at their end.
+    fn has_room_ahead(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.input.len() < AHEAD_BYTES_MAX {
+            return true;
+        }
+        if self.stream.is_closed_by_peer() {
+            return self.input.len() < LAST_WORDS_BYTES_MAX;
+        }
+        // Unread bytes hide the end from the runtime.
+        let look_again = self
+            .look_again
+            .get_or_insert_with(|| Box::pin(sleep(LOOK_INTERVAL)));
+        while look_again.as_mut().poll(cx).is_ready() {
+            look_again.as_mut().reset(Instant::now() + LOOK_INTERVAL);
+        }
+        false
+    }
+
     /// The client sends no more. An error, unless it has said goodbye.
     fn gone(&mut self, error: io::Error) -> io::Result<()> {
-        if self.gone_in_order || (self.goodbye)(&self.input) {
+        let next = self.input.get(self.mid_message..).unwrap_or_default();
+        if self.gone_in_order || (self.goodbye)(next) {
             self.gone_in_order = true;
             return Ok(());
         }
@@ -187,6 +235,7 @@ impl Buffered {
                 *buffer = BytesMut::new();
             }
         }
+        self.look_again = None;
         self.read_bytes = FIRST_READ_BYTES;
     }
 
@@ -307,6 +356,37 @@ mod tests {
             assert_eq!(near.input, last_words);
             near.output.extend_from_slice(b"an answer");
             assert_eq!(near.flush().await.is_err(), lost, "{last_words:?}");
+        }
+    }
+
+    /// Though it has sent more than anybody reads ahead.
+    #[tokio::test]
+    async fn a_peer_that_goes_behind_many_bytes_is_noticed() {
+        for (last_words, lost) in [(&b"Q"[..], true), (b"X", false)] {
+            let (mut near, mut far) = pair();
+            far.write_all(&[b'a'; AHEAD_BYTES_MAX])
+                .await
+                .expect("write");
+            let mut more = Box::pin(async move {
+                far.write_all(&[b'a'; 3 * READ_BYTES]).await.expect("write");
+                far.write_all(last_words).await.expect("write");
+                tokio::time::sleep(LOOK_INTERVAL / 5).await;
+            });
+            let watched = async {
+                poll_fn(|cx| {
+                    let _ = more.as_mut().poll(cx);
+                    near.poll_lost(cx)
+                })
+                .await;
+            };
+            let watched = tokio::time::timeout(LOOK_INTERVAL / 10, watched).await;
+            assert!(watched.is_err(), "it is still there");
+            assert!(near.input.len() < AHEAD_BYTES_MAX + READ_BYTES);
+            more.await;
+            let watched = poll_fn(|cx| near.poll_lost(cx));
+            let watched = tokio::time::timeout(LOOK_INTERVAL * 3, watched).await;
+            assert_eq!(watched.is_ok(), lost, "{last_words:?}");
+            assert_eq!(near.input.len(), AHEAD_BYTES_MAX + 3 * READ_BYTES + 1);
         }
     }
 

@@ -2,12 +2,12 @@
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::accepted::{Accepted, Encryption};
@@ -66,6 +66,21 @@ impl Stream {
             Self::Unix(stream) => stream.poll_read_ready(cx),
             Self::Counted(stream, _) => stream.poll_readable(cx),
             _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// True where the far end has closed its side, as far as the runtime has heard, though bytes it sent before
+    /// may still wait to be read. Costs no system call.
+    pub(super) fn is_closed_by_peer(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => is_closed(stream.ready(Interest::READABLE)),
+            Self::Unix(stream) => is_closed(stream.ready(Interest::READABLE)),
+            Self::Tls(stream) => is_closed(stream.get_ref().0.ready(Interest::READABLE)),
+            Self::Accepted(accepted) => {
+                is_closed(accepted.stream.get_ref().0.ready(Interest::READABLE))
+            }
+            Self::Closed => true,
+            Self::Counted(stream, _) => stream.is_closed_by_peer(),
         }
     }
 
@@ -169,6 +184,15 @@ fn set_tcp_options(stream: &TcpStream, unacknowledged_max: Duration) -> io::Resu
     socket.set_tcp_keepalive(&keepalive)?;
     // Keepalive says nothing while bytes wait to be acknowledged; this does.
     socket.set_tcp_user_timeout(Some(unacknowledged_max))
+}
+
+/// Asks once; nobody is to be woken.
+fn is_closed(ready: impl Future<Output = io::Result<Ready>>) -> bool {
+    match pin!(ready).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(ready)) => ready.is_read_closed(),
+        Poll::Ready(Err(_)) => true,
+        Poll::Pending => false,
+    }
 }
 
 fn nothing_to_read(socket: &SockRef<'_>) -> bool {
@@ -332,6 +356,47 @@ mod tests {
         drop(far);
         while stream.idle_check() {
             tokio::task::yield_now().await;
+        }
+    }
+
+    /// A far end that is gone without a word, or takes nothing, is noticed by the kernel.
+    #[tokio::test]
+    async fn sockets_are_kept_alive_and_have_a_timeout() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("bind");
+        let port = listener.local_addr().expect("address").port();
+        let address = Address::Tcp {
+            host: "127.0.0.1".to_owned(),
+            port,
+        };
+        let (connected, accepted) = tokio::join!(
+            Stream::connect(&address, Duration::from_secs(5)),
+            listener.accept()
+        );
+        let Stream::Tcp(server) = connected.expect("connect") else {
+            panic!("a TCP stream");
+        };
+        let (client, _) = accepted.expect("accept");
+        set_client_tcp_options(&client).expect("options");
+        for (stream, unacknowledged_max) in [
+            (&server, UNACKNOWLEDGED_MAX),
+            (&client, CLIENT_UNACKNOWLEDGED_MAX),
+        ] {
+            let socket = SockRef::from(stream);
+            assert!(socket.keepalive().expect("option"));
+            assert_eq!(socket.tcp_keepalive_time().expect("option"), KEEPALIVE_IDLE);
+            assert_eq!(
+                socket.tcp_keepalive_interval().expect("option"),
+                KEEPALIVE_INTERVAL
+            );
+            assert_eq!(
+                socket.tcp_keepalive_retries().expect("option"),
+                KEEPALIVE_RETRIES
+            );
+            let timeout = socket.tcp_user_timeout().expect("option");
+            assert_eq!(timeout, Some(unacknowledged_max));
+            assert!(stream.nodelay().expect("option"));
         }
     }
 

@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
+use super::core_dump;
 use super::descriptors;
 use super::drain;
 use super::reload;
@@ -45,6 +46,8 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 /// Serves the configuration in `path` until `stop` ends, then drains. SIGHUP, and the console's
 /// RELOAD, read the file again.
 pub async fn serve(path: PathBuf, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+    // Before there is a secret in memory.
+    core_dump::forbid();
     let config = Arc::new(reload::load(&path).map_err(ServeError::Config)?);
     descriptors::prepare(&config);
     let metrics = Metrics::new();

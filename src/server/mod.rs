@@ -2,6 +2,7 @@
 //! all parts; two servers can run in one process.
 
 mod build;
+mod core_dump;
 mod descriptors;
 mod drain;
 mod reload;

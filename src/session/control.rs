@@ -37,7 +37,7 @@ impl Session {
             return Ok(());
         }
         self.settle(io).await?;
-        self.end_peek().await;
+        self.end_peek(io).await;
         self.count_all();
         self.control_pending();
         self.steer(io, control, text).await?;
@@ -166,7 +166,7 @@ impl Session {
         commits: bool,
     ) -> Result<(), Failure> {
         // A connection that was only asked to describe does not have the transaction's settings.
-        self.leave().await;
+        self.leave(io).await;
         let changed = self.settings.has_changes();
         if commits {
             self.settings.commit();
@@ -350,7 +350,7 @@ impl Session {
         }
         // Before the settings are forgotten: the connection in use still has them. In session pooling
         // temporary tables and the like go with their connections.
-        self.leave().await;
+        self.leave(io).await;
         self.kept.clear();
         self.settings.reset(None);
         self.settings.reset(Some("role"));

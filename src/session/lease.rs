@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use tokio::time::Instant;
 
+use super::interrupt::unless;
 use super::{Failure, Session};
 use crate::backend::{self, Connection, Lease, SettingsMark, StatementId};
 use crate::error::{PgError, SqlState};
@@ -70,7 +71,7 @@ impl Session {
             if server.shard != shard || (server.peeking && purpose == Purpose::Run) {
                 self.may_leave(shard)?;
                 self.settle(io).await?;
-                self.leave().await;
+                self.leave(io).await;
             } else if !deferred || purpose == Purpose::Describe || server.peeking {
                 return Ok(());
             } else {
@@ -94,7 +95,7 @@ impl Session {
         };
         let text = prelude.text();
         self.queue_query(&text, Forward::Swallow, None)?;
-        self.run(io).await?;
+        self.run_own(io).await?;
         if let Some(server) = &mut self.server {
             server.peeking = true;
         }
@@ -191,9 +192,23 @@ impl Session {
         self.queue_query(&text, Forward::Swallow, None)?;
         self.txn = Transaction::Open;
         if !plain {
-            self.run(io).await?;
+            self.run_own(io).await?;
         }
         Ok(())
+    }
+
+    /// As `run`, where only statements of our own are under way: a cancel, too, ends it, at the price of the
+    /// connection.
+    async fn run_own(&mut self, io: &mut Buffered) -> Result<(), Failure> {
+        let entry = Arc::clone(self.entry());
+        let _waits = entry.waits();
+        match unless(self.run(io), |_| entry.interrupt.wait_ends()).await {
+            Ok(outcome) => outcome,
+            Err(reason) => {
+                self.lose_server();
+                Err(reason.failure())
+            }
+        }
     }
 
     /// Checks statements on the default shard without leaving anything there: a transaction that no
@@ -204,7 +219,7 @@ impl Session {
         prelude: &Prelude,
     ) -> Result<(), Failure> {
         self.settle(io).await?;
-        self.leave().await;
+        self.leave(io).await;
         self.take(io, self.default_shard()).await?;
         self.sync_settings(io).await?;
         let Some(server) = &mut self.server else {
@@ -227,7 +242,7 @@ impl Session {
         if !matches!(ended, Ok(Ok(()))) {
             self.drop_server();
         }
-        self.leave().await;
+        self.leave(io).await;
         Ok(outcome?)
     }
 
@@ -238,7 +253,7 @@ impl Session {
         if let Some(server) = &self.server {
             report(&mut self.reported, &server.lease, &mut io.output);
         }
-        self.leave().await;
+        self.leave(io).await;
         Ok(())
     }
 
@@ -367,9 +382,9 @@ impl Session {
     }
 
     /// Ends a look: the transaction begun for it is not the client's.
-    pub(super) async fn end_peek(&mut self) {
+    pub(super) async fn end_peek(&mut self, io: &mut Buffered) {
         if self.server.as_ref().is_some_and(|server| server.peeking) {
-            self.leave().await;
+            self.leave(io).await;
         }
     }
 
@@ -511,7 +526,9 @@ impl Session {
 
     /// A statement, or a pipeline with its Sync, is over: settings of a transaction that ended take
     /// effect or vanish, and the connection goes back.
-    pub async fn finish(&mut self) {
+    ///
+    /// Errors: the client has vanished meanwhile.
+    pub async fn finish(&mut self, io: &mut Buffered) -> Result<(), Failure> {
         let error = self.take_error();
         let failed = error.is_some();
         if failed && matches!(self.txn, Transaction::Deferred(_)) {
@@ -530,15 +547,15 @@ impl Session {
             } else {
                 self.settings.commit()
             }
-            self.leave().await;
+            self.leave(io).await;
             if std::mem::take(&mut self.relay.schema_changed) {
-                self.schema_changed().await;
+                self.schema_changed(io).await?;
             }
         } else if !self.txn.is_on_server() {
             if failed {
                 self.txn.fail();
             }
-            self.leave().await;
+            self.leave(io).await;
         }
         let interrupt = &self.entry().interrupt;
         interrupt.forget_statement();
@@ -551,6 +568,7 @@ impl Session {
             self.entry().no_cancel_on_its_way().await;
             self.entry().interrupt.forget_statement();
         }
+        Ok(())
     }
 
     /// Settings of a transaction, or of a pipeline, that failed.
@@ -561,14 +579,16 @@ impl Session {
     }
 
     /// The client's next statement is planned with what this one made.
-    async fn schema_changed(&self) {
-        if let Err(error) = self.database.schema_reloaded().await {
+    async fn schema_changed(&self, io: &mut Buffered) -> Result<(), Failure> {
+        let reloaded = self.entry().watch(io, self.database.schema_reloaded());
+        if let Err(error) = reloaded.await? {
             tracing::warn!(%error, "the schema could not be loaded after a definition");
         }
+        Ok(())
     }
 
     /// Gives the connection in use back: to its pool, or in session pooling to the session's own store.
-    pub(super) async fn leave(&mut self) {
+    pub(super) async fn leave(&mut self, io: &mut Buffered) {
         let Some(mut server) = self.server.take() else {
             return;
         };
@@ -580,7 +600,10 @@ impl Session {
         server.effects = false;
         if std::mem::take(&mut server.peeking) {
             let deadline = Instant::now() + self.database.config.pool.connect;
-            if server.lease.simple("ROLLBACK", deadline).await.is_err() {
+            let ended = self
+                .entry()
+                .wait(io, server.lease.simple("ROLLBACK", deadline));
+            if !matches!(ended.await, Ok(Ok(()))) {
                 return;
             }
         }
@@ -607,6 +630,13 @@ impl Session {
         self.relay.reset();
         self.relay.answered = answered;
         self.forget_unparsed();
+    }
+
+    /// Loses the connection in use, which is somewhere in the middle of something.
+    pub fn give_up_server(&mut self) {
+        if self.server.is_some() {
+            self.lose_server();
+        }
     }
 
     pub(super) fn lose_server(&mut self) {

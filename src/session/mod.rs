@@ -173,7 +173,7 @@ impl Session {
         if let Some(server) = &self.server {
             self.reported = Arc::clone(&server.lease.parameters);
         }
-        self.leave().await;
+        self.leave(io).await;
         self.entry().interrupt.set_activity(Activity::Idle);
         Ok(())
     }

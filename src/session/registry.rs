@@ -114,11 +114,34 @@ impl Entry {
     ) -> Result<T, Failure> {
         let mut waiting = None;
         unless(waited, |cx| {
-            waiting.get_or_insert_with(|| {
-                self.running().waiting = true;
-                Waiting(self)
-            });
+            waiting.get_or_insert_with(|| self.waits());
             if let Some(reason) = self.interrupt.wait_ends() {
+                return Some(reason.failure());
+            }
+            match io.poll_lost(cx) {
+                Poll::Ready(error) => Some(Failure::Gone(error)),
+                Poll::Pending => None,
+            }
+        })
+        .await
+    }
+
+    /// A statement's wait that a cancel can end here, whether or not a server hears of it.
+    pub(super) fn waits(&self) -> impl Drop + '_ {
+        self.running().waiting = true;
+        Waiting(self)
+    }
+
+    /// As `wait`, for what follows a statement that has succeeded: nothing can cancel that any more.
+    ///
+    /// Cancel safe if `waited` is.
+    pub(super) async fn watch<T>(
+        &self,
+        io: &mut Buffered,
+        waited: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
+        unless(waited, |cx| {
+            if let Some(reason) = self.interrupt.idle_ends(false) {
                 return Some(reason.failure());
             }
             match io.poll_lost(cx) {
@@ -166,10 +189,11 @@ impl Entry {
     async fn cancel(&self, timed_out: bool) {
         let (key, _on_its_way) = {
             let running = self.running();
+            if running.waiting && !timed_out {
+                // Also where there is a server, which may be silent: its connection is closed then.
+                self.interrupt.cancel();
+            }
             let Some(key) = running.server.clone() else {
-                if running.waiting && !timed_out {
-                    self.interrupt.cancel();
-                }
                 return;
             };
             // However many ask, the server is asked once at a time.

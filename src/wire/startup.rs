@@ -1,6 +1,7 @@
 //! The packets a client may send before it is logged in. They have no type byte.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// PostgreSQL's own limit on a startup packet.
 /// Source: `MAX_STARTUP_PACKET_LENGTH` in `src/include/libpq/pqcomm.h`.
@@ -20,10 +21,17 @@ pub enum StartupPacket {
 }
 
 /// What BackendKeyData had told the client.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct CancelRequest {
     pub process_id: u32,
     pub secret: Vec<u8>,
+}
+
+/// Never shows the secret.
+impl fmt::Debug for CancelRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CancelRequest({}, …)", self.process_id)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -95,8 +95,10 @@ impl Client {
                 self.drop_message(head).await
             }
             Err(failure) => Err(failure),
-            Ok(()) => {
-                self.leave_early().await?;
+            Ok(rest) => {
+                if self.pass_rest(rest).await? {
+                    self.leave_early().await?;
+                }
                 Ok(true)
             }
         }
@@ -147,7 +149,7 @@ impl Client {
         Ok(Some(Read::Bound(bound)))
     }
 
-    async fn queue_bind(&mut self, head: Header, bound: Bound) -> Result<(), Failure> {
+    async fn queue_bind(&mut self, head: Header, bound: Bound) -> Result<usize, Failure> {
         // The Parse this Bind belongs to is answered by the shard the Bind goes to.
         let parsed = match self.pipeline.parsed.take() {
             Some(parsed) if Arc::ptr_eq(&parsed.prepared.global, &bound.prepared.global) => {
@@ -171,7 +173,7 @@ impl Client {
             self.keep_portal(portal, Portal::Control(bound.prepared))?;
             self.io.output.bind_complete();
             self.io.input.advance(head.len);
-            return Ok(());
+            return Ok(0);
         };
         if let Some(lines) = bound.explain {
             let portal = portal.into();
@@ -201,27 +203,34 @@ impl Client {
         self.session.bound(&bound.prepared.plan);
         let here = input.len();
         self.io.input.advance(here);
-        match self.pass_rest(head.len - here).await {
-            // Half a message has gone: there is no way back into the stream.
-            Err(Failure::Statement(error)) => Err(Failure::Fatal(error.fatal())),
-            outcome => outcome,
-        }
+        Ok(head.len - here)
     }
 
-    /// Passes on the rest of a Bind too large to be held.
-    async fn pass_rest(&mut self, mut remaining: usize) -> Result<(), Failure> {
-        self.io.heed_no_goodbye();
+    /// Passes on the rest of a Bind too large to be held. False where that failed: the server, which has half a
+    /// message, is lost, the client is told and what is left of its message dropped.
+    async fn pass_rest(&mut self, mut remaining: usize) -> Result<bool, Failure> {
         while remaining > 0 {
+            let io = &mut self.io;
+            io.mid_message(remaining);
             // The server cannot answer half a message, so there is nothing to read from it.
-            self.session.push_out(&mut self.io).await?;
-            self.session.more(&mut self.io).await?;
+            let mut passed = self.session.push_out(io).await;
+            if passed.is_ok() {
+                passed = self.session.more(io).await;
+            }
+            if let Err(failure @ Failure::Statement(_)) = passed {
+                self.session.give_up_server();
+                self.outcome(Err(failure)).await?;
+                return self.drop_bytes(remaining).await.map(|_| false);
+            }
+            passed?;
             let here = remaining.min(self.io.input.len());
             let input = &self.io.input[..here];
             self.session.queue_bytes(|out| out.extend_from_slice(input));
             self.io.input.advance(here);
             remaining -= here;
         }
-        Ok(())
+        self.io.mid_message(0);
+        Ok(true)
     }
 }
 
