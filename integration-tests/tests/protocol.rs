@@ -661,6 +661,7 @@ fn the_encoding_stays_what_the_planner_reads() {
     for sql in [
         "set client_encoding to latin1",
         "set client_encoding = 'SJIS'",
+        "set client_encoding to sql_ascii",
         "set names 'big5'",
         "set session client_encoding to sjis",
         "set local client_encoding to sjis",
