@@ -168,14 +168,15 @@ impl Client {
             if parsed.is_some() {
                 self.io.output.parse_complete();
             }
-            self.keep_portal(portal, Portal::Control(bound.prepared))?;
+            self.pipeline
+                .keep_portal(portal, Portal::Control(bound.prepared))?;
             self.io.output.bind_complete();
             self.io.input.advance(head.len);
             return Ok(());
         };
         if let Some(lines) = bound.explain {
             let portal = portal.into();
-            self.keep_portal(portal, Portal::Explain(lines))?;
+            self.pipeline.keep_portal(portal, Portal::Explain(lines))?;
         }
         self.session
             .enter(&mut self.io, shard, manner.purpose)
