@@ -679,6 +679,89 @@ fn the_encoding_stays_what_the_planner_reads() {
     );
 }
 
+/// Processor time a proxy has taken, in seconds.
+fn processor_seconds(proxy: &Proxy) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", proxy.pid())).unwrap();
+    // Behind the name of the program, which may have blanks: `utime` and `stime`, in hundredths.
+    let fields: Vec<&str> = stat
+        .rsplit_once(')')
+        .unwrap()
+        .1
+        .split_whitespace()
+        .collect();
+    let ticks = |at: usize| fields[at].parse::<f64>().unwrap();
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+/// As many keys as a Bind can have, up, down, and trickling in.
+#[test]
+fn binds_of_very_many_keys() {
+    const KEYS: u16 = u16::MAX;
+    let proxy = Proxy::start(cluster(), &ProxyOptions::default());
+    let mut wire = Wire::connect(proxy.port).unwrap();
+    let rows = |numbers: &mut dyn Iterator<Item = u16>| -> String {
+        let rows: Vec<String> = numbers.map(|number| format!("(${number})")).collect();
+        format!(
+            "insert into organizations (organization_id) values {}",
+            rows.join(",")
+        )
+    };
+    let up = rows(&mut (1..=KEYS));
+    let down = rows(&mut (1..=KEYS).rev());
+    for (what, text, pieces) in [("up", &up, 1), ("down", &down, 1), ("trickled", &up, 40)] {
+        let mut parse = Script::new();
+        parse.parse(what, text, &[]).describe_statement(what).sync();
+        assert_eq!(code(&wire.run(&parse).unwrap()), None, "{what}");
+        let mut body = [b"\0", what.as_bytes(), b"\0\0\0"].concat();
+        body.extend(KEYS.to_be_bytes());
+        (0..KEYS).for_each(|_| body.extend(b"\0\0\0\x06424242"));
+        body.extend([0, 0]);
+        let bind = message(b'B', &body);
+        let before = processor_seconds(&proxy);
+        for piece in bind.chunks(bind.len().div_ceil(pieces)) {
+            wire.send(piece).unwrap();
+        }
+        let mut rest = Script::new();
+        rest.execute("", 0).sync();
+        let replies = wire.run(&rest).unwrap();
+        let took = processor_seconds(&proxy) - before;
+        println!("{what}: {took} s");
+        // It has come to the one server all keys lead to, which misses the other columns.
+        assert_eq!(code(&replies).as_deref(), Some("23502"), "{what}");
+        assert!(took < 5.0, "{what}: {took} s");
+    }
+}
+
+/// What libpq sends under `LANG=C`: bytes go through as they are.
+#[test]
+fn clients_without_an_encoding() {
+    let port = proxy().port;
+    for parameters in [
+        [("client_encoding", "SQL_ASCII")],
+        [("options", "-c client_encoding=sql_ascii")],
+    ] {
+        let mut wire = Wire::connect_as(port, APP, APP, &parameters).unwrap();
+        let replies = wire.simple("select 'Ä€', octet_length('Ä€')").unwrap();
+        let row = "\0\x02\0\0\0\x05Ä€\0\0\0\x015".as_bytes();
+        assert!(replies.iter().any(|reply| reply.body == row), "{replies:?}");
+        let replies = wire.simple("show client_encoding").unwrap();
+        let row = b"\0\x01\0\0\0\x04UTF8";
+        assert!(replies.iter().any(|reply| reply.body == row), "{replies:?}");
+    }
+    let output = std::process::Command::new("psql")
+        .args(["--no-psqlrc", "--tuples-only", "--no-align", "--command"])
+        .arg("select 'Ä€'")
+        .arg(format!(
+            "postgresql://{APP}:{APP}@127.0.0.1:{port}/{APP}?connect_timeout=10"
+        ))
+        .env("PGCLIENTENCODING", "SQL_ASCII")
+        .env("LC_ALL", "C")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "Ä€\n", "{told}");
+}
+
 /// Statements made to hurt get an error or an answer, soon, and nobody else waits for them.
 #[test]
 fn hostile_statements() {

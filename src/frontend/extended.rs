@@ -49,6 +49,8 @@ pub(super) struct Pipeline {
     parsed: Option<Parsed>,
     /// Portals that are more to the proxy than to the server.
     portals: Vec<(Box<[u8]>, Portal)>,
+    /// How much of a Bind is to be there before it is looked at again; 0 where it has not been looked at.
+    bind_bytes: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
