@@ -117,6 +117,18 @@ impl Raw {
         Some((head[0], body))
     }
 
+    /// Proves who it is; whatever comes then is for others to read.
+    fn prove(&mut self) {
+        let mut scram = ScramSha256::new(APP.as_bytes(), ChannelBinding::unsupported());
+        assert_eq!(self.message().unwrap().1[3], 10);
+        let first = scram.message();
+        let length = u32::try_from(first.len()).unwrap().to_be_bytes();
+        let initial = [SCRAM_SHA_256.as_bytes(), b"\0", &length, first].concat();
+        self.send(&message(b'p', &initial));
+        scram.update(&self.message().unwrap().1[4..]).unwrap();
+        self.send(&message(b'p', scram.message()));
+    }
+
     /// Logs in; what came before the demand for a password.
     fn login(port: u16, minor: u16, more: &[u8]) -> (Self, Vec<(u8, Vec<u8>)>) {
         let mut raw = Self::startup(port, minor, more);
@@ -318,6 +330,80 @@ fn messages_out_of_place() {
         wire.send(&stray.concat())?;
         wire.replies()
     });
+}
+
+/// The console tells a pipeline once that it does not take it, and goes on after its Sync.
+#[test]
+fn the_console_speaks_the_simple_protocol() {
+    let port = proxy().port;
+    let connect = || Wire::connect_as(port, APP, APP, &[("database", "trunkline")]).unwrap();
+    let tags = |replies: &[Reply]| -> String {
+        replies.iter().map(|reply| char::from(reply.tag)).collect()
+    };
+    let mut console = connect();
+    let mut pipeline = Script::new();
+    pipeline
+        .parse("", "show version", &[])
+        .bind("", "", &Parameters::NONE)
+        .describe_portal("")
+        .execute("", 0)
+        .query("show version")
+        .sync();
+    let replies = console.run(&pipeline).unwrap();
+    assert_eq!(tags(&replies), "EZ");
+    assert_eq!(code(&replies).as_deref(), Some("0A000"));
+    assert_eq!(code(&console.simple("show version").unwrap()), None);
+    console.send(&call(957, &[], &[], 0)).unwrap();
+    assert_eq!(tags(&console.replies().unwrap()), "EZ");
+    let stray = [
+        message(b'd', b"1\n"),
+        message(b'c', b""),
+        message(b'f', b"no\0"),
+        message(b'H', b""),
+        message(b'S', b""),
+    ];
+    console.send(&stray.concat()).unwrap();
+    assert_eq!(tags(&console.replies().unwrap()), "Z");
+    for tag in [b'p', b'y', b'Z'] {
+        let mut console = connect();
+        console.send(&message(tag, b"")).unwrap();
+        let told = console.reply().unwrap();
+        let field = |name| told.field(name).unwrap_or_default();
+        assert_eq!((field(b'V'), field(b'C')), ("FATAL".into(), "08P01".into()));
+    }
+}
+
+/// What a login waits for a server counts too, and nothing the client sent is repeated in the log.
+#[test]
+fn logins_that_fail_late() {
+    let proxy = Proxy::start(
+        cluster(),
+        &ProxyOptions {
+            top: "limits: { login_timeout: 1s }".to_owned(),
+            database: "    pool: { size: 1, wait: 60s }".to_owned(),
+            environment: vec![("TRUNKLINE_LOG".to_owned(), "debug".to_owned())],
+            ..ProxyOptions::default()
+        },
+    );
+    let login = |parameters: &[&str]| {
+        let mut raw = Raw::startup(proxy.port, 0, parameters.concat().as_bytes());
+        raw.prove();
+        raw.farewell()
+    };
+    let told = login(&["client_encoding\0swordfish\0"]);
+    assert_eq!(told, fatal("0A000"));
+    let mut holder = Wire::connect(proxy.port).unwrap();
+    holder.simple("begin").unwrap();
+    holder.simple("select * from sink").unwrap();
+    assert_eq!(login(&[]), fatal("57014"));
+    holder.simple("commit").unwrap();
+    Wire::connect(proxy.port).unwrap();
+    let log = proxy.log();
+    assert!(
+        log.contains("login failed") && log.contains("0A000"),
+        "{log}"
+    );
+    assert!(!log.contains("swordfish"), "{log}");
 }
 
 /// PostgreSQL gives an error, and then has lost its place in the stream.
