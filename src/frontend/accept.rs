@@ -74,7 +74,8 @@ async fn serve_client(doors: Arc<Doors>, stream: Stream, peer: Peer, place: Plac
         Ok(Some(login)) => logged_in(&doors, io, login).await,
         Ok(None) => {}
         Err(failure) => {
-            tracing::debug!(%peer, failure = ?failure, "login failed");
+            let (kind, code) = (failure.kind(), failure.code().map(tracing::field::display));
+            tracing::debug!(%peer, kind, code, "login failed");
             Box::pin(farewell(&doors, &mut io, failure)).await;
         }
     }
