@@ -202,6 +202,7 @@ async fn logged_in(doors: &Arc<Doors>, mut io: Buffered, login: Login) {
             credential,
             database,
             settings,
+            deadline,
         } => {
             let mut session = Session::new(
                 doors.shared.clone(),
@@ -211,7 +212,11 @@ async fn logged_in(doors: &Arc<Doors>, mut io: Buffered, login: Login) {
                 database,
             );
             io.heed_goodbye(wire::says_goodbye);
-            if let Err(failure) = Box::pin(session.start(&mut io, settings)).await {
+            let start = Box::pin(session.start(&mut io, settings));
+            let started = tokio::time::timeout_at(deadline.into(), start).await;
+            if let Err(failure) = started.unwrap_or_else(|_| Err(too_slow())) {
+                // What it asked of a server has no answer yet: the connection is closed.
+                drop(session);
                 Box::pin(farewell(doors, &mut io, failure)).await;
                 return;
             }
@@ -228,6 +233,14 @@ async fn logged_in(doors: &Arc<Doors>, mut io: Buffered, login: Login) {
             Box::pin(leave(doors, client, outcome)).await;
         }
     }
+}
+
+/// In PostgreSQL's words, which it keeps to its log: this client has proven who it is.
+fn too_slow() -> Failure {
+    Failure::Fatal(PgError::proxy(
+        SqlState::QUERY_CANCELED,
+        "canceling authentication due to timeout",
+    ))
 }
 
 /// What a client is told after it is let in.
