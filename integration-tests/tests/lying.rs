@@ -510,8 +510,9 @@ fn late_bytes_reach_nobody() {
     let done = message(b'C', b"SELECT 1\0");
     let ready = message(b'Z', b"I");
     let notice = message(b'N', b"SNOTICE\0VNOTICE\0C00000\0Mnot for you\0\0");
+    let error = message(b'E', b"SERROR\0VERROR\0C22012\0Mnot for you\0\0");
     let answer = [&columns[..], &row, &done, &ready].concat();
-    for late in [&row, &done, &ready, &notice, &answer] {
+    for late in [&row, &done, &ready, &notice, &error, &answer] {
         for (way, delay) in WAYS
             .into_iter()
             .flat_map(|way| [0, 10, 30].map(|delay| (way, delay)))
@@ -544,7 +545,7 @@ fn late_bytes_reach_nobody() {
         }
     }
     // In a transaction the connection stays with its client, who is told.
-    for late in [&row, &done, &ready, &answer] {
+    for late in [&row, &done, &ready, &error, &answer] {
         let marker = world.marker();
         let act = Act::After(late.clone());
         let mut wire = Wire::connect(world.proxy.port).unwrap();

@@ -117,6 +117,18 @@ impl Raw {
         Some((head[0], body))
     }
 
+    /// Proves who it is; whatever comes then is for others to read.
+    fn prove(&mut self) {
+        let mut scram = ScramSha256::new(APP.as_bytes(), ChannelBinding::unsupported());
+        assert_eq!(self.message().unwrap().1[3], 10);
+        let first = scram.message();
+        let length = u32::try_from(first.len()).unwrap().to_be_bytes();
+        let initial = [SCRAM_SHA_256.as_bytes(), b"\0", &length, first].concat();
+        self.send(&message(b'p', &initial));
+        scram.update(&self.message().unwrap().1[4..]).unwrap();
+        self.send(&message(b'p', scram.message()));
+    }
+
     /// Logs in; what came before the demand for a password.
     fn login(port: u16, minor: u16, more: &[u8]) -> (Self, Vec<(u8, Vec<u8>)>) {
         let mut raw = Self::startup(port, minor, more);
@@ -318,6 +330,80 @@ fn messages_out_of_place() {
         wire.send(&stray.concat())?;
         wire.replies()
     });
+}
+
+/// The console tells a pipeline once that it does not take it, and goes on after its Sync.
+#[test]
+fn the_console_speaks_the_simple_protocol() {
+    let port = proxy().port;
+    let connect = || Wire::connect_as(port, APP, APP, &[("database", "trunkline")]).unwrap();
+    let tags = |replies: &[Reply]| -> String {
+        replies.iter().map(|reply| char::from(reply.tag)).collect()
+    };
+    let mut console = connect();
+    let mut pipeline = Script::new();
+    pipeline
+        .parse("", "show version", &[])
+        .bind("", "", &Parameters::NONE)
+        .describe_portal("")
+        .execute("", 0)
+        .query("show version")
+        .sync();
+    let replies = console.run(&pipeline).unwrap();
+    assert_eq!(tags(&replies), "EZ");
+    assert_eq!(code(&replies).as_deref(), Some("0A000"));
+    assert_eq!(code(&console.simple("show version").unwrap()), None);
+    console.send(&call(957, &[], &[], 0)).unwrap();
+    assert_eq!(tags(&console.replies().unwrap()), "EZ");
+    let stray = [
+        message(b'd', b"1\n"),
+        message(b'c', b""),
+        message(b'f', b"no\0"),
+        message(b'H', b""),
+        message(b'S', b""),
+    ];
+    console.send(&stray.concat()).unwrap();
+    assert_eq!(tags(&console.replies().unwrap()), "Z");
+    for tag in [b'p', b'y', b'Z'] {
+        let mut console = connect();
+        console.send(&message(tag, b"")).unwrap();
+        let told = console.reply().unwrap();
+        let field = |name| told.field(name).unwrap_or_default();
+        assert_eq!((field(b'V'), field(b'C')), ("FATAL".into(), "08P01".into()));
+    }
+}
+
+/// What a login waits for a server counts too, and nothing the client sent is repeated in the log.
+#[test]
+fn logins_that_fail_late() {
+    let proxy = Proxy::start(
+        cluster(),
+        &ProxyOptions {
+            top: "limits: { login_timeout: 1s }".to_owned(),
+            database: "    pool: { size: 1, wait: 60s }".to_owned(),
+            environment: vec![("TRUNKLINE_LOG".to_owned(), "debug".to_owned())],
+            ..ProxyOptions::default()
+        },
+    );
+    let login = |parameters: &[&str]| {
+        let mut raw = Raw::startup(proxy.port, 0, parameters.concat().as_bytes());
+        raw.prove();
+        raw.farewell()
+    };
+    let told = login(&["client_encoding\0swordfish\0"]);
+    assert_eq!(told, fatal("0A000"));
+    let mut holder = Wire::connect(proxy.port).unwrap();
+    holder.simple("begin").unwrap();
+    holder.simple("select * from sink").unwrap();
+    assert_eq!(login(&[]), fatal("57014"));
+    holder.simple("commit").unwrap();
+    Wire::connect(proxy.port).unwrap();
+    let log = proxy.log();
+    assert!(
+        log.contains("login failed") && log.contains("0A000"),
+        "{log}"
+    );
+    assert!(!log.contains("swordfish"), "{log}");
 }
 
 /// PostgreSQL gives an error, and then has lost its place in the stream.
@@ -661,6 +747,7 @@ fn the_encoding_stays_what_the_planner_reads() {
     for sql in [
         "set client_encoding to latin1",
         "set client_encoding = 'SJIS'",
+        "set client_encoding to sql_ascii",
         "set names 'big5'",
         "set session client_encoding to sjis",
         "set local client_encoding to sjis",
@@ -676,6 +763,89 @@ fn the_encoding_stays_what_the_planner_reads() {
         code(&wire.simple("set client_encoding to utf8").unwrap()),
         None
     );
+}
+
+/// Processor time a proxy has taken, in seconds.
+fn processor_seconds(proxy: &Proxy) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", proxy.pid())).unwrap();
+    // Behind the name of the program, which may have blanks: `utime` and `stime`, in hundredths.
+    let fields: Vec<&str> = stat
+        .rsplit_once(')')
+        .unwrap()
+        .1
+        .split_whitespace()
+        .collect();
+    let ticks = |at: usize| fields[at].parse::<f64>().unwrap();
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+/// As many keys as a Bind can have, up, down, and trickling in.
+#[test]
+fn binds_of_very_many_keys() {
+    const KEYS: u16 = u16::MAX;
+    let proxy = Proxy::start(cluster(), &ProxyOptions::default());
+    let mut wire = Wire::connect(proxy.port).unwrap();
+    let rows = |numbers: &mut dyn Iterator<Item = u16>| -> String {
+        let rows: Vec<String> = numbers.map(|number| format!("(${number})")).collect();
+        format!(
+            "insert into organizations (organization_id) values {}",
+            rows.join(",")
+        )
+    };
+    let up = rows(&mut (1..=KEYS));
+    let down = rows(&mut (1..=KEYS).rev());
+    for (what, text, pieces) in [("up", &up, 1), ("down", &down, 1), ("trickled", &up, 40)] {
+        let mut parse = Script::new();
+        parse.parse(what, text, &[]).describe_statement(what).sync();
+        assert_eq!(code(&wire.run(&parse).unwrap()), None, "{what}");
+        let mut body = [b"\0", what.as_bytes(), b"\0\0\0"].concat();
+        body.extend(KEYS.to_be_bytes());
+        (0..KEYS).for_each(|_| body.extend(b"\0\0\0\x06424242"));
+        body.extend([0, 0]);
+        let bind = message(b'B', &body);
+        let before = processor_seconds(&proxy);
+        for piece in bind.chunks(bind.len().div_ceil(pieces)) {
+            wire.send(piece).unwrap();
+        }
+        let mut rest = Script::new();
+        rest.execute("", 0).sync();
+        let replies = wire.run(&rest).unwrap();
+        let took = processor_seconds(&proxy) - before;
+        println!("{what}: {took} s");
+        // It has come to the one server all keys lead to, which misses the other columns.
+        assert_eq!(code(&replies).as_deref(), Some("23502"), "{what}");
+        assert!(took < 5.0, "{what}: {took} s");
+    }
+}
+
+/// What libpq sends under `LANG=C`: bytes go through as they are.
+#[test]
+fn clients_without_an_encoding() {
+    let port = proxy().port;
+    for parameters in [
+        [("client_encoding", "SQL_ASCII")],
+        [("options", "-c client_encoding=sql_ascii")],
+    ] {
+        let mut wire = Wire::connect_as(port, APP, APP, &parameters).unwrap();
+        let replies = wire.simple("select 'Ä€', octet_length('Ä€')").unwrap();
+        let row = "\0\x02\0\0\0\x05Ä€\0\0\0\x015".as_bytes();
+        assert!(replies.iter().any(|reply| reply.body == row), "{replies:?}");
+        let replies = wire.simple("show client_encoding").unwrap();
+        let row = b"\0\x01\0\0\0\x04UTF8";
+        assert!(replies.iter().any(|reply| reply.body == row), "{replies:?}");
+    }
+    let output = std::process::Command::new("psql")
+        .args(["--no-psqlrc", "--tuples-only", "--no-align", "--command"])
+        .arg("select 'Ä€'")
+        .arg(format!(
+            "postgresql://{APP}:{APP}@127.0.0.1:{port}/{APP}?connect_timeout=10"
+        ))
+        .env("PGCLIENTENCODING", "SQL_ASCII")
+        .env("LC_ALL", "C")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "Ä€\n", "{told}");
 }
 
 /// Statements made to hurt get an error or an answer, soon, and nobody else waits for them.

@@ -38,7 +38,7 @@ use crate::wire::{
     Described, HEADER_BYTES, Replies, TransactionStatus, backend, frontend, header, put_close,
     put_flush, put_sync, says_goodbye,
 };
-use meaning::{Cycle, ERROR_HEAD_BYTES, STATE_FRAME_BYTES_MAX, Seen, carries_state};
+use meaning::{Cycle, ERROR_HEAD_BYTES, STATE_FRAME_BYTES_MAX, Seen, carries_state, is_fatal};
 
 /// ReadyForQuery is not waited for beyond its size: a longer one is none.
 const READY_BYTES: usize = HEADER_BYTES + 1;
@@ -220,8 +220,8 @@ impl Relay {
             }
         }
         let mut ahead = &server.input[..];
-        while let Some(&tag) = ahead.first() {
-            if !may_come_unasked(tag) {
+        while !ahead.is_empty() {
+            if !may_come_unasked(ahead) {
                 return Err(violation(server, "an answer nobody asked for"));
             }
             ahead = match header(ahead) {
@@ -515,12 +515,16 @@ impl Relay {
     }
 }
 
-/// What a server says of itself, at any time: notices, settings, that it ends the connection.
-fn may_come_unasked(tag: u8) -> bool {
-    matches!(
-        tag,
-        backend::NOTICE | backend::NOTIFICATION | backend::PARAMETER_STATUS | backend::ERROR
-    )
+/// What a server says of itself, at any time: notices, settings, that it ends the connection. Another error
+/// is an answer, and one that has not arrived whole may be.
+fn may_come_unasked(bytes: &[u8]) -> bool {
+    match bytes.first() {
+        Some(&(backend::NOTICE | backend::NOTIFICATION | backend::PARAMETER_STATUS)) => true,
+        Some(&backend::ERROR) => matches!(
+            header(bytes), Ok(Some(head)) if is_fatal(bytes.get(HEADER_BYTES..head.len))
+        ),
+        _ => false,
+    }
 }
 
 fn fail(forward: usize, error: PgError) -> Step {

@@ -99,7 +99,8 @@ async fn open(doors: Arc<Doors>, stream: Stream, peer: Peer, place: Place) -> Op
         }
         Ok(None) => None,
         Err(failure) => {
-            tracing::debug!(%peer, failure = ?failure, "login failed");
+            let (kind, code) = (failure.kind(), failure.code().map(tracing::field::display));
+            tracing::debug!(%peer, kind, code, "login failed");
             farewell(&doors, &mut io, failure).await;
             None
         }
@@ -228,6 +229,7 @@ async fn logged_in(doors: &Arc<Doors>, mut io: Buffered, login: Login) -> Option
             credential,
             database,
             settings,
+            deadline,
         } => {
             let session = Session::new(
                 doors.shared.clone(),
@@ -244,14 +246,29 @@ async fn logged_in(doors: &Arc<Doors>, mut io: Buffered, login: Login) -> Option
                 scratch: Vec::new(),
             });
             let Client { io, session, .. } = &mut *client;
-            if let Err(failure) = session.start(io, settings).await {
-                farewell(doors, io, failure).await;
+            let start = session.start(io, settings);
+            let started = tokio::time::timeout_at(deadline.into(), start).await;
+            if let Err(failure) = started.unwrap_or_else(|_| Err(too_slow())) {
+                let Client {
+                    mut io, session, ..
+                } = *client;
+                // What it asked of a server has no answer yet: the connection is closed.
+                drop(session);
+                farewell(doors, &mut io, failure).await;
                 return None;
             }
             welcome(io, session.entry(), session.reported().iter());
             Some(client)
         }
     }
+}
+
+/// In PostgreSQL's words, which it keeps to its log: this client has proven who it is.
+fn too_slow() -> Failure {
+    Failure::Fatal(PgError::proxy(
+        SqlState::QUERY_CANCELED,
+        "canceling authentication due to timeout",
+    ))
 }
 
 /// What a client is told after it is let in.

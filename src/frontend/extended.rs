@@ -38,6 +38,9 @@ const AHEAD_ANSWERS: usize = 4_096;
 /// Portals the proxy knows by name; more are a client that leaks them.
 const PORTALS_MAX: usize = 1_000;
 
+/// What they hold together: their names, statements' texts and lines of EXPLAIN.
+const PORTAL_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// Where a client is in its pipeline.
 #[derive(Debug, Default)]
 pub(super) struct Pipeline {
@@ -46,6 +49,8 @@ pub(super) struct Pipeline {
     parsed: Option<Parsed>,
     /// Portals that are more to the proxy than to the server.
     portals: Vec<(Box<[u8]>, Portal)>,
+    /// How much of a Bind is to be there before it is looked at again; 0 where it has not been looked at.
+    bind_bytes: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,6 +75,15 @@ enum Portal {
     Explain(Bytes),
 }
 
+impl Portal {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Control(prepared) => prepared.global.text.len(),
+            Self::Explain(lines) => lines.len(),
+        }
+    }
+}
+
 impl Pipeline {
     pub(super) fn is_open(&self) -> bool {
         self.state != State::Ready
@@ -80,6 +94,23 @@ impl Pipeline {
             .iter()
             .find(|(known, _)| **known == *name)
             .map(|(_, portal)| portal)
+    }
+
+    /// Errors: 54000, there are too many, or they take too much.
+    fn keep_portal(&mut self, name: Box<[u8]>, portal: Portal) -> Result<(), PgError> {
+        let held = |(name, portal): &(Box<[u8]>, Portal)| name.len() + portal.bytes();
+        let new = (name, portal);
+        let bytes = self.portals.iter().map(held).sum::<usize>() + held(&new);
+        if self.portals.len() >= PORTALS_MAX || bytes > PORTAL_BYTES_MAX {
+            return Err(PgError::proxy(
+                SqlState::PROGRAM_LIMIT_EXCEEDED,
+                format!(
+                    "a session may hold {PORTALS_MAX} portals of this kind, of {PORTAL_BYTES_MAX} bytes together"
+                ),
+            ));
+        }
+        self.portals.push(new);
+        Ok(())
     }
 
     fn forget_portal(&mut self, name: &[u8]) -> Option<Portal> {
@@ -199,17 +230,6 @@ impl Client {
         }
         let outcome = self.session.flush(&mut self.io).await;
         self.outcome(outcome).await
-    }
-
-    fn keep_portal(&mut self, name: Box<[u8]>, portal: Portal) -> Result<(), Failure> {
-        if self.pipeline.portals.len() >= PORTALS_MAX {
-            return Err(Failure::Statement(PgError::proxy(
-                SqlState::PROGRAM_LIMIT_EXCEEDED,
-                format!("a session may hold {PORTALS_MAX} portals of this kind"),
-            )));
-        }
-        self.pipeline.portals.push((name, portal));
-        Ok(())
     }
 
     async fn describe(&mut self, body: &[u8]) -> Result<(), Failure> {
@@ -410,5 +430,33 @@ impl Client {
         self.pipeline.state = State::Ready;
         self.io.output.ready_for_query(self.session.txn.status());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn portals_are_counted_by_what_they_hold() {
+        let mut pipeline = Pipeline::default();
+        let lines = || Portal::Explain(Bytes::new());
+        let name = |number: usize, bytes: usize| {
+            let mut name = vec![0; bytes];
+            name[..8].copy_from_slice(&number.to_be_bytes());
+            name.into_boxed_slice()
+        };
+        let full = (0..PORTALS_MAX).find(|number| {
+            pipeline
+                .keep_portal(name(*number, 1 << 20), lines())
+                .is_err()
+        });
+        assert_eq!(full, Some(PORTAL_BYTES_MAX >> 20), "by their names");
+        assert!(pipeline.forget_portal(&name(0, 1 << 20)).is_some());
+        let text = Portal::Explain(Bytes::from(vec![0; (1 << 20) + 1]));
+        assert!(pipeline.keep_portal(name(0, 8), text).is_err());
+        pipeline.portals.clear();
+        let full = (0..).find(|number| pipeline.keep_portal(name(*number, 8), lines()).is_err());
+        assert_eq!(full, Some(PORTALS_MAX));
     }
 }

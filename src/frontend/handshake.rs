@@ -50,6 +50,8 @@ pub(super) enum Login {
         credential: Credential,
         database: Arc<LiveDatabase>,
         settings: Settings,
+        /// By when the session must have started.
+        deadline: Instant,
     },
 }
 
@@ -126,6 +128,7 @@ async fn steps(
         credential,
         database,
         settings,
+        deadline,
     }))
 }
 

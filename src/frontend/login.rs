@@ -388,6 +388,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn so_many_passwords_in_clear_are_checked_at_once() {
+        let gate = Gate::default();
+        let checks: Vec<_> = std::iter::from_fn(|| {
+            let clear_text = Arc::clone(&gate.clear_text);
+            clear_text.try_acquire_owned().ok()
+        })
+        .collect();
+        assert_eq!(checks.len(), CLEAR_TEXT_CHECKS_MAX);
+    }
+
+    #[test]
     fn an_initial_response_is_checked() {
         let plain = [Mechanism::Scram];
         let both = [Mechanism::ScramPlus, Mechanism::Scram];

@@ -20,6 +20,7 @@ pub(super) fn session_settings(startup: &Startup) -> Result<Settings, Failure> {
     for (name, value) in &settings {
         admit_setting(name, value)?;
     }
+    settings.retain(|(name, value)| !is_unconverted(name, value));
     Ok(Settings::from_startup(
         settings
             .iter()
@@ -44,15 +45,24 @@ fn admit_setting(name: &str, value: &str) -> Result<(), Failure> {
         "standard_conforming_strings" if !matches!(value, "on" | "true" | "yes" | "1") => {
             refuse("statements are read with standard strings")
         }
-        "client_encoding" => {
-            let plain: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
-            match plain.to_ascii_lowercase().as_str() {
-                "utf8" | "unicode" | "sqlascii" => Ok(()),
-                _ => refuse("statements are read as UTF-8"),
-            }
-        }
+        "client_encoding" => match encoding(value).as_str() {
+            "utf8" | "unicode" | "sqlascii" => Ok(()),
+            _ => refuse("statements are read as UTF-8"),
+        },
         _ => Ok(()),
     }
+}
+
+/// True of a client that takes bytes as they come, as libpq's do under `LANG=C`. To it a server with a UTF-8
+/// database sends the same bytes, and takes the same, as to one that says UTF8, which its connections stay.
+fn is_unconverted(name: &str, value: &str) -> bool {
+    name.eq_ignore_ascii_case("client_encoding") && encoding(value) == "sqlascii"
+}
+
+/// PostgreSQL compares encoding names without punctuation.
+fn encoding(name: &str) -> String {
+    let plain = name.chars().filter(char::is_ascii_alphanumeric);
+    plain.map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// `-c name=value` and `--name=value`, as libpq's `options` brings them; blanks escaped by backslash.
@@ -94,6 +104,30 @@ fn command_line(options: &str) -> Result<Vec<(String, String)>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_encoding_without_conversion_sets_nothing() {
+        let replayed = |name: &str, value: &str| {
+            let startup = Startup {
+                parameters: [(name.to_owned(), value.to_owned())].into(),
+                minor: 0,
+                user: "app".to_owned(),
+                database: "app".to_owned(),
+            };
+            session_settings(&startup)
+                .ok()
+                .map(|settings| settings.replay())
+        };
+        for (name, value) in [
+            ("client_encoding", "SQL_ASCII"),
+            ("Client_Encoding", "sql-ascii"),
+            ("options", "-c client_encoding=SQL_ASCII"),
+        ] {
+            assert_eq!(replayed(name, value).as_deref(), Some(""), "{name}={value}");
+        }
+        assert_ne!(replayed("client_encoding", "UTF8").as_deref(), Some(""));
+        assert_eq!(replayed("client_encoding", "LATIN1"), None);
+    }
 
     #[test]
     fn options_are_read_as_libpq_writes_them() {

@@ -79,13 +79,14 @@ fn poll_client(
     }
 }
 
-/// Serves the admin console: simple queries only.
+/// Serves the admin console: simple queries only. A pipeline of the extended protocol is told so once.
 pub(super) async fn console(
     io: &mut Buffered,
     console: &Console,
     entry: &Arc<Entry>,
 ) -> Result<(), Failure> {
     entry.interrupt.attach().await;
+    let mut skips_to_sync = false;
     loop {
         while let Some(head) = next(io)? {
             if head.len > CONSOLE_MESSAGE_BYTES_MAX {
@@ -97,6 +98,16 @@ pub(super) async fn console(
             let frame = io.input.split_to(head.len);
             match head.tag {
                 frontend::TERMINATE => return Ok(()),
+                frontend::SYNC => {
+                    skips_to_sync = false;
+                    io.output.ready_for_query(TransactionStatus::Idle);
+                }
+                // Outside a copy these mean nothing to PostgreSQL either.
+                frontend::FLUSH
+                | frontend::COPY_DATA
+                | frontend::COPY_DONE
+                | frontend::COPY_FAIL => {}
+                _ if skips_to_sync => {}
                 frontend::QUERY => {
                     let text = wire::query(&frame[HEADER_BYTES..]).map_err(malformed)?;
                     let outcome = match std::str::from_utf8(text) {
@@ -122,11 +133,19 @@ pub(super) async fn console(
                     }
                     io.output.ready_for_query(TransactionStatus::Idle);
                 }
-                frontend::SYNC => io.output.ready_for_query(TransactionStatus::Idle),
-                _ => io.output.error(&PgError::refusal(
-                    "the admin console speaks the simple protocol only",
-                    "Use psql, or the driver's simple query mode.",
-                )),
+                tag => {
+                    io.output.error(&PgError::refusal(
+                        "the admin console speaks the simple protocol only",
+                        "Use psql, or the driver's simple query mode.",
+                    ));
+                    match tag {
+                        // It is its own Sync.
+                        frontend::FUNCTION_CALL => {
+                            io.output.ready_for_query(TransactionStatus::Idle);
+                        }
+                        _ => skips_to_sync = true,
+                    }
+                }
             }
         }
         if !io.output.is_empty() {

@@ -305,10 +305,7 @@ pub(super) fn check_setting(setting: &Setting) -> Result<(), PgError> {
 /// PostgreSQL compares encoding names without punctuation.
 fn is_utf8(name: &str) -> bool {
     let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-    matches!(
-        &*plain.to_ascii_lowercase(),
-        "utf8" | "unicode" | "sqlascii"
-    )
+    matches!(&*plain.to_ascii_lowercase(), "utf8" | "unicode")
 }
 
 fn session_authorization() -> PgError {

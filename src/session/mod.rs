@@ -72,6 +72,25 @@ pub enum Failure {
     Gone(io::Error),
 }
 
+impl Failure {
+    /// What a log may say of it: an error's words may repeat what the client sent.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Statement(_) => "statement",
+            Self::Told => "told",
+            Self::Fatal(_) => "fatal",
+            Self::Gone(_) => "gone",
+        }
+    }
+
+    pub fn code(&self) -> Option<SqlState> {
+        match self {
+            Self::Statement(error) | Self::Fatal(error) => Some(error.code),
+            Self::Told | Self::Gone(_) => None,
+        }
+    }
+}
+
 impl From<PgError> for Failure {
     fn from(error: PgError) -> Self {
         Self::Statement(error)

@@ -463,8 +463,22 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod key_tests {
-    use super::same;
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn so_many_cancels_are_heeded_at_once() {
+        let registry = Arc::new(Registry::default());
+        let registered = registry.register("a", "b", Default::default(), String::new(), [1; 4]);
+        let entry = &registered.entry;
+        entry.running().waiting = true;
+        for (under_way, heeded) in [(CANCELS_MAX, false), (CANCELS_MAX - 1, true)] {
+            registry.cancels.store(under_way, Ordering::Relaxed);
+            registry.cancel(entry.process_id, &[1; 4]).await;
+            assert_eq!(entry.interrupt.wait_ends().is_some(), heeded, "{under_way}");
+            assert_eq!(registry.cancels.load(Ordering::Relaxed), under_way);
+        }
+    }
 
     #[test]
     fn keys_match_as_a_whole() {

@@ -13,7 +13,7 @@ use crate::types::Oid;
 /// Named statements one session may hold.
 const STATEMENTS_MAX: usize = 10_000;
 
-/// What their texts may take together.
+/// What their names, texts and parameter types may take together.
 const STATEMENT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Texts remembered beyond those in use, before the unused are swept out.
@@ -114,8 +114,14 @@ impl Globals {
 pub struct Statements {
     unnamed: Option<Arc<Prepared>>,
     named: HashMap<Box<[u8]>, Arc<Prepared>>,
-    /// Of the texts of the named ones.
+    /// Of the named ones.
     bytes: usize,
+}
+
+/// What a named statement takes of [`STATEMENT_BYTES_MAX`].
+fn bytes(name: &[u8], prepared: &Prepared) -> usize {
+    let global = &prepared.global;
+    name.len() + global.text.len() + size_of_val(&*global.param_types)
 }
 
 impl Statements {
@@ -132,7 +138,7 @@ impl Statements {
                 format!("prepared statement \"{name}\" already exists"),
             ));
         }
-        let bytes = self.bytes + prepared.global.text.len();
+        let bytes = self.bytes + bytes(name, &prepared);
         if self.named.len() >= STATEMENTS_MAX || bytes > STATEMENT_BYTES_MAX {
             return Err(PgError::proxy(
                 SqlState::PROGRAM_LIMIT_EXCEEDED,
@@ -176,9 +182,7 @@ impl Statements {
 
     fn remove(&mut self, name: &[u8]) -> bool {
         let removed = self.named.remove(name);
-        self.bytes -= removed
-            .as_ref()
-            .map_or(0, |prepared| prepared.global.text.len());
+        self.bytes -= removed.as_ref().map_or(0, |prepared| bytes(name, prepared));
         removed.is_some()
     }
 
@@ -223,6 +227,65 @@ pub(super) fn server_name(id: StatementId) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Control;
+
+    const MEBIBYTE: usize = 1024 * 1024;
+
+    fn prepared(text: &str, types: usize) -> Arc<Prepared> {
+        Arc::new(Prepared {
+            global: Globals::default().intern(text, &vec![Oid(23); types], SettingsMark(0)),
+            plan: Arc::new(Plan::Control(Control::DiscardAll)),
+            epoch: Epoch {
+                database: 0,
+                schema: 0,
+                search_path: 0,
+            },
+        })
+    }
+
+    #[test]
+    fn names_texts_and_types_count() {
+        let long = vec![b'n'; MEBIBYTE];
+        let name = |number: usize| [number.to_string().as_bytes(), &long].concat();
+        let text = "x".repeat(MEBIBYTE);
+        for (what, one) in [
+            ("names", prepared("", 0)),
+            ("texts", prepared(&text, 0)),
+            ("types", prepared("", MEBIBYTE / 4)),
+        ] {
+            let mut statements = Statements::default();
+            let full = (0..STATEMENTS_MAX).find_map(|number| {
+                let name = match what {
+                    "names" => name(number),
+                    _ => number.to_string().into_bytes(),
+                };
+                let refused = statements.insert(&name, one.clone()).err()?;
+                assert_eq!(refused.code, SqlState::PROGRAM_LIMIT_EXCEEDED);
+                Some(number)
+            });
+            assert_eq!(full, Some(STATEMENT_BYTES_MAX / MEBIBYTE - 1), "{what}");
+            assert!(statements.bytes <= STATEMENT_BYTES_MAX, "{what}");
+            for number in 0..STATEMENTS_MAX.min(100) {
+                statements.close(number.to_string().as_bytes());
+                statements.close(&name(number));
+            }
+            assert_eq!(statements.bytes, 0, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_session_holds_so_many_statements() {
+        let mut statements = Statements::default();
+        let one = prepared("", 0);
+        for number in 0..STATEMENTS_MAX {
+            let name = number.to_string();
+            assert!(statements.insert(name.as_bytes(), one.clone()).is_ok());
+        }
+        let refused = statements.insert(b"one more", one).expect_err("full");
+        assert_eq!(refused.code, SqlState::PROGRAM_LIMIT_EXCEEDED);
+        statements.deallocate(None).expect("all may go");
+        assert_eq!(statements.bytes, 0);
+    }
 
     #[test]
     fn long_texts_nobody_holds_are_forgotten() {

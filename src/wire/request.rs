@@ -1,6 +1,8 @@
 //! What clients send after startup. Every length, count and string is checked inside the message's
 //! own bounds; nothing is copied.
 
+use std::cell::{Cell, OnceCell};
+
 use bytes::{BufMut, BytesMut};
 
 use crate::error::{PgError, SqlState};
@@ -133,14 +135,30 @@ pub fn parse(body: &[u8]) -> Result<Parse<'_>, RequestError> {
 }
 
 /// The part of a Bind message the proxy looks into. Values stay where they are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Bind<'a> {
     pub portal: &'a [u8],
     pub statement: &'a [u8],
     formats: &'a [u8],
     values: &'a [u8],
     count: u16,
+    walk: Cell<Walk>,
+    /// Where each value begins that has arrived: made for who asks for many in a wild order.
+    starts: OnceCell<Vec<u32>>,
 }
+
+/// How far the values of a Bind have been walked: who asks for one after the other walks once.
+#[derive(Clone, Copy, Debug, Default)]
+struct Walk {
+    /// The parameter that begins `at` bytes into the values.
+    index: u16,
+    at: usize,
+    /// Values passed in all.
+    steps: usize,
+}
+
+/// A Bind's values are walked so often before it is written down where they begin.
+const WALKS_MAX: usize = 4;
 
 /// Bind. `None` where `body` is only the first part of a larger message (`complete` false) and its
 /// names or format codes have not all arrived.
@@ -168,6 +186,8 @@ fn bind_head(body: &[u8]) -> Result<Bind<'_>, RequestError> {
         formats,
         values: body.0,
         count,
+        walk: Cell::default(),
+        starts: OnceCell::new(),
     })
 }
 
@@ -191,16 +211,49 @@ impl<'a> Bind<'a> {
 
     /// Format code and bytes of parameter `index`; the bytes are `None` for NULL. The outer `None` where
     /// the message has no such parameter, or has not brought it yet.
+    ///
+    /// Cheap for indices that ascend; in any order all parameters together take time in proportion to their
+    /// number.
     pub fn param(&self, index: u16) -> Option<(i16, Option<&'a [u8]>)> {
         if index >= self.count {
             return None;
         }
-        let mut body = Body(self.values);
-        for _ in 0..index {
-            body.value().ok()?;
-        }
-        let value = body.value().ok()?;
+        let start = self.start(index)?;
+        let value = Body(self.values.get(start..)?).value().ok()?;
         Some((self.format(index), value))
+    }
+
+    /// Where the value of a parameter begins, if those before it are there.
+    fn start(&self, index: u16) -> Option<usize> {
+        let mut walk = self.walk.get();
+        if walk.steps > WALKS_MAX * usize::from(self.count) {
+            let starts = self.starts.get_or_init(|| self.all_starts());
+            return starts.get(usize::from(index)).map(|start| *start as usize);
+        }
+        if index < walk.index {
+            (walk.index, walk.at) = (0, 0);
+        }
+        let mut body = Body(&self.values[walk.at..]);
+        while walk.index < index && body.value().is_ok() {
+            walk.index += 1;
+            walk.at = self.values.len() - body.0.len();
+            walk.steps += 1;
+        }
+        self.walk.set(walk);
+        (walk.index == index).then_some(walk.at)
+    }
+
+    /// A message is far shorter than 4 GiB.
+    fn all_starts(&self) -> Vec<u32> {
+        let mut body = Body(self.values);
+        let mut starts = Vec::with_capacity(usize::from(self.count));
+        for _ in 0..self.count {
+            starts.push((self.values.len() - body.0.len()) as u32);
+            if body.value().is_err() {
+                break;
+            }
+        }
+        starts
     }
 
     fn format(&self, index: u16) -> i16 {
@@ -421,6 +474,67 @@ mod tests {
             Some((1, Some(&b"b"[..]))),
             "one code serves all parameters"
         );
+    }
+
+    /// In whatever order: the same as a walk from the start for each, in far fewer steps.
+    #[test]
+    fn many_parameters_are_walked_a_few_times() {
+        let count = u16::MAX;
+        let texts: Vec<String> = (0..count).map(|number| number.to_string()).collect();
+        let values: Vec<Option<&[u8]>> = texts.iter().map(|text| Some(text.as_bytes())).collect();
+        let body = bind_body(&[], &values);
+        let up = 0..count;
+        let scattered = up.clone().map(|index| index.wrapping_mul(7919) % count);
+        let orders: [Vec<u16>; 4] = [
+            up.clone().collect(),
+            up.clone().rev().collect(),
+            up.flat_map(|index| [index, 0]).collect(),
+            scattered.collect(),
+        ];
+        for cut in [body.len(), body.len() / 2] {
+            for order in &orders {
+                let bind = bind(&body[..cut], cut == body.len())
+                    .expect("well formed")
+                    .expect("its head is there");
+                // Twice, as they are checked and then resolved.
+                for index in order.iter().chain(order) {
+                    let found = bind.param(*index);
+                    if cut == body.len() {
+                        assert_eq!(found, Some((0, values[usize::from(*index)])));
+                    }
+                }
+                let steps = bind.walk.get().steps;
+                assert!(steps <= (WALKS_MAX + 1) * usize::from(count), "{steps}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_key_takes_one_walk_and_no_list() {
+        let values = [Some(&b"1"[..]); 8];
+        let body = bind_body(&[], &values);
+        for key in 0..8 {
+            let bind = bind(&body, true).expect("well formed").expect("whole");
+            for _ in 0..2 {
+                assert!(bind.param(key).is_some());
+            }
+            assert_eq!(bind.walk.get().steps, usize::from(key));
+            assert!(bind.starts.get().is_none());
+        }
+    }
+
+    /// A partial message gives what has arrived, also after it was asked for what has not.
+    #[test]
+    fn a_partial_bind_gives_what_is_there() {
+        let body = bind_body(&[], &[Some(b"ab"), None, Some(b"c")]);
+        let last = body.len() - 3;
+        let partial = bind(&body[..last], false).expect("fine").expect("a head");
+        for _ in 0..20 {
+            assert_eq!(partial.param(2), None);
+            assert_eq!(partial.param(3), None);
+            assert_eq!(partial.param(1), Some((0, None)));
+            assert_eq!(partial.param(0), Some((0, Some(&b"ab"[..]))));
+        }
     }
 
     #[test]

@@ -64,6 +64,12 @@ pub(super) enum Seen {
     Failed(PgError),
 }
 
+/// True of the whole body of an ErrorResponse after which the server says no more.
+pub(super) fn is_fatal(body: Option<&[u8]>) -> bool {
+    let fields = body.and_then(|body| Fields::read(body, true));
+    fields.is_some_and(|fields| fields.fatal)
+}
+
 impl Relay {
     /// What one frame means; pops what it answers.
     pub(super) fn frame(&mut self, head: Header, at: usize, server: &mut Connection) -> Seen {

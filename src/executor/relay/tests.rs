@@ -318,6 +318,10 @@ async fn what_comes_before_the_question_is_no_answer() {
         ("", true),
         ("N", true),
         ("NSA", true),
+        ("NF", true),
+        ("E", false),
+        ("NE", false),
+        ("EZ", false),
         ("D", false),
         ("Z", false),
         ("NTDCZ", false),
@@ -328,6 +332,14 @@ async fn what_comes_before_the_question_is_no_answer() {
         server.input.extend_from_slice(&messages(ahead).concat());
         assert_eq!(relay.ask(&mut server).await.is_ok(), fine, "{ahead}");
         assert!(relay.ask(&mut server).await.is_ok(), "it is on its way");
+    }
+    // Who knows whether the rest says that it is fatal?
+    let fatal = messages("F").concat();
+    for end in 1..fatal.len() {
+        let (near, _far) = pair();
+        let mut server = Connection::detached(crate::net::Stream::Unix(near));
+        server.input.extend_from_slice(&fatal[..end]);
+        assert!(Relay::default().ask(&mut server).await.is_err(), "{end}");
     }
     let (near, far) = pair();
     // In the socket, not read yet.

@@ -58,10 +58,13 @@ impl Client {
         if self.pipeline.state == State::SkipToSync {
             return self.drop_message(head).await;
         }
-        let complete = self.io.input.len() >= head.len;
-        if !complete && self.io.input.len() < head.len.min(BIND_WHOLE_BYTES) {
+        let here = self.io.input.len();
+        let complete = here >= head.len;
+        let limit = self.session.message_bytes_max();
+        if !complete && here < self.pipeline.bind_bytes.max(BIND_WHOLE_BYTES).min(limit) {
             return Ok(false);
         }
+        self.pipeline.bind_bytes = 0;
         self.pipeline.state = State::Open;
         self.session.arrived();
         if !complete && !self.session.relay.is_idle() {
@@ -79,11 +82,14 @@ impl Client {
                     Ok(()) => continue,
                     Err(failure) => failure,
                 },
-                Ok(None) if self.io.input.len() >= self.session.message_bytes_max() => {
-                    let limit = self.session.message_bytes_max();
+                Ok(None) if self.io.input.len() >= limit => {
                     return Err(Failure::Fatal(too_long(head, limit)));
                 }
-                Ok(None) => return Ok(false),
+                Ok(None) => {
+                    // Whatever a client sends, and however slowly, no byte is looked at often.
+                    self.pipeline.bind_bytes = self.io.input.len().saturating_mul(2);
+                    return Ok(false);
+                }
                 Err(failure) => failure,
             };
             self.outcome(Err(failure)).await?;
@@ -132,6 +138,7 @@ impl Client {
             return Ok(complete.then_some(Read::Bound(bound)));
         };
         let params = BindParams(bind);
+        let bind = &params.0;
         if !complete
             && route
                 .params()
@@ -170,14 +177,15 @@ impl Client {
             if parsed.is_some() {
                 self.io.output.parse_complete();
             }
-            self.keep_portal(portal, Portal::Control(bound.prepared))?;
+            self.pipeline
+                .keep_portal(portal, Portal::Control(bound.prepared))?;
             self.io.output.bind_complete();
             self.io.input.advance(head.len);
             return Ok(0);
         };
         if let Some(lines) = bound.explain {
             let portal = portal.into();
-            self.keep_portal(portal, Portal::Explain(lines))?;
+            self.pipeline.keep_portal(portal, Portal::Explain(lines))?;
         }
         self.session
             .enter(&mut self.io, shard, manner.purpose)
@@ -235,7 +243,7 @@ impl Client {
 }
 
 /// A value whose format nobody knows must not decide a shard. PostgreSQL says the same of it.
-fn check_formats(route: &Route, bind: Bind<'_>) -> Result<(), PgError> {
+fn check_formats(route: &Route, bind: &Bind<'_>) -> Result<(), PgError> {
     let formats = route.params().filter_map(|index| bind.param(index));
     for (format, _) in formats {
         if !matches!(format, 0 | 1) {
