@@ -280,6 +280,7 @@ impl Client {
 
     async fn queue_execute(&mut self, head: Header) -> Result<(), Failure> {
         if self.pipeline.parsed.is_some() {
+            self.session.arrived();
             self.answer_parse().await?;
         }
         let (name, max_rows) =
@@ -352,6 +353,7 @@ impl Client {
     /// Brings the answers to everything so far.
     pub(super) async fn flush(&mut self) -> Result<(), Failure> {
         if self.pipeline.state == State::Open {
+            self.session.arrived();
             let mut outcome = self.answer_parse().await;
             if outcome.is_ok() {
                 outcome = self.session.flush(&mut self.io).await;
@@ -365,6 +367,7 @@ impl Client {
     /// False where the pipeline has failed: until its Sync comes even a simple query is skipped.
     pub(super) async fn close_pipeline(&mut self) -> Result<bool, Failure> {
         if self.pipeline.state == State::Open {
+            self.session.arrived();
             let mut outcome = self.answer_parse().await;
             if outcome.is_ok() {
                 outcome = self.session.settle(&mut self.io).await;
@@ -380,6 +383,10 @@ impl Client {
 
     /// Ends the pipeline: its answers, then ReadyForQuery.
     pub(super) async fn sync(&mut self) -> Result<(), Failure> {
+        if self.pipeline.is_open() {
+            // What it ends may have come long before it, and runs only now.
+            self.session.arrived();
+        }
         if self.pipeline.state == State::Open {
             let outcome = self.answer_parse().await;
             self.outcome(outcome).await?;
