@@ -37,7 +37,7 @@ pub(super) async fn session(client: &mut Client) -> Result<(), Failure> {
         }
         let may_stop = client.session.is_between_transactions() && !client.pipeline.is_open();
         if !may_stop {
-            client.session.awaits_client();
+            client.session.awaits_client().await;
         }
         if !client.io.output.is_empty() {
             answer(&mut client.io, &entry, may_stop).await?;

@@ -215,6 +215,7 @@ impl Client {
             // The server cannot answer half a message, so there is nothing to read from it.
             self.session.push_out(&mut self.io).await?;
             self.session.more(&mut self.io).await?;
+            self.session.arrived();
             let here = remaining.min(self.io.input.len());
             let input = &self.io.input[..here];
             self.session.queue_bytes(|out| out.extend_from_slice(input));
