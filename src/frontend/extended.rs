@@ -19,7 +19,7 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 
 use super::Client;
-use super::service::malformed;
+use super::service::{answer, malformed};
 use super::simple::not_utf8;
 use crate::error::{PgError, SqlState};
 use crate::executor::{Expect, Forward, Stage};
@@ -360,7 +360,17 @@ impl Client {
             }
             self.outcome(outcome).await?;
         }
-        Ok(self.io.flush().await?)
+        if self.io.output.is_empty() && !self.io.stream.holds_back() {
+            return Ok(());
+        }
+        let may_stop = self.nothing_is_open();
+        self.session.awaits_client().await;
+        answer(&mut self.io, self.session.entry(), may_stop).await
+    }
+
+    /// No transaction and no pipeline: the session may end, or take another configuration.
+    pub(super) fn nothing_is_open(&self) -> bool {
+        self.session.is_between_transactions() && !self.pipeline.is_open()
     }
 
     /// A simple query ends a pipeline whose Sync has not come, and its ReadyForQuery stands for both.

@@ -35,7 +35,7 @@ pub(super) async fn session(client: &mut Client) -> Result<(), Failure> {
                 break;
             }
         }
-        let may_stop = client.session.is_between_transactions() && !client.pipeline.is_open();
+        let may_stop = client.nothing_is_open();
         if !may_stop {
             client.session.awaits_client().await;
         }
@@ -55,7 +55,11 @@ pub(super) async fn session(client: &mut Client) -> Result<(), Failure> {
 
 /// Sends what is to be said before waiting. A client that does not read it is as idle as one that does
 /// not write.
-async fn answer(io: &mut Buffered, entry: &Entry, may_stop: bool) -> Result<(), Failure> {
+pub(super) async fn answer(
+    io: &mut Buffered,
+    entry: &Entry,
+    may_stop: bool,
+) -> Result<(), Failure> {
     poll_fn(|cx| match io.poll_flush_watching(cx) {
         Poll::Ready(flushed) => Poll::Ready(flushed.map_err(Failure::Gone)),
         Poll::Pending => match entry.interrupt.idle_ends(may_stop) {
