@@ -11,7 +11,7 @@ use super::simple::not_utf8;
 use crate::admin::Console;
 use crate::error::{PgError, Severity, SqlState};
 use crate::net::Buffered;
-use crate::session::{Entry, Failure};
+use crate::session::{Entry, Failure, Reason};
 use crate::wire::{
     self, HEADER_BYTES, Header, LARGE_LENGTH_MAX, Replies, SMALL_LENGTH_MAX, TransactionStatus,
     frontend,
@@ -27,10 +27,19 @@ const SCRATCH_BYTES_MAX: usize = 16 * 1024;
 pub(super) async fn session(client: &mut Client) -> Result<(), Failure> {
     let entry = client.session.entry().clone();
     loop {
+        let mut waited = true;
         while let Some(head) = next(&client.io)? {
             if head.tag == frontend::TERMINATE {
                 return Ok(());
             }
+            if !waited && client.nothing_is_open() {
+                // Its next statement is always here already: it would never come to a wait.
+                if entry.interrupt.is_stopping() {
+                    return Err(Reason::Stopping.failure());
+                }
+                client.session.refresh()?;
+            }
+            waited = false;
             if !client.message(head).await? {
                 break;
             }
