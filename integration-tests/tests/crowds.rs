@@ -22,7 +22,11 @@ fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {
         Cluster::start(&Setup {
-            default_shard: "create table sink (line text);",
+            default_shard: "create table sink (line text);
+                create table picky (line text);
+                create function refuse() returns trigger language plpgsql as
+                    $$ begin raise exception '%', repeat('no ', 20000); end $$;
+                create trigger picky before insert on picky for each row execute function refuse();",
             ..Setup::default()
         })
     })
@@ -719,5 +723,227 @@ fn a_trickle_holds_nobody_else() {
     let mut rest = Script::new();
     rest.execute("", 0).sync();
     assert_eq!(code(&slow.run(&rest).unwrap()), None);
+    assert_sane(&proxy);
+}
+
+/// How a pipeline is brought to its answers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Brought {
+    Sync,
+    Flush,
+    Query,
+}
+
+fn idle_in_transaction(proxy: &Proxy) -> bool {
+    let shown = console(proxy.port).simple("show sessions").unwrap();
+    let shown: Vec<_> = shown.into_iter().flat_map(|reply| reply.body).collect();
+    String::from_utf8_lossy(&shown).contains("idle in transaction")
+}
+
+/// A statement is sent, and what makes it run only once the proxy has dealt with that.
+fn start_apart(proxy: &Proxy, wire: &mut Wire, sql: &str, brought: Brought) {
+    let mut script = Script::new();
+    script.parse("", sql, &[]).bind("", "", &Parameters::NONE);
+    wire.send_script(script.execute("", 0)).unwrap();
+    eventually("it is the client's turn", || idle_in_transaction(proxy));
+    let mut rest = Script::new();
+    match brought {
+        Brought::Sync => rest.sync(),
+        Brought::Flush => rest.flush(),
+        Brought::Query => rest.query("select 1"),
+    };
+    wire.send_script(&rest).unwrap();
+}
+
+fn until(wire: &mut Wire, tag: u8) -> Vec<Reply> {
+    let mut replies = Vec::new();
+    while replies.last().is_none_or(|reply: &Reply| reply.tag != tag) {
+        replies.push(wire.reply().unwrap());
+    }
+    replies
+}
+
+#[test]
+fn a_pipeline_that_is_ended_apart_has_its_time_and_its_cancels() {
+    let timed = proxy("limits: { statement_timeout: 400ms }", "", "");
+    for brought in [Brought::Sync, Brought::Flush, Brought::Query] {
+        let mut wire = Wire::connect(timed.port).unwrap();
+        start_apart(&timed, &mut wire, "select pg_sleep(15)", brought);
+        let started = Instant::now();
+        let error = until(&mut wire, b'E').pop().unwrap();
+        assert_eq!(
+            error.field(b'M').as_deref(),
+            Some("canceling statement due to statement timeout"),
+            "{brought:?}"
+        );
+        assert!(started.elapsed() < AT_ONCE, "{brought:?}");
+    }
+    assert_sane(&timed);
+    let proxy = proxy(
+        "limits: { idle_in_transaction_session_timeout: 700ms }",
+        "",
+        "",
+    );
+    for brought in [Brought::Sync, Brought::Flush, Brought::Query] {
+        let mut wire = Wire::connect(proxy.port).unwrap();
+        let mark = format!("apart_{brought:?}");
+        let sql = format!("select pg_sleep(15) /* {mark} */");
+        start_apart(&proxy, &mut wire, &sql, brought);
+        eventually("it runs", || running(&mark) == "1");
+        cancel(proxy.port, wire.key);
+        let started = Instant::now();
+        let error = until(&mut wire, b'E').pop().unwrap();
+        assert_eq!(error.field(b'C').as_deref(), Some("57014"), "{brought:?}");
+        assert!(started.elapsed() < AT_ONCE, "{brought:?}");
+    }
+    // The time its statement took is not the client's.
+    let mut wire = Wire::connect(proxy.port).unwrap();
+    start_apart(&proxy, &mut wire, "select pg_sleep(1.5)", Brought::Flush);
+    until(&mut wire, b'C');
+    thread::sleep(Duration::from_millis(200));
+    let mut rest = Script::new();
+    assert_eq!(code(&wire.run(rest.sync()).unwrap()), None);
+    assert_sane(&proxy);
+}
+
+/// A message that is not kept whole is waited for as long as any other.
+#[test]
+fn half_a_message_is_an_idle_client() {
+    let proxy = proxy(
+        "limits: { idle_in_transaction_session_timeout: 500ms, idle_session_timeout: 600ms }",
+        "",
+        "",
+    );
+    let copy_data = b"d\x3b\x9a\xca\x00lost";
+    let large_bind = [
+        &b"B\x3b\x9a\xca\x00\0\0\0\0\0\x01\x3b\x9a\xc9\x00"[..],
+        &[b'x'; 200_000],
+    ];
+    let large_bind = large_bind.concat();
+    let mut parsed = Script::new();
+    parsed.parse("", "insert into sink values ($1)", &[25]);
+    let mut failed = Script::new();
+    failed.parse("", "select from where", &[]);
+    for (what, script, half, ends) in [
+        ("a stray CopyData", None, &copy_data[..], "25P03"),
+        ("a Bind", Some(&parsed), &large_bind, "25P03"),
+        ("a Bind to be skipped", Some(&failed), &large_bind, "25P03"),
+        ("between transactions", None, &copy_data[..], "57P05"),
+    ] {
+        let mut wire = Wire::connect(proxy.port).unwrap();
+        wire.stream
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .unwrap();
+        if ends == "25P03" {
+            wire.simple("begin; insert into sink values ('halfway')")
+                .unwrap();
+        }
+        if let Some(script) = script {
+            wire.send_script(script).unwrap();
+        }
+        wire.send(half).unwrap();
+        let fatal = loop {
+            let reply = wire.reply();
+            let reply = reply.unwrap_or_else(|error| panic!("{what}: {error}"));
+            if reply.field(b'V').as_deref() == Some("FATAL") {
+                break reply;
+            }
+        };
+        assert_eq!(fatal.field(b'C').as_deref(), Some(ends), "{what}");
+    }
+    eventually_within(AT_ONCE, "nothing is held", || leased(&proxy) == 0.0);
+    assert_eq!(lines("halfway"), "0");
+    assert_sane(&proxy);
+}
+
+#[test]
+fn who_does_not_read_what_a_flush_brings_is_idle() {
+    let proxy = proxy(
+        "limits: { idle_in_transaction_session_timeout: 500ms }",
+        "",
+        "",
+    );
+    let mut wire = Wire::connect(proxy.port).unwrap();
+    wire.simple("begin; insert into sink values ('deaf')")
+        .unwrap();
+    let mut script = Script::new();
+    script.parse("s", "select repeat('x', 7000)", &[]);
+    // More than sockets hold.
+    for _ in 0..2_500 {
+        script.bind("", "s", &Parameters::NONE);
+        script.execute("", 0).flush();
+    }
+    wire.send_script(&script).unwrap();
+    eventually("it is at work", || running("repeat(") == "1");
+    eventually("its connection is free", || leased(&proxy) == 0.0);
+    assert_eq!(lines("deaf"), "0");
+    assert_sane(&proxy);
+}
+
+/// What comes of a copy after its server has given it up is data, never messages.
+#[test]
+fn the_rest_of_a_copy_is_never_taken_for_messages() {
+    let proxy = proxy("limits: { statement_timeout: 300ms }", "", "");
+    let mut wire = Wire::connect(proxy.port).unwrap();
+    wire.simple("copy picky from stdin").unwrap();
+    let mut query = Script::new();
+    query.query("insert into sink values ('injected')");
+    wire.send(b"d\0\0\0\x09boom\nd\0\0\x10\0x").unwrap();
+    let error = until(&mut wire, b'E').pop().unwrap();
+    assert_eq!(error.field(b'C').as_deref(), Some("P0001"));
+    let error = until(&mut wire, b'E').pop().unwrap();
+    assert_eq!(error.field(b'V').as_deref(), Some("FATAL"), "{error:?}");
+    // Whether the connection still takes it depends on when it is closed.
+    let _ = wire.send_script(&query);
+    while wire.reply().is_ok() {}
+    assert_eq!(lines("injected"), "0");
+    assert_sane(&proxy);
+}
+
+/// A client whose next statement is here before the answer to the last one is out.
+#[test]
+fn who_never_pauses_hears_of_changes_and_of_the_end() {
+    let mut proxy = proxy("limits: { idle_session_timeout: 1h }", "", "");
+    let mut wire = Wire::connect(proxy.port).unwrap();
+    let mut round = Script::new();
+    round.sync().parse("", "select 1", &[]);
+    round.bind("", "", &Parameters::NONE).execute("", 0);
+    for _ in 0..3 {
+        wire.run(&round).unwrap();
+    }
+    let text = std::fs::read_to_string(&proxy.config).unwrap();
+    let changed = text.replace(
+        "limits: { idle_session_timeout: 1h }",
+        "limits: { idle_in_transaction_session_timeout: 500ms }",
+    );
+    std::fs::write(&proxy.config, changed).unwrap();
+    proxy.signal("HUP");
+    eventually("reloaded", || {
+        proxy.log().contains("configuration reloaded")
+    });
+    for _ in 0..3 {
+        wire.run(&round).unwrap();
+    }
+    wire.stream
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .unwrap();
+    let error = wire.reply().unwrap();
+    assert_eq!(error.field(b'C').as_deref(), Some("25P03"), "{error:?}");
+    let mut wire = Wire::connect(proxy.port).unwrap();
+    wire.run(&round).unwrap();
+    proxy.signal("TERM");
+    let started = Instant::now();
+    let error = loop {
+        assert!(started.elapsed() < AT_ONCE, "it is not told");
+        let replies = wire.run(&round);
+        match replies {
+            Ok(replies) if code(&replies).is_none() => {}
+            Ok(replies) => break code(&replies),
+            Err(_) => break None,
+        }
+    };
+    // Told in any case; that it is read before a write fails is not for us to say.
+    assert!(error.is_none_or(|code| code == "57P01"));
+    assert!(proxy.wait(AT_ONCE).unwrap().success());
     assert_sane(&proxy);
 }

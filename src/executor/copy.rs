@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::task::Poll;
 
 use bytes::{Buf, BytesMut};
 
@@ -102,10 +103,21 @@ impl CopyIn {
         error
     }
 
-    /// How much of the current CopyData is here; waits for some.
+    /// How much of the current CopyData is here; waits for some. Meanwhile the client is told what there is to
+    /// be told, but need not read it before it has sent all.
     async fn more(&self, client: &mut Buffered) -> io::Result<usize> {
-        if client.input.is_empty() && client.fill().await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+        if client.input.is_empty() {
+            let read = poll_fn(|cx| {
+                if (!client.output.is_empty() || client.stream.holds_back())
+                    && let Poll::Ready(Err(error)) = client.poll_flush(cx)
+                {
+                    return Poll::Ready(Err(error));
+                }
+                client.poll_fill(cx)
+            });
+            if read.await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
         }
         Ok(self.remaining.min(client.input.len()))
     }

@@ -99,6 +99,9 @@ pub struct Relay {
     expects: VecDeque<Expect>,
     partial: Option<Partial>,
     copying_in: bool,
+    /// A copy's data is being taken from the client, part of a message of it perhaps, also where the server
+    /// no longer wants it.
+    taking_copy: bool,
     cycle: Cycle,
     /// Something has been asked since the server last owed nothing.
     asked: bool,
@@ -130,6 +133,7 @@ impl Default for Relay {
             expects: VecDeque::new(),
             partial: None,
             copying_in: false,
+            taking_copy: false,
             cycle: Cycle::default(),
             asked: false,
             status: TransactionStatus::Idle,
@@ -181,9 +185,10 @@ impl Relay {
         self.sending || self.partial.is_some_and(to_client)
     }
 
-    /// The server waits for the client's data.
+    /// What the client sends next is data of a copy: a `copy_in` that is dropped now leaves nobody who knows
+    /// where its next message begins.
     pub fn is_copying_in(&self) -> bool {
-        self.copying_in
+        self.copying_in || self.taking_copy
     }
 
     /// Forgets what a lost connection owed. The statements it was to prepare are not.
@@ -266,6 +271,7 @@ impl Relay {
         server: &mut Connection,
         client: &mut Buffered,
     ) -> Result<Paused, RelayError> {
+        self.taking_copy = true;
         let mut copy = CopyIn::default();
         loop {
             let drained = match self.drain(server, client).await {
@@ -277,6 +283,7 @@ impl Relay {
                     let error = self.failed(server, error);
                     return Err(copy.abandon(client, error).await);
                 }
+                self.taking_copy = false;
                 return self.run(server, client).await;
             }
             match copy.pass(&mut client.input, &mut server.output) {
@@ -288,6 +295,7 @@ impl Relay {
                 }
                 Ok(true) => {
                     self.copying_in = false;
+                    self.taking_copy = false;
                     if matches!(self.expects.front(), Some(Expect::Execute { .. })) {
                         // Without it the server keeps CommandComplete until the client's next Sync.
                         put_flush(&mut server.output);

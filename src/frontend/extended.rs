@@ -19,7 +19,7 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 
 use super::Client;
-use super::service::malformed;
+use super::service::{answer, malformed};
 use super::simple::not_utf8;
 use crate::error::{PgError, SqlState};
 use crate::executor::{Expect, Forward, Stage};
@@ -300,6 +300,7 @@ impl Client {
 
     async fn queue_execute(&mut self, head: Header) -> Result<(), Failure> {
         if self.pipeline.parsed.is_some() {
+            self.session.arrived();
             self.answer_parse().await?;
         }
         let (name, max_rows) =
@@ -373,13 +374,24 @@ impl Client {
     /// Brings the answers to everything so far.
     pub(super) async fn flush(&mut self) -> Result<(), Failure> {
         if self.pipeline.state == State::Open {
+            self.session.arrived();
             let mut outcome = self.answer_parse().await;
             if outcome.is_ok() {
                 outcome = self.session.flush(&mut self.io).await;
             }
             self.outcome(outcome).await?;
         }
-        Ok(self.io.flush().await?)
+        if self.io.output.is_empty() && !self.io.stream.holds_back() {
+            return Ok(());
+        }
+        let may_stop = self.nothing_is_open();
+        self.session.awaits_client().await;
+        answer(&mut self.io, self.session.entry(), may_stop).await
+    }
+
+    /// No transaction and no pipeline: the session may end, or take another configuration.
+    pub(super) fn nothing_is_open(&self) -> bool {
+        self.session.is_between_transactions() && !self.pipeline.is_open()
     }
 
     /// Data of a COPY whose Execute has not left yet: the client has not waited for CopyInResponse. False
@@ -396,6 +408,7 @@ impl Client {
     /// False where the pipeline has failed: until its Sync comes even a simple query is skipped.
     pub(super) async fn close_pipeline(&mut self) -> Result<bool, Failure> {
         if self.pipeline.state == State::Open {
+            self.session.arrived();
             let mut outcome = self.answer_parse().await;
             if outcome.is_ok() {
                 outcome = self.session.settle(&mut self.io).await;
@@ -411,6 +424,10 @@ impl Client {
 
     /// Ends the pipeline: its answers, then ReadyForQuery.
     pub(super) async fn sync(&mut self) -> Result<(), Failure> {
+        if self.pipeline.is_open() {
+            // What it ends may have come long before it, and runs only now.
+            self.session.arrived();
+        }
         if self.pipeline.state == State::Open {
             let outcome = self.answer_parse().await;
             self.outcome(outcome).await?;

@@ -11,7 +11,7 @@ use super::simple::not_utf8;
 use crate::admin::Console;
 use crate::error::{PgError, Severity, SqlState};
 use crate::net::Buffered;
-use crate::session::{Entry, Failure};
+use crate::session::{Entry, Failure, Reason};
 use crate::wire::{
     self, HEADER_BYTES, Header, LARGE_LENGTH_MAX, Replies, SMALL_LENGTH_MAX, TransactionStatus,
     frontend,
@@ -49,7 +49,11 @@ pub(super) async fn session(client: &mut Client) -> Result<(), Failure> {
 
 /// Sends what is to be said before waiting. A client that does not read it is as idle as one that does
 /// not write.
-async fn answer(io: &mut Buffered, entry: &Entry, may_stop: bool) -> Result<(), Failure> {
+pub(super) async fn answer(
+    io: &mut Buffered,
+    entry: &Entry,
+    may_stop: bool,
+) -> Result<(), Failure> {
     poll_fn(|cx| match io.poll_flush_watching(cx) {
         Poll::Ready(flushed) => Poll::Ready(flushed.map_err(Failure::Gone)),
         Poll::Pending => match entry.interrupt.idle_ends(may_stop) {
@@ -201,10 +205,20 @@ impl Client {
     /// Deals with messages until there are none for long.
     async fn work(&mut self, entry: &Entry) -> Result<Turn, Failure> {
         loop {
+            // Whoever comes here has waited for the client, and refreshed.
+            let mut waited = true;
             while let Some(head) = next(&self.io)? {
                 if head.tag == frontend::TERMINATE {
                     return Ok(Turn::Leave);
                 }
+                if !waited && self.nothing_is_open() {
+                    // Its next statement is always here already: it would never come to a wait.
+                    if entry.interrupt.is_stopping() {
+                        return Err(Reason::Stopping.failure());
+                    }
+                    self.session.refresh()?;
+                }
+                waited = false;
                 if !self.message(head).await? {
                     break;
                 }
@@ -218,9 +232,9 @@ impl Client {
 
     /// It is the client's turn.
     async fn rest(&mut self, entry: &Entry) -> Result<Turn, Failure> {
-        let may_stop = self.may_stop();
+        let may_stop = self.nothing_is_open();
         if !may_stop {
-            self.session.awaits_client();
+            self.session.awaits_client().await;
         }
         if !self.io.output.is_empty() {
             answer(&mut self.io, entry, may_stop).await?;
@@ -231,7 +245,7 @@ impl Client {
 
     /// Waits for the client's next bytes. One that is idle for long keeps no buffers.
     async fn wait(&mut self, entry: &Entry, dozes: bool) -> Result<Turn, Failure> {
-        let may_stop = self.may_stop();
+        let may_stop = self.nothing_is_open();
         let turn = poll_fn(|cx| {
             if let Poll::Ready(turn) = poll_client(&mut self.io, entry, may_stop, cx) {
                 return Poll::Ready(turn);
@@ -249,11 +263,6 @@ impl Client {
             self.session.refresh()?;
         }
         Ok(turn)
-    }
-
-    /// Nothing is open that the end of the session would cut off.
-    fn may_stop(&self) -> bool {
-        self.session.is_between_transactions() && !self.pipeline.is_open()
     }
 
     /// Deals with one message; false where more of it has to arrive first.

@@ -558,15 +558,14 @@ impl Session {
             self.leave(io).await;
         }
         let interrupt = &self.entry().interrupt;
-        interrupt.forget_statement();
-        interrupt.set_activity(match self.txn {
+        let activity = match self.txn {
             Transaction::Idle => Activity::Idle,
             _ => Activity::InTransaction,
-        });
-        if self.server.is_some() {
-            // One that comes from here on finds nothing to cancel.
-            self.entry().no_cancel_on_its_way().await;
-            self.entry().interrupt.forget_statement();
+        };
+        interrupt.forget_statement();
+        match self.server {
+            Some(_) => self.entry().rests(activity).await,
+            None => interrupt.set_activity(activity),
         }
         Ok(())
     }

@@ -446,13 +446,15 @@ impl Session {
         self.entry().statements.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Waits until more of a message has come that is dealt with in parts.
+    /// Waits until more of a message has come that is dealt with in parts. Meanwhile it is the client's turn.
     pub async fn more(&self, io: &mut Buffered) -> Result<(), Failure> {
         if !io.input.is_empty() {
             return Ok(());
         }
+        self.awaits_client().await;
         let interrupt = &self.entry().interrupt;
-        match unless(io.fill(), |_| interrupt.wait_ends()).await {
+        let may_stop = interrupt.activity() == Activity::Idle;
+        match unless(io.fill(), |_| interrupt.idle_ends(may_stop)).await {
             Ok(Ok(0)) => Err(Failure::Gone(io::ErrorKind::UnexpectedEof.into())),
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(Failure::Gone(error)),
@@ -461,9 +463,9 @@ impl Session {
     }
 
     /// It is the client's turn, in the middle of a pipeline or of a message.
-    pub fn awaits_client(&self) {
+    pub async fn awaits_client(&self) {
         if self.entry().activity() == Activity::Active {
-            self.entry().interrupt.set_activity(Activity::InTransaction);
+            self.entry().rests(Activity::InTransaction).await;
         }
     }
 

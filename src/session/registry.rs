@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use super::Failure;
 use super::crowd::Crowd;
-use super::interrupt::{Activity, CoarseClock, Interrupt, unless};
+use super::interrupt::{Activity, CoarseClock, Interrupt, Word, unless};
 use crate::backend::{self, CancelKey};
 use crate::config::Timeouts;
 use crate::error::{PgError, SqlState};
@@ -180,16 +180,27 @@ impl Entry {
         }
     }
 
+    /// It is the client's turn, in the middle of something that holds a server connection: a cancel that
+    /// comes from here on finds nothing to cancel, and none is on its way that could hit what comes next.
+    ///
+    /// Cancel safe.
+    pub(super) async fn rests(&self, activity: Activity) {
+        self.interrupt.set_activity(activity);
+        self.no_cancel_on_its_way().await;
+        self.interrupt.forget_statement();
+    }
+
     /// The server connection is closed: a cancel on its way there can hit nobody else.
     pub fn lost_its_server(&self) {
         self.running().server = None;
     }
 
-    /// Stops what the session's statement is doing. `timed_out`: because of its deadline.
-    async fn cancel(&self, timed_out: bool) {
+    /// Stops what the session's statement is doing. `overdue`: because of this statement's deadline, and no
+    /// other is meant.
+    async fn cancel(&self, overdue: Option<Word>) {
         let (key, _on_its_way) = {
             let running = self.running();
-            if running.waiting && !timed_out {
+            if running.waiting && overdue.is_none() {
                 // Also where there is a server, which may be silent: its connection is closed then.
                 self.interrupt.cancel();
             }
@@ -204,10 +215,11 @@ impl Entry {
         };
         // Between statements there is nothing to cancel. A session that becomes idle after this look
         // waits until this is over.
-        if self.interrupt.word().activity() != Activity::Active {
+        let word = self.interrupt.word();
+        if word.activity() != Activity::Active || overdue.is_some_and(|overdue| overdue != word) {
             return;
         }
-        if timed_out {
+        if overdue.is_some() {
             self.interrupt.timed_out.store(true, Ordering::Relaxed);
         }
         if let Err(error) = backend::cancel(&key, CANCEL_TIMEOUT).await {
@@ -353,7 +365,7 @@ impl Registry {
         }
         let entry = self.entries().all.get(&process_id).cloned();
         if let Some(entry) = entry.filter(|entry| same(&entry.secret, secret)) {
-            entry.cancel(false).await;
+            entry.cancel(None).await;
         }
     }
 
@@ -364,9 +376,9 @@ impl Registry {
             tokio::time::sleep(SWEEP_INTERVAL).await;
             let now = self.clock.advance();
             ticks += 1;
-            for entry in self.look_at_deadlines(now) {
+            for (entry, overdue) in self.look_at_deadlines(now) {
                 // A task for each: a server that does not take one must not keep the others waiting.
-                tokio::spawn(async move { entry.cancel(true).await });
+                tokio::spawn(async move { entry.cancel(Some(overdue)).await });
             }
             if ticks.is_multiple_of(DOZE_SWEEP) {
                 self.look_at_idlers(now);
@@ -374,8 +386,8 @@ impl Registry {
         }
     }
 
-    /// Tells sessions whose time is up; gives those whose server must be told.
-    fn look_at_deadlines(&self, now: u64) -> Vec<Arc<Entry>> {
+    /// Tells sessions whose time is up; gives those whose server must be told, each with what is overdue.
+    fn look_at_deadlines(&self, now: u64) -> Vec<(Arc<Entry>, Word)> {
         let mut to_cancel = Vec::new();
         for entry in self.entries().timed.values() {
             let interrupt = &entry.interrupt;
@@ -390,7 +402,7 @@ impl Registry {
                 continue;
             }
             if !interrupt.timed_out.load(Ordering::Relaxed) {
-                to_cancel.push(Arc::clone(entry));
+                to_cancel.push((Arc::clone(entry), word));
             }
             if interrupt.is_overdue(word, now, SLACK_MS + CANCEL_GRACE.as_millis() as u64) {
                 interrupt.cut(word);
@@ -488,5 +500,54 @@ mod tests {
             assert!(!same(&[1; 4], other));
         }
         assert!(!same(&[1; 32], &[1; 4]));
+    }
+}
+
+#[cfg(test)]
+mod cancel_tests {
+    use super::*;
+    use crate::backend::Connection;
+    use crate::net::Stream;
+
+    /// A session with a statement on a server that no cancel reaches.
+    fn on_a_server() -> (Arc<Registry>, Registered) {
+        let (near, _far) = tokio::net::UnixStream::pair().expect("a pair of sockets");
+        let server = Connection::detached(Stream::Unix(near));
+        let registry = Arc::new(Registry::default());
+        let from = (String::new(), "");
+        let registered = registry.register("app", "app", from, String::new(), [1; 4]);
+        registered.entry.runs_on(Arc::clone(&server.cancel));
+        registered.entry.interrupt.set_activity(Activity::Active);
+        (registry, registered)
+    }
+
+    #[tokio::test]
+    async fn a_deadline_cancels_its_own_statement_only() {
+        let (registry, registered) = on_a_server();
+        let interrupt = &registered.entry.interrupt;
+        let first = interrupt.word();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        registry.clock.advance();
+        interrupt.set_activity(Activity::Active);
+        registered.entry.cancel(Some(first)).await;
+        assert!(!interrupt.timed_out.load(Ordering::Relaxed));
+        registered.entry.cancel(Some(interrupt.word())).await;
+        assert!(interrupt.timed_out.load(Ordering::Relaxed));
+    }
+
+    #[tokio::test]
+    async fn no_statement_begins_while_a_cancel_for_the_last_is_on_its_way() {
+        let (_registry, registered) = on_a_server();
+        let entry = &registered.entry;
+        entry.canceling.store(true, Ordering::SeqCst);
+        entry.interrupt.timed_out.store(true, Ordering::Relaxed);
+        let on_its_way = OnItsWay(entry);
+        let mut rests = pin!(entry.rests(Activity::InTransaction));
+        let early = tokio::time::timeout(Duration::from_millis(20), rests.as_mut()).await;
+        assert!(early.is_err());
+        assert_eq!(entry.activity(), Activity::InTransaction);
+        drop(on_its_way);
+        rests.await;
+        assert!(!entry.interrupt.timed_out.load(Ordering::Relaxed));
     }
 }

@@ -231,6 +231,7 @@ impl Client {
                 return self.drop_bytes(remaining).await.map(|_| false);
             }
             passed?;
+            self.session.arrived();
             let here = remaining.min(self.io.input.len());
             let input = &self.io.input[..here];
             self.session.queue_bytes(|out| out.extend_from_slice(input));
