@@ -92,6 +92,17 @@ impl Wire {
     fn log_in(&mut self, password: &str) -> io::Result<()> {
         let mut scram = ScramSha256::new(password.as_bytes(), ChannelBinding::unsupported());
         loop {
+            while self.received.is_empty() {
+                self.receive()?;
+            }
+            if self.received[0] == b'E' {
+                let error = self.reply()?;
+                let [code, message] =
+                    [b'C', b'M'].map(|name| error.field(name).unwrap_or_default());
+                return Err(io::Error::other(format!(
+                    "the login was refused: {code}: {message}"
+                )));
+            }
             let mut out = BytesMut::new();
             match self.parsed()? {
                 Message::AuthenticationSasl(_) => {
@@ -109,7 +120,6 @@ impl Wire {
                 }
                 Message::BackendKeyData(body) => self.key = (body.process_id(), body.secret_key()),
                 Message::ReadyForQuery(_) => return Ok(()),
-                Message::ErrorResponse(_) => return Err(io::Error::other("the login was refused")),
                 _ => return Err(io::Error::other("unexpected message during the login")),
             }
             self.send(&out)?;

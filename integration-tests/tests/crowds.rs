@@ -21,14 +21,22 @@ const AT_ONCE: Duration = Duration::from_secs(3);
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {
-        Cluster::start(&Setup {
+        let cluster = Cluster::start(&Setup {
             default_shard: "create table sink (line text);
                 create table picky (line text);
                 create function refuse() returns trigger language plpgsql as
                     $$ begin raise exception '%', repeat('no ', 20000); end $$;
                 create trigger picky before insert on picky for each row execute function refuse();",
             ..Setup::default()
-        })
+        });
+        for (shard, role) in [(0, "few"), (1, "few"), (0, "idler"), (1, "idler")] {
+            on(
+                &cluster,
+                shard,
+                &format!("create role {role} login password '{role}'"),
+            );
+        }
+        cluster
     })
 }
 
@@ -108,13 +116,25 @@ fn cancel(port: u16, key: (i32, i32)) {
     assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0);
 }
 
+/// Runs as superuser on a server; gives the first value, if there is one.
+fn on(cluster: &Cluster, shard: usize, sql: &str) -> String {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let rows = runtime.block_on(async {
+        let client = connect_as(cluster.primary_port(shard), "postgres", "postgres", "app").await;
+        texts(&client, sql).await
+    });
+    let value = rows.first().and_then(|row| row[0].clone());
+    value.unwrap_or_default()
+}
+
 /// Asks a server directly.
 fn ask(shard: usize, sql: &str) -> String {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let client = connect_as(cluster().primary_port(shard), "postgres", "postgres", "app").await;
-        texts(&client, sql).await[0][0].clone().unwrap_or_default()
-    })
+    on(cluster(), shard, sql)
+}
+
+/// Logs in as a role whose password is its name.
+fn login(proxy: &Proxy, role: &str) -> std::io::Result<Wire> {
+    Wire::connect_as(proxy.port, role, role, &[("database", "app")])
 }
 
 /// What runs on a server whose text contains this.
@@ -169,9 +189,9 @@ fn a_full_proxy_refuses_and_still_takes_cancels_and_admins() {
     assert_eq!(first.simple("select 1").unwrap().len(), 4);
     // Places for admins are of no use to others.
     assert!(Wire::connect(proxy.port).is_err());
-    // The first admins get in, and hold these places.
-    let mut admins: Vec<_> = (0..3).map(|_| console(proxy.port)).collect();
-    assert_eq!(code(&admins[0].simple("show sessions").unwrap()), None);
+    // The first admin of an address gets in, and holds its place.
+    let mut admin = console(proxy.port);
+    assert_eq!(code(&admin.simple("show sessions").unwrap()), None);
     let refused = refused_with(proxy.port);
     assert_eq!(
         refused,
@@ -189,7 +209,7 @@ fn a_full_proxy_refuses_and_still_takes_cancels_and_admins() {
         Some(2.0)
     );
     // Each place that becomes free is one.
-    drop(admins);
+    drop(admin);
     second.close().unwrap();
     eventually("there is room", || Wire::connect(proxy.port).is_ok());
     assert_sane(&proxy);
@@ -199,7 +219,7 @@ fn a_full_proxy_refuses_and_still_takes_cancels_and_admins() {
 fn an_address_and_a_user_have_their_share() {
     let users = "  - { name: few, password: few, databases: [ app ], limits: { connections: 1 } }";
     let proxy = proxy(
-        "limits: { connections_per_address: 4, connections_per_user: 2 }",
+        "limits: { connections_per_address: 8, connections_per_user: 2 }",
         "",
         users,
     );
@@ -208,13 +228,27 @@ fn an_address_and_a_user_have_their_share() {
     // Only whoever can log in hears of it.
     assert!(Wire::connect_as(proxy.port, "app", "wrong", &[("database", "app")]).is_err());
     assert!(proxy.metrics().contains("refused_total{reason=\"user\"} 1"));
+    // One user's own limit goes before the general one.
+    let one = login(&proxy, "few").unwrap();
+    let told = login(&proxy, "few").err().unwrap().to_string();
+    assert!(
+        told.contains("53300: too many connections for role \"few\""),
+        "{told}"
+    );
+    assert!(proxy.metrics().contains("refused_total{reason=\"user\"} 2"));
+    one.close().unwrap();
+    let mut few = None;
+    eventually("it has its place again", || {
+        few = login(&proxy, "few").ok();
+        few.is_some()
+    });
     let mut idle = Vec::new();
-    eventually("four connections of one address", || {
+    eventually("eight connections of one address", || {
         // Those that were refused may take a moment to leave.
         idle.clear();
-        idle.extend((0..2).map(|_| TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port)).unwrap()));
+        idle.extend((0..5).map(|_| TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port)).unwrap()));
         thread::sleep(Duration::from_millis(50));
-        proxy.metric("trunkline_client_connections") == Some(4.0)
+        proxy.metric("trunkline_client_connections") == Some(8.0)
     });
     let (code, message) = refused_with(proxy.port);
     assert_eq!(
@@ -287,7 +321,7 @@ fn a_statement_has_its_time_and_a_transaction_fails_with_it() {
     let proxy = proxy(
         "limits: { statement_timeout: 400ms }",
         "    pool: { size: 1 }",
-        "",
+        "  - { name: few, password: few, databases: [ app ], limits: { statement_timeout: 1500ms } }",
     );
     let mut wire = Wire::connect(proxy.port).unwrap();
     let started = Instant::now();
@@ -322,13 +356,6 @@ fn a_statement_has_its_time_and_a_transaction_fails_with_it() {
     assert_eq!(wire.simple("commit").unwrap()[0].body, b"ROLLBACK\0");
     assert_eq!(lines("late"), "0");
     // Waiting for a connection counts.
-    wire.simple("begin; select 1 from sink").unwrap();
-    let mut other = Wire::connect(proxy.port);
-    if let Ok(other) = &mut other {
-        let replies = other.simple("select 1 from sink").unwrap();
-        assert_eq!(code(&replies).as_deref(), Some("57014"), "{replies:?}");
-    }
-    wire.simple("commit").unwrap();
     let mut other = Wire::connect(proxy.port).unwrap();
     wire.simple("begin; select 1 from sink").unwrap();
     let started = Instant::now();
@@ -340,6 +367,17 @@ fn a_statement_has_its_time_and_a_transaction_fails_with_it() {
     assert!(started.elapsed() < AT_ONCE, "{:?}", started.elapsed());
     wire.simple("commit").unwrap();
     assert_eq!(code(&other.simple("select 1").unwrap()), None);
+    // A user may have more, and ends by that.
+    let mut few = login(&proxy, "few").unwrap();
+    assert_eq!(code(&few.simple("select pg_sleep(0.8)").unwrap()), None);
+    let started = Instant::now();
+    let replies = few.simple("select pg_sleep(20)").unwrap();
+    assert_eq!(code(&replies).as_deref(), Some("57014"), "{replies:?}");
+    assert!(
+        (1_500..5_000).contains(&started.elapsed().as_millis()),
+        "{:?}",
+        started.elapsed()
+    );
     assert_sane(&proxy);
 }
 
@@ -415,15 +453,18 @@ fn idle_sessions_and_transactions_end() {
     wire.simple("begin").unwrap();
     wire.send(b"Q\0\0").unwrap();
     assert_eq!(wire.reply().unwrap().field(b'C').as_deref(), Some("25P03"));
-    if let Ok(mut idler) = Wire::connect_as(proxy.port, "idler", "idler", &[("database", "app")]) {
-        idler.send(b"Q\0\0").unwrap();
-        let error = idler.reply().unwrap();
-        assert_eq!(error.field(b'C').as_deref(), Some("57P05"), "{error:?}");
-        assert_eq!(
-            error.field(b'M').unwrap(),
-            "terminating connection due to idle-session timeout"
-        );
-    }
+    // A user's own limits go before the general ones: here they are the other way round.
+    let mut idler = login(&proxy, "idler").unwrap();
+    idler.simple("begin").unwrap();
+    thread::sleep(Duration::from_millis(1_500));
+    assert_eq!(idler.simple("commit").unwrap()[0].body, b"COMMIT\0");
+    idler.send(b"Q\0\0").unwrap();
+    let error = idler.reply().unwrap();
+    assert_eq!(error.field(b'C').as_deref(), Some("57P05"), "{error:?}");
+    assert_eq!(
+        error.field(b'M').unwrap(),
+        "terminating connection due to idle-session timeout"
+    );
     assert_eq!(
         code(&patient.simple("select 1").unwrap()),
         None,
@@ -709,12 +750,7 @@ fn a_trickle_holds_nobody_else() {
     let mut script = Script::new();
     script.parse("", "select length($1), 1 from sink limit 0", &[25]);
     slow.send_script(&script).unwrap();
-    let mut bind = Vec::new();
-    bind.extend(b"B");
-    bind.extend((4 + 2 + 4 + 4 + value.len() as u32 + 2).to_be_bytes());
-    bind.extend([0, 0, 0, 0, 0, 1]);
-    bind.extend((value.len() as u32).to_be_bytes());
-    slow.send(&bind).unwrap();
+    slow.send(&bind_head(value.len() as u32)).unwrap();
     for chunk in value.chunks(8_000) {
         slow.send(chunk).unwrap();
         assert_eq!(code(&other.simple("select 1 from sink").unwrap()), None);
@@ -945,5 +981,57 @@ fn who_never_pauses_hears_of_changes_and_of_the_end() {
     // Told in any case; that it is read before a write fails is not for us to say.
     assert!(error.is_none_or(|code| code == "57P01"));
     assert!(proxy.wait(AT_ONCE).unwrap().success());
+}
+
+/// The head of a Bind of the unnamed statement with one value of this length.
+fn bind_head(length: u32) -> Vec<u8> {
+    let mut bind = b"B".to_vec();
+    bind.extend((4 + 2 + 4 + 4 + length + 2).to_be_bytes());
+    bind.extend([0, 0, 0, 0, 0, 1]);
+    bind.extend(length.to_be_bytes());
+    bind
+}
+
+/// Whoever needs the only server connection gets it in the end; slow ones had it until then.
+fn assert_it_comes_free(proxy: &Proxy, slow: &str, other: &mut Wire) {
+    eventually(&format!("{slow} holds the connection"), || {
+        leased(proxy) == 1.0
+    });
+    eventually(&format!("{slow} holds it no longer"), || {
+        code(&other.simple("select 1 from sink").unwrap()).is_none()
+    });
+}
+
+#[test]
+fn slow_clients_hold_their_server_connection_no_longer_than_a_statement_may_take() {
+    let proxy = proxy(
+        "limits: { statement_timeout: 1s }",
+        "    pool: { size: 1, wait: 1s }",
+        "",
+    );
+    let mut other = Wire::connect(proxy.port).unwrap();
+    // 100 kB pass through as they come, with a server at the other end.
+    let mut trickling = Wire::connect(proxy.port).unwrap();
+    let mut stalled = Wire::connect(proxy.port).unwrap();
+    let mut script = Script::new();
+    script.parse("", "select length($1), 1 from sink limit 0", &[25]);
+    trickling.send_script(&script).unwrap();
+    trickling.send(&bind_head(100_000)).unwrap();
+    trickling.send(&[b'x'; 70_000]).unwrap();
+    thread::scope(|scope| {
+        let trickle = scope.spawn(|| {
+            (0..2_000).find(|_| {
+                thread::sleep(Duration::from_millis(20));
+                trickling.send(b"x").is_err()
+            })
+        });
+        assert_it_comes_free(&proxy, "a trickle", &mut other);
+        assert!(trickle.join().unwrap().is_some(), "it is ended");
+    });
+    start(
+        &mut stalled,
+        "select repeat('x', 1000000) from generate_series(1, 200)",
+    );
+    assert_it_comes_free(&proxy, "a stalled reader", &mut other);
     assert_sane(&proxy);
 }

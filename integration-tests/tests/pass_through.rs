@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use integration_tests::client::{connect_as, texts};
 use integration_tests::proxy::binary;
+use integration_tests::wire::Wire;
 use integration_tests::{Cluster, Proxy, ProxyOptions, Setup};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -312,6 +313,36 @@ fn users_are_looked_up_at_each_login() {
     on(&world.cluster, 0, "drop role comes_and_goes");
     stays_out(&proxy, "comes_and_goes", "second");
     no_secret_is_told(&proxy, &[&verifier[30..70], "wrong"]);
+}
+
+/// What CVE-2025-12819 did: the client's `search_path` was in force where its user was looked up.
+#[test]
+fn no_search_path_of_a_client_changes_who_is_found() {
+    world();
+    let proxy = start("    auth_query: {}", "");
+    let port = proxy.port;
+    let paths = [
+        ("options", "-csearch_path=evil"),
+        ("options", "-c search_path=evil,pg_catalog"),
+        ("search_path", "evil"),
+        ("search_path", "evil, pg_catalog"),
+    ];
+    for path in paths {
+        let login = |user, password| {
+            let parameters = [("database", "app"), path];
+            Wire::connect_as(port, user, password, &parameters)
+        };
+        // The connection that looks up is made anew by the first login, and kept.
+        for _ in 0..2 {
+            // `evil` has it, with this password.
+            let told = login("ghost", "looked").err().unwrap().to_string();
+            assert!(told.contains("28P01"), "{path:?}: {told}");
+            let told = login("looked", "wrong").err().unwrap().to_string();
+            assert!(told.contains("28P01"), "{path:?}: {told}");
+            login("looked", "looked").unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        }
+    }
+    no_secret_is_told(&proxy, &["wrong"]);
 }
 
 #[test]

@@ -304,6 +304,65 @@ fn lengths_are_refused_before_the_message_is_there() {
     );
 }
 
+/// In KiB: what is resident, and what was asked for and may become so.
+fn memory_kib(proxy: &Proxy) -> [u64; 2] {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", proxy.pid())).unwrap();
+    ["VmRSS:", "VmData:"].map(|name| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let digits = line.unwrap().trim_end_matches("kB").trim();
+        digits.parse().unwrap()
+    })
+}
+
+#[test]
+fn what_a_length_claims_is_not_memory_yet() {
+    const CLIENTS: usize = 200;
+    const GROWTH_KIB: u64 = 10 * 1024;
+    let options = ProxyOptions {
+        top: "limits: { message_bytes: 4MiB }".to_owned(),
+        ..ProxyOptions::default()
+    };
+    let proxy = Proxy::start(cluster(), &options);
+    for (tag, body) in [
+        (b'Q', b"selec"),
+        (b'P', b"\0sele"),
+        // Of the unnamed statement, with one value whose length is to come.
+        (b'B', b"\0\0\0\0\0"),
+    ] {
+        let mut clients: Vec<_> = (0..CLIENTS)
+            .map(|_| {
+                let mut wire = Wire::connect(proxy.port).unwrap();
+                let mut script = Script::new();
+                wire.run(script.parse("", "select $1::text", &[25]).sync())
+                    .unwrap();
+                wire
+            })
+            .collect();
+        let before = memory_kib(&proxy);
+        let head = [&[tag][..], &(4 * 1024 * 1024 - 1_u32).to_be_bytes(), body].concat();
+        for wire in &mut clients {
+            wire.send(&head).unwrap();
+        }
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(1) {
+            let now = memory_kib(&proxy);
+            let growth = [0, 1].map(|at| now[at].saturating_sub(before[at]));
+            assert!(
+                growth.iter().all(|growth| *growth < GROWTH_KIB),
+                "{CLIENTS} of {}: {growth:?} KiB",
+                char::from(tag)
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        // All of them are still waited for.
+        for wire in &mut clients {
+            wire.stream.set_nonblocking(true).unwrap();
+            let nothing = wire.stream.read(&mut [0]).unwrap_err();
+            assert_eq!(nothing.kind(), std::io::ErrorKind::WouldBlock);
+        }
+    }
+}
+
 #[test]
 fn messages_out_of_place() {
     let port = proxy().port;

@@ -5,6 +5,7 @@
 //! takes one must turn out to be one.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,8 +16,14 @@ use crate::net::Peer;
 /// Places beyond `limits.connections`, for the admin console only.
 pub const ADMIN_PLACES: usize = 3;
 
+/// Of these, for one address: whoever fills the proxy cannot have them all.
+const ADMIN_PLACES_OF_ADDRESS: usize = 1;
+
 /// Connections that are being told that there is no place for them; more are closed without a word.
 const TURNED_AWAY_MAX: usize = 64;
+
+/// Of these, for one address: its crowd leaves room for the cancel requests of others.
+const TURNED_AWAY_OF_ADDRESS_MAX: usize = 4;
 
 /// Everybody who is connected.
 #[derive(Debug, Default)]
@@ -28,14 +35,31 @@ pub struct Crowd {
 struct Counts {
     clients: usize,
     turned_away: usize,
-    by_address: HashMap<IpAddr, usize>,
+    by_address: HashMap<Origin, OfAddress>,
+}
+
+/// What comes from one address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct OfAddress {
+    clients: usize,
+    /// Those among them who have a place beyond `limits.connections`.
+    beyond: usize,
+    turned_away: usize,
+}
+
+/// What counts as one address: an IPv4 address, the /64 an IPv6 host has to itself, or all Unix sockets, which
+/// are on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Origin {
+    Local,
+    Network(IpAddr),
 }
 
 /// A client's place, given back when it is dropped.
 #[derive(Debug)]
 pub struct Place {
     crowd: Arc<Crowd>,
-    address: Option<IpAddr>,
+    origin: Origin,
     /// Beyond `limits.connections` when it was given.
     beyond: bool,
 }
@@ -44,6 +68,7 @@ pub struct Place {
 #[derive(Debug)]
 pub struct TurnedAway {
     crowd: Arc<Crowd>,
+    origin: Origin,
     pub refusal: Refusal,
 }
 
@@ -94,33 +119,62 @@ impl Crowd {
 
     /// Lets a client in or turns it away.
     pub fn admit(self: &Arc<Self>, peer: &Peer, limits: &Limits) -> Admission {
-        let address = network(peer);
+        let (crowd, origin) = (Arc::clone(self), origin(peer));
         let mut counts = self.counts();
-        let from_there = address.and_then(|address| counts.by_address.get(&address).copied());
-        let refusal = if counts.clients >= limits.connections + ADMIN_PLACES {
-            Refusal::Total
-        } else if limits
-            .connections_per_address
-            .is_some_and(|limit| from_there.unwrap_or(0) >= limit)
-        {
-            Refusal::Address
-        } else {
+        let Some(refusal) = counts.refusal(origin, limits) else {
+            let beyond = counts.clients >= limits.connections;
             counts.clients += 1;
-            if let Some(address) = address {
-                *counts.by_address.entry(address).or_default() += 1;
-            }
+            let there = counts.by_address.entry(origin).or_default();
+            there.clients += 1;
+            there.beyond += usize::from(beyond);
             return Admission::Place(Place {
-                crowd: Arc::clone(self),
-                address,
-                beyond: counts.clients > limits.connections,
+                crowd,
+                origin,
+                beyond,
             });
         };
-        if counts.turned_away >= TURNED_AWAY_MAX {
+        let turned_away = counts.of(origin).turned_away;
+        if counts.turned_away >= TURNED_AWAY_MAX || turned_away >= TURNED_AWAY_OF_ADDRESS_MAX {
             return Admission::Closed(refusal);
         }
         counts.turned_away += 1;
-        let crowd = Arc::clone(self);
-        Admission::TurnedAway(TurnedAway { crowd, refusal })
+        counts.by_address.entry(origin).or_default().turned_away += 1;
+        Admission::TurnedAway(TurnedAway {
+            crowd,
+            origin,
+            refusal,
+        })
+    }
+}
+
+impl Counts {
+    fn of(&self, origin: Origin) -> OfAddress {
+        self.by_address.get(&origin).copied().unwrap_or_default()
+    }
+
+    /// Why there is no place for one more, if there is none.
+    fn refusal(&self, origin: Origin, limits: &Limits) -> Option<Refusal> {
+        let there = self.of(origin);
+        let full = match self.clients.checked_sub(limits.connections) {
+            Some(beyond) => beyond >= ADMIN_PLACES || there.beyond >= ADMIN_PLACES_OF_ADDRESS,
+            None => false,
+        };
+        if full {
+            return Some(Refusal::Total);
+        }
+        let limit = limits.connections_per_address?;
+        let crowded = matches!(origin, Origin::Network(_)) && there.clients >= limit;
+        crowded.then_some(Refusal::Address)
+    }
+
+    /// Forgets something of an address, and the address with the last of it.
+    fn leave(&mut self, origin: Origin, change: impl FnOnce(&mut OfAddress)) {
+        if let Entry::Occupied(mut there) = self.by_address.entry(origin) {
+            change(there.get_mut());
+            if *there.get() == OfAddress::default() {
+                there.remove();
+            }
+        }
     }
 }
 
@@ -136,30 +190,26 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut counts = self.crowd.counts();
         counts.clients -= 1;
-        if let Some(address) = self.address
-            && let Some(count) = counts.by_address.get_mut(&address)
-        {
-            *count -= 1;
-            if *count == 0 {
-                counts.by_address.remove(&address);
-            }
-        }
+        counts.leave(self.origin, |there| {
+            there.clients -= 1;
+            there.beyond -= usize::from(self.beyond);
+        });
     }
 }
 
 impl Drop for TurnedAway {
     fn drop(&mut self) {
-        self.crowd.counts().turned_away -= 1;
+        let mut counts = self.crowd.counts();
+        counts.turned_away -= 1;
+        counts.leave(self.origin, |there| there.turned_away -= 1);
     }
 }
 
-/// What counts as one address: an IPv4 address, or the /64 an IPv6 host has to itself. Unix sockets are
-/// on this machine and have none.
-fn network(peer: &Peer) -> Option<IpAddr> {
+fn origin(peer: &Peer) -> Origin {
     let Peer::Tcp(address) = peer else {
-        return None;
+        return Origin::Local;
     };
-    Some(match address.ip().to_canonical() {
+    Origin::Network(match address.ip().to_canonical() {
         IpAddr::V6(address) => {
             let network = u128::from(address) & !u128::from(u64::MAX);
             IpAddr::V6(Ipv6Addr::from(network))
@@ -235,34 +285,56 @@ mod tests {
     }
 
     #[test]
-    fn the_last_places_are_for_admins() {
+    fn the_last_places_are_for_admins_one_for_each_address() {
         let crowd = Arc::new(Crowd::default());
         let limits = limits(1, None);
+        let (a, b, c) = (from("10.0.0.1"), from("10.0.0.2"), from("[2001:db8::1]"));
         let mut places = Vec::new();
-        for at in 0..=ADMIN_PLACES {
-            let Admission::Place(place) = crowd.admit(&Peer::Unix, &limits) else {
-                panic!("there is a place {at}");
+        for peer in [&a, &a, &Peer::Unix, &b] {
+            let Admission::Place(place) = crowd.admit(peer, &limits) else {
+                panic!("there is a place for {peer:?}");
             };
-            assert_eq!(place.is_for_admins(&limits), at > 0, "{at}");
+            assert_eq!(place.is_for_admins(&limits), !places.is_empty());
             places.push(place);
+            if places.len() > 1 {
+                let again = crowd.admit(peer, &limits);
+                assert!(matches!(again, Admission::TurnedAway(_)), "{again:?}");
+            }
         }
-        let mut away = Vec::new();
-        for _ in 0..TURNED_AWAY_MAX {
-            let Admission::TurnedAway(turned_away) = crowd.admit(&Peer::Unix, &limits) else {
-                panic!("it can be told");
-            };
-            away.push(turned_away);
-        }
-        assert!(matches!(
-            crowd.admit(&Peer::Unix, &limits),
-            Admission::Closed(Refusal::Total)
-        ));
-        away.clear();
+        assert!(matches!(crowd.admit(&c, &limits), Admission::TurnedAway(_)));
         places.truncate(1);
         assert!(!places[0].is_for_admins(&limits));
-        assert!(matches!(
-            crowd.admit(&Peer::Unix, &limits),
-            Admission::Place(_)
-        ));
+        assert!(matches!(crowd.admit(&b, &limits), Admission::Place(_)));
+    }
+
+    #[test]
+    fn an_address_leaves_others_room_to_be_told() {
+        let crowd = Arc::new(Crowd::default());
+        let limits = limits(0, None);
+        crowd.counts().clients = ADMIN_PLACES;
+        let is_told = |peer: &Peer| match crowd.admit(peer, &limits) {
+            Admission::TurnedAway(away) => Some(away),
+            Admission::Closed(Refusal::Total) => None,
+            other => panic!("{other:?}"),
+        };
+        let mut away = Vec::new();
+        for host in 0.. {
+            let peer = match host {
+                0 => Peer::Unix,
+                host => from(&format!("[2001:db8:0:{host:x}::1]")),
+            };
+            let told: Vec<_> = (0..=TURNED_AWAY_OF_ADDRESS_MAX)
+                .map_while(|_| is_told(&peer))
+                .collect();
+            if told.is_empty() {
+                break;
+            }
+            assert_eq!(told.len(), TURNED_AWAY_OF_ADDRESS_MAX);
+            away.extend(told);
+        }
+        assert_eq!(away.len(), TURNED_AWAY_MAX);
+        away.clear();
+        assert!(crowd.counts().by_address.is_empty());
+        assert!(is_told(&Peer::Unix).is_some());
     }
 }

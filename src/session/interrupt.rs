@@ -104,11 +104,19 @@ struct Allowed {
     idle_session: AtomicU32,
 }
 
+/// The word that the sweeper saw last, and when it did so first.
+#[derive(Debug, Default)]
+struct Noticed {
+    word: AtomicU64,
+    at_ms: AtomicU64,
+}
+
 /// A session's waits, as others reach them.
 #[derive(Debug)]
 pub struct Interrupt {
     clock: Arc<CoarseClock>,
     word: AtomicU64,
+    noticed: Noticed,
     /// The word that has lasted too long.
     expired: AtomicU64,
     /// The statement that did not end after it had expired.
@@ -180,6 +188,7 @@ impl Interrupt {
         Self {
             clock,
             word: AtomicU64::new(word.0),
+            noticed: Noticed::default(),
             expired: AtomicU64::new(Word::NONE),
             cut: AtomicU64::new(Word::NONE),
             allowed: Allowed::default(),
@@ -324,16 +333,24 @@ impl Interrupt {
         self.wake();
     }
 
-    /// True where this word has lasted longer than allowed. `slack_ms`: by how much the clock it was taken
-    /// from may have been late.
-    pub(super) fn is_overdue(&self, word: Word, now_ms: u64, slack_ms: u64) -> bool {
+    /// For how long this word has lasted at least: since the sweeper saw it first. By its own time it may seem
+    /// older, because the clock stands still between sweeps, for long under load. For the sweeper alone.
+    pub(super) fn lasting_ms(&self, word: Word, now_ms: u64) -> u64 {
+        if self.noticed.word.swap(word.0, Ordering::Relaxed) != word.0 {
+            self.noticed.at_ms.store(now_ms, Ordering::Relaxed);
+        }
+        now_ms.saturating_sub(self.noticed.at_ms.load(Ordering::Relaxed))
+    }
+
+    /// True where a word that has lasted for so long has done so for longer than allowed, and `grace_ms`.
+    pub(super) fn is_overdue(&self, word: Word, lasting_ms: u64, grace_ms: u64) -> bool {
         let allowed = match word.activity() {
             Activity::Active => &self.allowed.statement,
             Activity::InTransaction => &self.allowed.idle_in_transaction,
             Activity::Idle => &self.allowed.idle_session,
         };
         let allowed = u64::from(allowed.load(Ordering::Relaxed));
-        allowed > 0 && now_ms.saturating_sub(word.since_ms()) >= allowed + slack_ms
+        allowed > 0 && lasting_ms >= allowed + grace_ms
     }
 
     pub(super) fn has_expired(&self, word: Word) -> bool {
@@ -391,13 +408,20 @@ mod tests {
         let it = interrupt(100);
         it.set_activity(Activity::Active);
         let word = it.word();
-        for (now, slack, overdue) in [
-            (1, 0, false),
-            (101, 0, true),
-            (101, 50, false),
-            (151, 50, true),
+        // The sweep that sees it first is late.
+        for (now, grace, overdue) in [
+            (900, 0, false),
+            (999, 0, false),
+            (1000, 0, true),
+            (1000, 50, false),
+            (1050, 50, true),
         ] {
-            assert_eq!(it.is_overdue(word, now, slack), overdue, "{now} {slack}");
+            let lasting = it.lasting_ms(word, now);
+            assert_eq!(
+                it.is_overdue(word, lasting, grace),
+                overdue,
+                "{now} {grace}"
+            );
         }
         it.expire(word);
         assert_eq!(it.wait_ends(), Some(Reason::StatementTimeout));
@@ -407,6 +431,7 @@ mod tests {
         it.clock.now_ms.store(200, Ordering::Relaxed);
         it.set_activity(Activity::Active);
         assert_eq!((it.wait_ends(), it.answer_cut()), (None, None));
+        assert_eq!(it.lasting_ms(it.word(), 2000), 0);
     }
 
     #[test]

@@ -34,9 +34,6 @@ const CANCEL_GRACE: Duration = Duration::from_secs(5);
 /// How often deadlines are looked at, and by how much a timeout may be late at least.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The clock that words are taken from is late by up to one sweep, and a sweep is late under load.
-const SLACK_MS: u64 = 120;
-
 /// Every how many sweeps idle sessions are looked at, and from when on one keeps no buffers.
 const DOZE_SWEEP: u64 = 10;
 const DOZE_AFTER: Duration = Duration::from_secs(2);
@@ -392,7 +389,8 @@ impl Registry {
         for entry in self.entries().timed.values() {
             let interrupt = &entry.interrupt;
             let word = interrupt.word();
-            if !interrupt.is_overdue(word, now, SLACK_MS) {
+            let lasting = interrupt.lasting_ms(word, now);
+            if !interrupt.is_overdue(word, lasting, 0) {
                 continue;
             }
             if !interrupt.has_expired(word) {
@@ -404,7 +402,7 @@ impl Registry {
             if !interrupt.timed_out.load(Ordering::Relaxed) {
                 to_cancel.push((Arc::clone(entry), word));
             }
-            if interrupt.is_overdue(word, now, SLACK_MS + CANCEL_GRACE.as_millis() as u64) {
+            if interrupt.is_overdue(word, lasting, CANCEL_GRACE.as_millis() as u64) {
                 interrupt.cut(word);
             }
         }

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{Client, Statement};
 
-use super::control::{Control, ControlError};
+use super::control::{Control, ControlError, ROW_ANSWER_MAX};
 use super::shard::LiveShard;
 use crate::config::{AuthQuery, Password, Service};
 use crate::error::{NAME_BYTES_MAX, PgError, Retry, SqlState};
@@ -48,6 +48,13 @@ struct Connected {
     server: usize,
     control: Control,
     statement: Statement,
+}
+
+impl Connected {
+    async fn ask(&self, user: &str) -> Result<Answer, LookupError> {
+        let asking = ask(&self.control.client, &self.statement, user);
+        self.control.question(asking).await
+    }
 }
 
 /// Why there is no answer; for the log only.
@@ -131,14 +138,14 @@ impl Lookup {
     async fn ask(&self, user: &str, deadline: Instant) -> Result<Answer, LookupError> {
         let _under_way = self.under_way.acquire().await;
         let (connected, kept) = self.connected(deadline).await?;
-        match ask(&connected.control.client, &connected.statement, user).await {
+        match connected.ask(user).await {
             // Somebody may have ended it, or changed what the query calls: that says nothing of now.
             Err(error) if kept && is_stale(&connected, &error) => {}
             answer => return answer,
         }
         self.discard(Some(&connected));
         let (connected, _) = self.connected(deadline).await?;
-        ask(&connected.control.client, &connected.statement, user).await
+        connected.ask(user).await
     }
 
     /// The connection, and whether it was there before. Whoever finds none makes one; the others wait for
@@ -159,9 +166,17 @@ impl Lookup {
             .await
             .ok_or(LookupError::NoPrimary)?;
         let (address, dbname) = (&primary.address, &self.shard.dbname);
-        let control =
-            Control::connect(address, dbname, &self.service, &self.tls, self.wait).await?;
-        let statement = prepare(&control.client, &self.question).await?;
+        let control = Control::connect(
+            address,
+            dbname,
+            &self.service,
+            &self.tls,
+            self.wait,
+            ROW_ANSWER_MAX,
+        )
+        .await?;
+        let preparing = prepare(&control.client, &self.question);
+        let statement = control.question(preparing).await?;
         let connected = Arc::new(Connected {
             server,
             control,

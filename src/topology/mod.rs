@@ -5,6 +5,7 @@
 //! statements of clients never pass here), and publishes what it saw. Leasing reads what was published
 //! and takes no lock while there is a primary.
 
+mod allowance;
 mod control;
 mod database;
 mod lookup;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_postgres::SimpleQueryMessage;
 
-use super::control::{Control, ControlError, within};
+use super::control::{Control, ControlError, ROW_ANSWER_MAX, within};
 use super::shard::{LiveShard, Seen};
 use crate::config::Service;
 use crate::net::Tls;
@@ -47,7 +47,7 @@ impl Monitor {
     /// somebody may have ended the session, not the server.
     async fn poll(&self, control: &mut Option<Control>) -> Result<Seen, ControlError> {
         if let Some(connected) = control.take()
-            && let Ok(seen) = within(POLL_TIMEOUT, ask(&connected)).await
+            && let Ok(seen) = within(POLL_TIMEOUT, connected.question(ask(&connected))).await
         {
             *control = Some(connected);
             return Ok(seen);
@@ -59,9 +59,10 @@ impl Monitor {
             &self.service,
             &self.tls,
             POLL_TIMEOUT,
+            ROW_ANSWER_MAX,
         )
         .await?;
-        let seen = within(POLL_TIMEOUT, ask(&connected)).await?;
+        let seen = within(POLL_TIMEOUT, connected.question(ask(&connected))).await?;
         *control = Some(connected);
         Ok(seen)
     }

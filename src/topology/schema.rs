@@ -175,9 +175,17 @@ impl Loader {
         };
         let (address, dbname) = (&primary.address, &self.default_shard.dbname);
         let read = async {
-            let control =
-                Control::connect(address, dbname, &self.service, &self.tls, LOAD_TIMEOUT).await?;
-            within(LOAD_TIMEOUT, read_schema(&control, &self.map)).await
+            let control = Control::connect(
+                address,
+                dbname,
+                &self.service,
+                &self.tls,
+                LOAD_TIMEOUT,
+                CATALOGS_BYTES_MAX,
+            )
+            .await?;
+            let reading = control.question(read_schema(&control, &self.map));
+            within(LOAD_TIMEOUT, reading).await
         };
         read.await.map_err(|error| {
             format!(
@@ -329,3 +337,6 @@ const RELOAD_INTERVAL: Duration = Duration::from_secs(10);
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 const SPACING: Duration = Duration::from_millis(50);
 const LOAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// What a server may answer to all questions of a load: half a million functions and relations with the names
+/// they usually have.
+const CATALOGS_BYTES_MAX: usize = 32 * 1024 * 1024;
