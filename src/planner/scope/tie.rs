@@ -253,7 +253,7 @@ fn hoist(tree: &mut Tree<'_>, ties: &mut Vec<Tie>) {
     if kind == JoinKind::Inner {
         for tie in &join.on {
             if !ties.contains(tie) {
-                ties.push(tie.clone());
+                ties.push(*tie);
             }
         }
     }
