@@ -454,12 +454,22 @@ impl Session {
         self.awaits_client().await;
         let interrupt = &self.entry().interrupt;
         let may_stop = interrupt.activity() == Activity::Idle;
-        match unless(io.fill(), |_| interrupt.idle_ends(may_stop)).await {
-            Ok(Ok(0)) => Err(Failure::Gone(io::ErrorKind::UnexpectedEof.into())),
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(Failure::Gone(error)),
-            Err(reason) => Err(reason.failure()),
+        filled(unless(io.fill(), |_| interrupt.idle_ends(may_stop)).await)
+    }
+
+    /// As `more`, of a message that a server has the beginning of. A client that trickles holds its connection: where
+    /// statements have their time, this wait is part of it.
+    pub async fn more_of_statement(&mut self, io: &mut Buffered) -> Result<(), Failure> {
+        if self.user.timeouts.statement.is_none() {
+            self.more(io).await?;
+            self.arrived();
+            return Ok(());
         }
+        if !io.input.is_empty() {
+            return Ok(());
+        }
+        let interrupt = &self.entry().interrupt;
+        filled(unless(io.fill(), |_| interrupt.wait_ends()).await)
     }
 
     /// It is the client's turn, in the middle of a pipeline or of a message.
@@ -607,6 +617,16 @@ async fn relay_answers(
         outcome = relay.run(server, io).await;
     }
     outcome
+}
+
+/// What a wait for the client's next bytes came to.
+fn filled(read: Result<io::Result<usize>, Reason>) -> Result<(), Failure> {
+    match read {
+        Ok(Ok(0)) => Err(Failure::Gone(io::ErrorKind::UnexpectedEof.into())),
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(Failure::Gone(error)),
+        Err(reason) => Err(reason.failure()),
+    }
 }
 
 fn in_failed_transaction() -> PgError {

@@ -223,7 +223,7 @@ impl Client {
             // The server cannot answer half a message, so there is nothing to read from it.
             let mut passed = self.session.push_out(io).await;
             if passed.is_ok() {
-                passed = self.session.more(io).await;
+                passed = self.session.more_of_statement(io).await;
             }
             if let Err(failure @ Failure::Statement(_)) = passed {
                 self.session.give_up_server();
@@ -231,7 +231,6 @@ impl Client {
                 return self.drop_bytes(remaining).await.map(|_| false);
             }
             passed?;
-            self.session.arrived();
             let here = remaining.min(self.io.input.len());
             let input = &self.io.input[..here];
             self.session.queue_bytes(|out| out.extend_from_slice(input));
