@@ -12,7 +12,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use integration_tests::client::{connect_as, texts};
-use integration_tests::proxy::binary;
 use integration_tests::wire::{Format, Parameters, Wire};
 use integration_tests::{Cluster, Proxy, ProxyOptions, Setup};
 
@@ -23,9 +22,8 @@ const BUSY: usize = 16;
 
 const IDLE: usize = 2_000;
 
-/// What each client that has logged in may take, in KiB. A debug build's futures are larger.
-const IDLE_KIB_MAX: f64 = 5.0;
-const IDLE_KIB_MAX_DEBUG: f64 = 8.0;
+/// What each client that has logged in may take, in KiB.
+const IDLE_KIB_MAX: f64 = 8.0;
 
 /// The same of those that have all worked at once before: the allocator keeps room of what is free again.
 const RESTING_KIB_MAX: f64 = 24.0;
@@ -46,12 +44,6 @@ fn number(name: &str, default: usize) -> usize {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(default)
-}
-
-fn is_release() -> bool {
-    binary()
-        .parent()
-        .is_some_and(|directory| directory.ends_with("release"))
 }
 
 /// This process holds the other end of every connection.
@@ -276,12 +268,7 @@ fn thousands_idle_while_some_work() {
     );
     assert!(statements > 500, "the busy ones work: {statements}");
     assert!(server_connections() <= 8);
-    let limit = if is_release() {
-        IDLE_KIB_MAX
-    } else {
-        IDLE_KIB_MAX_DEBUG
-    };
-    assert!(each <= limit, "{each} KiB for each idle client");
+    assert!(each <= IDLE_KIB_MAX, "{each} KiB for each idle client");
     assert!(rested <= RESTING_KIB_MAX, "{rested} KiB after a statement");
     assert!(grown <= BUSY_KIB_MAX, "grew by {grown} KiB");
     assert!(idle_load < 0.2, "idle sessions take {idle_load} of a core");
