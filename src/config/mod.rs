@@ -130,8 +130,8 @@ fn config(context: &Context<'_>, root: &Node) -> Option<Config> {
     let rules = map.optional("rules").map_or_else(
         || Some(rules::everyone()),
         |node| {
-            let tls = tls.as_ref().map(Option::as_ref)?;
-            rules::rules(context, node, tls)
+            let offered = tls.as_ref().map(Option::as_ref);
+            rules::rules(context, node, offered)
         },
     );
     map.finish();

@@ -84,11 +84,11 @@ pub(super) fn everyone() -> Vec<Rule> {
     }]
 }
 
-/// `tls` is what the proxy offers.
+/// `offered` is the proxy's TLS; the outer `None` where that could not be read.
 pub(super) fn rules(
     context: &Context<'_>,
     node: &Node,
-    tls: Option<&ClientTls>,
+    offered: Option<Option<&ClientTls>>,
 ) -> Option<Vec<Rule>> {
     let items = context.list(
         node,
@@ -100,11 +100,14 @@ pub(super) fn rules(
             "without a rule nobody gets in: list one, or leave `rules` out",
         );
     }
-    let rules: Vec<Option<Rule>> = items.iter().map(|item| rule(context, item, tls)).collect();
+    let rules: Vec<Option<Rule>> = items
+        .iter()
+        .map(|item| rule(context, item, offered))
+        .collect();
     rules.into_iter().collect()
 }
 
-fn rule(context: &Context<'_>, node: &Node, tls: Option<&ClientTls>) -> Option<Rule> {
+fn rule(context: &Context<'_>, node: &Node, offered: Option<Option<&ClientTls>>) -> Option<Rule> {
     let mut map = context.map(node, "a rule: { users, databases, from, tls, method }")?;
     let users = map
         .optional("users")
@@ -140,14 +143,15 @@ fn rule(context: &Context<'_>, node: &Node, tls: Option<&ClientTls>) -> Option<R
             ],
         )
     });
-    let verifies = tls.is_some_and(|tls| tls.client_ca.is_some());
+    let verifies = offered.is_none_or(|tls| tls.is_some_and(|tls| tls.client_ca.is_some()));
+    let encrypts = offered.is_none_or(|tls| tls.is_some());
     if let (Some(node), Some(wanted)) = (encryption, rule_tls) {
         if wanted == RuleTls::Certificate && !verifies {
             context.error(
                 node.at,
                 "`tls: certificate` needs `tls.client_ca` at the top",
             );
-        } else if wanted == RuleTls::Required && tls.is_none() {
+        } else if wanted == RuleTls::Required && !encrypts {
             context.error(
                 node.at,
                 "`tls: required` fits no client, because no TLS is offered (`tls` at the top)",
