@@ -22,10 +22,6 @@ mod values;
 mod yaml;
 
 pub use error::{ConfigError, Errors, Position};
-#[allow(
-    unused_imports,
-    reason = "the rooms that use them follow in this issue"
-)]
 pub use resolved::{
     Address, AuthQuery, ClientTls, Config, Database, Limits, Method, Names, Origins, Password,
     PoolMode, PoolSettings, Rule, RuleTls, ServerTls, ServerTlsMode, Service, Shard, Timeouts,
