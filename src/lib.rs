@@ -76,7 +76,7 @@ pub mod internals {
     pub fn logical_shard(key: i64, logical_shards: u32) -> u32 {
         let function = HashFunction { logical_shards };
         function
-            .logical_shard(&KeyValue::Int(key))
+            .logical_shard(&[KeyValue::Int(key)])
             .map_or(0, |logical| logical.0)
     }
 

@@ -190,11 +190,9 @@ pub(super) fn map(database: &Database) -> Vec<Row> {
                 some(&database.name),
                 some("sharded"),
                 some(&keyspace.name),
-                some(format_args!(
-                    "{} {}",
-                    keyspace.key.column,
-                    keyspace.key.key_type.name()
-                )),
+                some(join(keyspace.key.columns.iter().map(|column| {
+                    format!("{} {}", column.name, column.key_type.name())
+                }))),
                 some(keyspace.function.name()),
                 some(format_ranges(&ranges)),
                 some(name),
@@ -239,10 +237,10 @@ fn listed(database: &Database, wanted: impl Fn(&TableKind) -> bool) -> String {
 fn tables(database: &Database) -> Vec<Row> {
     let row = |(table, kind): (&TableName, &TableKind)| {
         let (kind, keyspace, column) = match kind {
-            TableKind::Sharded { keyspace, column } => (
+            TableKind::Sharded { keyspace, columns } => (
                 "sharded",
                 some(&database.map.keyspace(*keyspace).name),
-                some(column),
+                some(columns.join(", ")),
             ),
             TableKind::Reference => ("reference", None, None),
         };

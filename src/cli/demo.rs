@@ -238,7 +238,7 @@ async fn load(shards: &[ShardCluster], sample: Sample) -> Result<(), Error> {
         tasks.spawn(async move {
             prepare_database(port).await?;
             let belongs = |organization| {
-                let logical = function.logical_shard(&KeyValue::Int(organization));
+                let logical = function.logical_shard(&[KeyValue::Int(organization)]);
                 logical.map(|logical| placement.shard(logical)) == Some(ShardId(index as u16))
             };
             let app = connect(port, APP, APP, APP).await?;

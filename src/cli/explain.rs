@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::config::{Config, Database, PoolMode};
 use crate::error::PgError;
-use crate::plan::{NoParams, Plan};
+use crate::plan::{Plan, Values};
 use crate::planner::{Context, Schema, plan};
 use crate::shardmap::ShardMap;
 use crate::sql;
@@ -82,6 +82,8 @@ pub(crate) fn explain(map: &ShardMap, transaction_pooling: bool, text: &str) -> 
         map,
         schema: &schema,
         search_path: None,
+        role: "app",
+        hint: None,
         param_types: &[],
         transaction_pooling,
     };
@@ -94,9 +96,9 @@ pub(crate) fn explain(map: &ShardMap, transaction_pooling: bool, text: &str) -> 
             if let Plan::Route(route) = &planned
                 && !route.needs_params()
             {
-                route.resolve(map, &[], &NoParams)?;
+                route.resolve(map, Values::NONE)?;
             }
-            Ok(planned.lines(map, &[], &NoParams).join("\n") + "\n")
+            Ok(planned.lines(map, Values::NONE).join("\n") + "\n")
         });
         all &= answer.is_ok();
         answers.push(format!(
@@ -136,7 +138,7 @@ mod tests {
         assert!(!all);
         assert!(text.contains("Control Begin: BEGIN"), "{text}");
         assert!(
-            text.contains("tenants by hash(organization_id = 5) -> logical 29 -> s1"),
+            text.contains("matches: organization_id = 5 -> logical 29 of tenants (hash) -> s1"),
             "{text}"
         );
         assert!(

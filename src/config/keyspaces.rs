@@ -116,7 +116,9 @@ fn keyspace(
         }
         (_, None) => None,
     };
-    let column = sharding_key.as_ref().map(|key| key.column.as_str());
+    let column = sharding_key
+        .as_ref()
+        .map(|key| key.columns[0].name.as_str());
     if let Some(node) = map.required("tables") {
         tables(listed, index, &key.name, node, column);
     }
@@ -144,10 +146,7 @@ fn sharding_key(context: &Context<'_>, node: &Node) -> Option<ShardingKey> {
         .required("type")
         .and_then(|node| key_type(context, node));
     map.finish();
-    Some(ShardingKey {
-        column: column?,
-        key_type: key_type?,
-    })
+    Some(ShardingKey::single(column?, key_type?))
 }
 
 fn key_type(context: &Context<'_>, node: &Node) -> Option<KeyType> {
@@ -342,6 +341,14 @@ fn table(
     let column = own_column.or(column.map(str::to_owned)).unwrap_or_default();
     if let Some(name) = table_name(context, key.at, &key.name) {
         let place = format!("in the keyspace `{keyspace_name}`");
-        listed.add(key.at, name, TableKind::Sharded { keyspace, column }, place);
+        listed.add(
+            key.at,
+            name,
+            TableKind::Sharded {
+                keyspace,
+                columns: vec![column],
+            },
+            place,
+        );
     }
 }

@@ -201,8 +201,8 @@ fn database_summary(out: &mut String, database: &Database) {
             out,
             "  keyspace {}: {} {}",
             keyspace.name,
-            key.column,
-            key.key_type.name()
+            key,
+            key.columns[0].key_type.name()
         );
         for (index, shard) in (0..).zip(&map.shards) {
             let _ = writeln!(
@@ -215,11 +215,12 @@ fn database_summary(out: &mut String, database: &Database) {
     for (table, kind) in map.tables_sorted() {
         let _ = match kind {
             TableKind::Reference => writeln!(out, "  table {table}: reference"),
-            TableKind::Sharded { keyspace, column } => {
+            TableKind::Sharded { keyspace, columns } => {
                 writeln!(
                     out,
-                    "  table {table}: {} by {column}",
-                    map.keyspace(*keyspace).name
+                    "  table {table}: {} by {}",
+                    map.keyspace(*keyspace).name,
+                    columns.join(", ")
                 )
             }
         };

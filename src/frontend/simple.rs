@@ -12,7 +12,7 @@ use super::Client;
 use super::service::malformed;
 use crate::error::{PgError, SqlState};
 use crate::executor::Forward;
-use crate::plan::{Control, ExplainFormat, NoParams, Plan, Route};
+use crate::plan::{Control, ExplainFormat, Plan, Route, Values};
 use crate::session::{Failure, Purpose, Settings, aside};
 use crate::shardmap::ShardId;
 use crate::sql::{self, Piece};
@@ -98,7 +98,7 @@ impl Client {
                     }
                     Plan::Route(route) => {
                         self.session.routed(&plan);
-                        let shard = self.session.resolve(route, &[], &NoParams)?;
+                        let shard = self.session.resolve(route, Values::NONE)?;
                         let lines = self.explained(route);
                         self.send(text, shard, lines, Manner::of(route)).await
                     }
@@ -297,7 +297,7 @@ impl Client {
     /// The lines EXPLAIN adds, as rows.
     pub(super) fn explained(&self, route: &Route) -> Option<Bytes> {
         (route.explain == Some(ExplainFormat::Text))
-            .then(|| rows(&self.session.explain_lines(route, &[], &NoParams)))
+            .then(|| rows(&self.session.explain_lines(route, Values::NONE)))
     }
 
     /// Tells the client of an error found here, and fails its transaction everywhere.

@@ -10,8 +10,8 @@ use crate::auth::{
     ClientAuth, Credential, Identity, Mechanism, ScramKeys, ScramServer, Secret, Secrets, Step,
 };
 use crate::config::Password;
-use crate::plan::{ParamValues, Plan};
-use crate::planner::{self, Context, Schema};
+use crate::plan::{ParamValues, Plan, Values};
+use crate::planner::{self, Context, Function, Relation, RelationKind, Schema};
 use crate::shardmap::{
     HashFunction, Keyspace, KeyspaceIndex, MapVersion, Placement, ShardId, ShardMap,
     ShardingFunction, ShardingKey, TableKind, TableName,
@@ -401,10 +401,7 @@ pub fn lex(data: &[u8]) {
 static MAP: LazyLock<ShardMap> = LazyLock::new(|| {
     let keyspace = |name: &str, column: &str, key_type| Keyspace {
         name: name.to_owned(),
-        key: ShardingKey {
-            column: column.to_owned(),
-            key_type,
-        },
+        key: ShardingKey::single(column, key_type),
         function: ShardingFunction::Hash(HashFunction {
             logical_shards: 256,
         }),
@@ -413,7 +410,7 @@ static MAP: LazyLock<ShardMap> = LazyLock::new(|| {
     let sharded = |name: &str, keyspace, column: &str| {
         let kind = TableKind::Sharded {
             keyspace: KeyspaceIndex(keyspace),
-            column: column.to_owned(),
+            columns: vec![column.to_owned()],
         };
         (table("public", name), kind)
     };
@@ -441,8 +438,20 @@ static MAP: LazyLock<ShardMap> = LazyLock::new(|| {
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
     version: 1,
-    opaque_relations: [table("public", "recent_matches")].into(),
-    opaque_functions: [table("public", "count_matches")].into(),
+    relations: [(
+        table("public", "recent_matches"),
+        Relation {
+            kind: RelationKind::Opaque("a view".to_owned()),
+            columns: Vec::new(),
+        },
+    )]
+    .into(),
+    functions: [(
+        table("public", "count_matches"),
+        Function::Opaque("user-defined".to_owned()),
+    )]
+    .into(),
+    ..Schema::default()
 });
 
 fn table(schema: &str, name: &str) -> TableName {
@@ -507,6 +516,8 @@ pub fn plan(data: &[u8]) {
         map: &MAP,
         schema: &SCHEMA,
         search_path: (flags & 2 == 2).then_some(&path),
+        role: "app",
+        hint: None,
         param_types: if flags & 4 == 4 { &declared } else { &[] },
         transaction_pooling: flags & 1 == 0,
     };
@@ -514,9 +525,10 @@ pub fn plan(data: &[u8]) {
         return;
     };
     assert_eq!(planner::plan(text, &context).as_ref(), Ok(&plan));
-    let _ = plan.lines(&MAP, context.param_types, &params);
+    let values = Values::of_params(context.param_types, &params);
+    let _ = plan.lines(&MAP, values);
     if let Plan::Route(route) = &plan {
-        let _ = route.resolve(&MAP, context.param_types, &params);
+        let _ = route.resolve(&MAP, values);
     }
 }
 
@@ -553,10 +565,12 @@ pub fn params(data: &[u8]) {
                 assert_eq!(text.as_bytes(), bytes);
                 assert!(!text.contains('\0'));
             }
-            KeyValue::Null | KeyValue::Uuid(_) => {}
+            _ => {}
         }
         for keyspace in 0..3 {
-            if let Some((logical, shard)) = MAP.locate(KeyspaceIndex(keyspace), &value) {
+            if let Some((logical, shard)) =
+                MAP.locate(KeyspaceIndex(keyspace), std::slice::from_ref(&value))
+            {
                 assert!(logical.0 < 256 && shard.0 < 2);
             }
         }

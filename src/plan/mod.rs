@@ -8,7 +8,10 @@ mod print;
 mod resolve;
 
 pub use node::{
-    Access, Control, ExplainFormat, KeySource, KeyTarget, Plan, Route, Setting, Targets,
+    Access, ColumnKey, Control, ExplainFormat, Hint, KeySource, KeyTarget, Plan, RelationKey,
+    Route, Setting, Targets,
 };
 pub use print::explain_lines;
-pub use resolve::{Destination, NoParams, ParamValues};
+#[cfg(test)]
+pub use resolve::NoParams;
+pub use resolve::{Destination, Located, ParamValues, Values};

@@ -1,6 +1,10 @@
 //! The nodes of a plan.
 
+use std::sync::Arc;
+
 use crate::shardmap::KeyspaceIndex;
+use crate::sql::Literals;
+use crate::sql::tree::Slot;
 use crate::types::{KeyValue, Oid};
 
 /// What is done with one statement.
@@ -10,6 +14,13 @@ pub enum Plan {
     Route(Route),
     /// Steers the session or its transaction; `session` decides which servers hear of it.
     Control(Control),
+}
+
+/// A plan and the literals of the text it was asked for: with the parameters, all that decides the shard.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    pub plan: Arc<Plan>,
+    pub literals: Literals,
 }
 
 /// A statement that one shard answers alone.
@@ -25,6 +36,8 @@ pub struct Route {
     /// It changes a setting of the connection that the session does not keep: the connection has to be
     /// set back before another client gets it.
     pub unsettles: bool,
+    /// Named by the user: `targets` is what the hint says.
+    pub hint: Option<Hint>,
     /// Why this is the right place, in words for EXPLAIN: tables, columns, what the key is tied to.
     pub reason: String,
 }
@@ -47,14 +60,32 @@ pub enum Targets {
     Key(KeyTarget),
 }
 
-/// Values of one keyspace's sharding key.
+/// What ties a statement's sharded relations to values of one keyspace's sharding key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeyTarget {
     pub keyspace: KeyspaceIndex,
-    /// Never empty. More than one where several tables are tied to values separately.
-    pub sources: Vec<KeySource>,
+    /// One for each relation; those of which the same is known are given once. Never empty.
+    pub relations: Vec<RelationKey>,
+}
+
+/// What is known of one relation's sharding key: rows with another key can change nothing in the result.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RelationKey {
+    /// The table, and its alias where it has one: `matches as m`.
+    pub relation: String,
+    /// The key's columns in its order. Of the first something is known.
+    pub columns: Vec<ColumnKey>,
     /// The values are stored by an INSERT: NULL is an error. Elsewhere a NULL matches no row.
     pub stores: bool,
+}
+
+/// What is known of one column of a sharding key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ColumnKey {
+    /// The column's name in this table.
+    pub name: String,
+    /// Conditions that all hold, each that the column equals one of its sources. Empty: nothing is known.
+    pub conditions: Vec<Vec<KeySource>>,
 }
 
 /// Where a key value comes from.
@@ -63,11 +94,28 @@ pub enum KeySource {
     Literal(KeyValue),
     /// A literal that is no value of the key's type: every server says so, and in its own words.
     Invalid,
-    /// `$n`, zero-based. `oid` is the type a cast in the statement gives it, else unspecified: then the
-    /// type declared in Parse decides, then the key column's own.
+    /// A literal taken out of the statement's text; see [`crate::sql::Literals`].
+    Slot(Slot),
+    /// `$n`, zero-based.
     Param {
         index: u16,
+        /// The type a cast in the statement gives it, else unspecified: then the type declared in Parse
+        /// decides, then the key column's own. Of an array, its elements' type.
         oid: Oid,
+        /// Its elements are the values (`= ANY ($1)`).
+        array: bool,
+    },
+}
+
+/// Where the user wants a statement to go.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Hint {
+    Shard(String),
+    Key {
+        /// Needed where the database has several and the statement names no table of one.
+        keyspace: Option<String>,
+        /// Values of the key's first columns in their text form.
+        values: Vec<String>,
     },
 }
 

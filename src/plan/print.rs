@@ -2,17 +2,14 @@
 
 use std::fmt;
 
-use super::{Access, Control, KeySource, KeyTarget, ParamValues, Plan, Route, Setting, Targets};
+use super::{
+    Access, Control, KeySource, KeyTarget, Plan, RelationKey, Route, Setting, Targets, Values,
+};
 use crate::shardmap::ShardMap;
-use crate::types::{KeyValue, Oid};
+use crate::types::KeyValue;
 
 /// The route in lines: where to and why. Parameters without a value stay `$n`.
-pub fn explain_lines(
-    route: &Route,
-    map: &ShardMap,
-    declared: &[Oid],
-    params: &dyn ParamValues,
-) -> Vec<String> {
+pub fn explain_lines(route: &Route, map: &ShardMap, values: Values<'_>) -> Vec<String> {
     let access = match route.access {
         Access::Read => "read",
         Access::Write => "write",
@@ -28,65 +25,98 @@ pub fn explain_lines(
         }
         Targets::Key(target) => {
             lines.push(format!("Route one shard, {access}"));
-            lines.extend(
-                target
-                    .sources
-                    .iter()
-                    .map(|source| format!("  {}", key_line(target, source, map, declared, params))),
-            );
+            for relation in &target.relations {
+                lines.extend(
+                    relation_lines(target, relation, map, values)
+                        .into_iter()
+                        .map(|line| format!("  {line}")),
+                );
+            }
         }
     }
-    lines.push(format!("  {}", route.reason));
+    if !route.reason.is_empty() {
+        lines.push(format!("  {}", route.reason));
+    }
     lines
 }
 
-/// `tenants by hash(organization_id = 5) -> logical 17 -> s1`.
-fn key_line(
+/// `matches: organization_id = 5 -> logical 29 of tenants (hash) -> s1`.
+fn relation_lines(
     target: &KeyTarget,
-    source: &KeySource,
+    relation: &RelationKey,
     map: &ShardMap,
-    declared: &[Oid],
-    params: &dyn ParamValues,
-) -> String {
+    values: Values<'_>,
+) -> Vec<String> {
     let keyspace = map.keyspace(target.keyspace);
-    let name = match source {
+    let head = |key: &[String]| {
+        let columns = relation.columns.iter().zip(key);
+        let equalities: Vec<String> = columns
+            .map(|(column, value)| format!("{} = {value}", column.name))
+            .collect();
+        format!("{}: {}", relation.relation, equalities.join(", "))
+    };
+    let keyspace_name = format!("{} ({})", keyspace.name, keyspace.function.name());
+    let sources = || {
+        relation
+            .columns
+            .iter()
+            .flat_map(|c| &c.conditions)
+            .flatten()
+    };
+    let is_open = |source: &KeySource| matches!(source, KeySource::Param { index, .. } if values.params.param(*index).is_none());
+    if sources().any(is_open) {
+        let known: Vec<String> = relation
+            .columns
+            .iter()
+            .map_while(|column| column.conditions.first())
+            .map(|sources| print_sources(sources))
+            .collect();
+        return vec![format!("{} -> {keyspace_name}", head(&known))];
+    }
+    let located = match target.locate(relation, map, values) {
+        Ok(located) => located,
+        Err(error) => return vec![format!("{}: {}", relation.relation, error.message)],
+    };
+    if located.is_empty() {
+        return vec![format!("{}: no value fits -> no row", relation.relation)];
+    }
+    let line = |located: &super::Located| {
+        let key: Vec<String> = located.key.iter().map(print_value).collect();
+        let places: Vec<String> = located
+            .places
+            .iter()
+            .map(|(logical, shard)| {
+                format!(
+                    "logical {} of {keyspace_name} -> {}",
+                    logical.0,
+                    map.shard_name(*shard)
+                )
+            })
+            .collect();
+        let to = if places.is_empty() {
+            "no row".to_owned()
+        } else {
+            places.join(", ")
+        };
+        format!("{} -> {to}", head(&key))
+    };
+    located.iter().map(line).collect()
+}
+
+fn print_sources(sources: &[KeySource]) -> String {
+    let one = |source: &KeySource| match source {
         KeySource::Literal(value) => print_value(value),
         KeySource::Invalid => "an invalid value".to_owned(),
-        KeySource::Param { index, .. } => format!("${}", u32::from(*index) + 1),
+        KeySource::Slot(_) => "a literal".to_owned(),
+        KeySource::Param {
+            index,
+            array: false,
+            ..
+        } => format!("${}", u32::from(*index) + 1),
+        KeySource::Param { index, .. } => format!("any (${})", u32::from(*index) + 1),
     };
-    let head = format!(
-        "{} by {}({} = {name})",
-        keyspace.name,
-        keyspace.function.name(),
-        keyspace.key.column
-    );
-    let one = KeyTarget {
-        keyspace: target.keyspace,
-        sources: vec![source.clone()],
-        stores: false,
-    };
-    let alone = Route {
-        targets: Targets::Key(one),
-        access: Access::Read,
-        explain: None,
-        detached: false,
-        unsettles: false,
-        reason: String::new(),
-    };
-    if matches!(source, KeySource::Param { index, .. } if params.param(*index).is_none()) {
-        return head;
-    }
-    match alone.locate(map, declared, params) {
-        Ok(located) => match located.first() {
-            Some((_, logical, shard)) => format!(
-                "{head} -> logical {} -> {}",
-                logical.0,
-                map.shard_name(*shard)
-            ),
-            None => format!("{head} -> no row"),
-        },
-        Err(error) => format!("{head}: {}", error.message),
-    }
+    let all: Vec<String> = sources.iter().map(one).collect();
+    all.join(" or ")
 }
 
 fn print_value(value: &KeyValue) -> String {
@@ -108,6 +138,13 @@ fn print_value(value: &KeyValue) -> String {
                     .map(escape)
                     .collect::<String>()
             )
+        }
+        // Printed by days and microseconds until they have a better form.
+        KeyValue::Date(days) => format!("day {days}"),
+        KeyValue::Timestamp(micros) => format!("microsecond {micros}"),
+        KeyValue::Bytea(bytes) => {
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("'\\x{hex}'")
         }
         KeyValue::Uuid(bytes) => {
             let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -158,11 +195,11 @@ impl fmt::Display for Setting {
 
 impl Plan {
     /// The plan in lines; see [`explain_lines`].
-    pub fn lines(&self, map: &ShardMap, declared: &[Oid], params: &dyn ParamValues) -> Vec<String> {
+    pub fn lines(&self, map: &ShardMap, values: Values<'_>) -> Vec<String> {
         match self {
             Self::Control(control) => vec![format!("Control {control}")],
             Self::Route(route) => {
-                let mut lines = explain_lines(route, map, declared, params);
+                let mut lines = explain_lines(route, map, values);
                 if let Some(format) = route.explain {
                     lines.push(format!("  explained as {format:?}").to_lowercase());
                 }

@@ -1,8 +1,9 @@
-//! From a route and its parameters to one shard.
+//! From a route and the values for its slots to one shard.
 
-use super::{KeySource, KeyTarget, Route, Targets};
+use super::{ColumnKey, KeySource, KeyTarget, RelationKey, Route, Targets};
 use crate::error::{PgError, SqlState};
 use crate::shardmap::{LogicalShardId, ShardId, ShardMap};
+use crate::sql::Literals;
 use crate::types::{Format, KeyError, KeyType, KeyValue, Oid};
 
 /// The parameters of one Bind, read where they lie.
@@ -21,88 +22,112 @@ impl ParamValues for NoParams {
     }
 }
 
-/// Where a route leads once its parameters are known.
+/// What fills the slots of a plan.
+#[derive(Clone, Copy)]
+pub struct Values<'a> {
+    /// The literals taken out of the text.
+    pub literals: &'a Literals,
+    /// The parameter types of Parse, possibly fewer than there are.
+    pub declared: &'a [Oid],
+    pub params: &'a dyn ParamValues,
+}
+
+impl<'a> Values<'a> {
+    /// A text without slots, or one whose slots are not to be filled.
+    pub const NONE: Self = Self {
+        literals: &Literals::NONE,
+        declared: &[],
+        params: &NoParams,
+    };
+
+    pub fn of_params(declared: &'a [Oid], params: &'a dyn ParamValues) -> Self {
+        Self {
+            declared,
+            params,
+            ..Self::NONE
+        }
+    }
+}
+
+/// Where a route leads once its slots are filled.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Destination {
     Any,
     Shard(ShardId),
 }
 
+/// A key or the beginning of one, and a logical shard that may hold its rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Located {
+    pub key: Vec<KeyValue>,
+    /// Empty where no shard has a row of this key.
+    pub places: Vec<(LogicalShardId, ShardId)>,
+}
+
+/// Keys looked at for one relation; a statement with more is refused.
+const KEYS_MAX: usize = 65_536;
+
 impl Route {
-    /// Finds the shard. `declared` are the parameter types of Parse, possibly fewer than there are.
+    /// Finds the shard.
     ///
-    /// Errors: 0A000 where several key values lead to different shards or a value cannot be read
+    /// Errors: 0A000 where the key values lead to different shards or a value cannot be read
     /// exactly as PostgreSQL would.
-    pub fn resolve(
-        &self,
-        map: &ShardMap,
-        declared: &[Oid],
-        params: &dyn ParamValues,
-    ) -> Result<Destination, PgError> {
+    pub fn resolve(&self, map: &ShardMap, values: Values<'_>) -> Result<Destination, PgError> {
         let target = match &self.targets {
             Targets::Any => return Ok(Destination::Any),
             Targets::Default => return Ok(Destination::Shard(map.default_shard)),
             Targets::Key(target) => target,
         };
-        // The hot path: one source, no list.
         let mut found: Option<ShardId> = None;
-        for source in &target.sources {
-            let Some(value) = target.value(source, map, declared, params)? else {
+        let mut several = false;
+        let mut meet = |shard: ShardId| match found {
+            None => found = Some(shard),
+            Some(other) => several |= other != shard,
+        };
+        for relation in &target.relations {
+            if let Some(shard) = target.only_value(relation, map, values)? {
+                shard.into_iter().for_each(&mut meet);
                 continue;
-            };
-            // A comparison with NULL is true on no row, on any shard.
-            let Some((_, shard)) = map.locate(target.keyspace, &value) else {
-                continue;
-            };
-            if found.is_some_and(|found| found != shard) {
-                return Err(self.scattered(map, target, declared, params));
             }
-            found = Some(shard);
+            let located = target.locate(relation, map, values)?;
+            let places = located.iter().flat_map(|located| &located.places);
+            places.for_each(|(_, shard)| meet(*shard));
+        }
+        if several {
+            return Err(self.scattered(map, target, values));
         }
         Ok(found.map_or(Destination::Any, Destination::Shard))
     }
 
     /// True where the shard is known only once parameters are.
     pub fn needs_params(&self) -> bool {
-        matches!(&self.targets, Targets::Key(target)
-            if target.sources.iter().any(|source| matches!(source, KeySource::Param { .. })))
+        self.params().next().is_some()
     }
 
-    /// The key values and where each leads, for EXPLAIN; same errors as `resolve`, except that values on
-    /// different shards are all listed.
-    pub fn locate(
-        &self,
-        map: &ShardMap,
-        declared: &[Oid],
-        params: &dyn ParamValues,
-    ) -> Result<Vec<(KeyValue, LogicalShardId, ShardId)>, PgError> {
-        let Targets::Key(target) = &self.targets else {
-            return Ok(Vec::new());
+    /// The parameters that decide the shard, zero-based.
+    pub fn params(&self) -> impl Iterator<Item = u16> {
+        let relations = match &self.targets {
+            Targets::Key(target) => target.relations.as_slice(),
+            _ => &[],
         };
-        let mut located = Vec::new();
-        for source in &target.sources {
-            let Some(value) = target.value(source, map, declared, params)? else {
-                continue;
-            };
-            if let Some((logical, shard)) = map.locate(target.keyspace, &value) {
-                located.push((value, logical, shard));
-            }
-        }
-        Ok(located)
+        relations
+            .iter()
+            .flat_map(|relation| &relation.columns)
+            .flat_map(|column| column.conditions.iter().flatten())
+            .filter_map(|source| match source {
+                KeySource::Param { index, .. } => Some(*index),
+                _ => None,
+            })
     }
 
-    fn scattered(
-        &self,
-        map: &ShardMap,
-        target: &KeyTarget,
-        declared: &[Oid],
-        params: &dyn ParamValues,
-    ) -> PgError {
-        let mut shards: Vec<ShardId> = self
-            .locate(map, declared, params)
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(_, _, shard)| shard)
+    fn scattered(&self, map: &ShardMap, target: &KeyTarget, values: Values<'_>) -> PgError {
+        let located = |relation| target.locate(relation, map, values).unwrap_or_default();
+        let mut shards: Vec<ShardId> = target
+            .relations
+            .iter()
+            .flat_map(located)
+            .flat_map(|located| located.places)
+            .map(|(_, shard)| shard)
             .collect();
         shards.sort_unstable();
         shards.dedup();
@@ -110,8 +135,8 @@ impl Route {
             .into_iter()
             .map(|shard| map.shard_name(shard))
             .collect();
-        let column = &map.keyspace(target.keyspace).key.column;
-        let (what, hint) = if target.stores {
+        let column = &map.keyspace(target.keyspace).key;
+        let (what, hint) = if target.relations.iter().any(|relation| relation.stores) {
             (
                 "an INSERT of rows",
                 format!("insert the rows of one {column} at a time"),
@@ -133,69 +158,215 @@ impl Route {
 }
 
 impl KeyTarget {
-    /// `None` for what is no value of the key's type: any server refuses it.
-    fn value(
+    /// The hot path, without a list: the shard of a key of one column that equals one source. `None` where
+    /// it is not so simple; `Some(None)` where no shard has such a row.
+    fn only_value(
         &self,
-        source: &KeySource,
+        relation: &RelationKey,
         map: &ShardMap,
-        declared: &[Oid],
-        params: &dyn ParamValues,
-    ) -> Result<Option<KeyValue>, PgError> {
+        values: Values<'_>,
+    ) -> Result<Option<Option<ShardId>>, PgError> {
+        let [column] = relation.columns.as_slice() else {
+            return Ok(None);
+        };
+        let [sources] = column.conditions.as_slice() else {
+            return Ok(None);
+        };
+        let [source] = sources.as_slice() else {
+            return Ok(None);
+        };
+        let key_type = map.keyspace(self.keyspace).key.columns[0].key_type;
+        let Read::One(value) = read(source, key_type, values)? else {
+            return Ok(None);
+        };
+        check_stored(relation, column, key_type, &value)?;
+        let found = map.locate(self.keyspace, std::slice::from_ref(&value));
+        Ok(Some(found.map(|(_, shard)| shard)))
+    }
+
+    /// The keys the relation's rows may have, and where each of them is.
+    pub fn locate(
+        &self,
+        relation: &RelationKey,
+        map: &ShardMap,
+        values: Values<'_>,
+    ) -> Result<Vec<Located>, PgError> {
         let key = &map.keyspace(self.keyspace).key;
-        let value = match source {
-            KeySource::Literal(value) => value.clone(),
-            KeySource::Invalid => return Ok(None),
-            KeySource::Param { index, oid } => {
-                let Some((format, bytes)) = params.param(*index) else {
-                    return Err(PgError::client(
-                        SqlState::PROTOCOL_VIOLATION,
-                        format!(
-                            "there is no value for parameter ${}, which holds the sharding key",
-                            u32::from(*index) + 1
-                        ),
-                    ));
-                };
-                let oid = match *oid {
-                    Oid::UNSPECIFIED => declared
-                        .get(usize::from(*index))
-                        .copied()
-                        .unwrap_or(Oid::UNSPECIFIED),
-                    oid => oid,
-                };
-                match bytes {
-                    None => KeyValue::Null,
-                    Some(bytes) => match key.key_type.parse_param(oid, format, bytes) {
-                        Ok(value) => value,
-                        Err(KeyError::Syntax { .. } | KeyError::OutOfRange { .. })
-                            if key.key_type.is_certainly_invalid(bytes) =>
-                        {
-                            return Ok(None);
-                        }
-                        Err(error) => return Err(unreadable(&error, *index)),
-                    },
-                }
+        let mut keys: Vec<Vec<KeyValue>> = vec![Vec::new()];
+        for (column, declared) in relation.columns.iter().zip(&key.columns) {
+            let Some(found) = candidates(column, declared.key_type, values)? else {
+                break;
+            };
+            for value in &found {
+                check_stored(relation, column, declared.key_type, value)?;
+            }
+            if keys.len().saturating_mul(found.len()) > KEYS_MAX {
+                return Err(PgError::client(
+                    SqlState::STATEMENT_TOO_COMPLEX,
+                    format!("{} may have more than {KEYS_MAX} keys", relation.relation),
+                )
+                .with_hint("split the statement"));
+            }
+            keys = keys
+                .iter()
+                .flat_map(|key| {
+                    found
+                        .iter()
+                        .map(|value| [key.as_slice(), std::slice::from_ref(value)].concat())
+                })
+                .collect();
+        }
+        let place = |values: Vec<KeyValue>| {
+            let places = if values.len() == key.columns.len() {
+                map.locate(self.keyspace, &values).into_iter().collect()
+            } else {
+                let placement = &map.keyspace(self.keyspace).placement;
+                let logical = map.reachable(self.keyspace, &values).into_iter();
+                logical
+                    .map(|logical| (logical, placement.shard(logical)))
+                    .collect()
+            };
+            Located {
+                key: values,
+                places,
             }
         };
-        if self.stores && value == KeyValue::Null {
-            return Err(PgError::client(
-                SqlState::NOT_NULL_VIOLATION,
-                format!("null value in sharding key column \"{}\"", key.column),
-            )
-            .with_hint("a row without a sharding key lives on no shard"));
-        }
-        let blank_end = matches!(&value, KeyValue::Text(text) if text.ends_with(' '));
-        if self.stores && blank_end && key.key_type == KeyType::Varchar {
-            // varchar(n) silently drops blanks beyond n: the stored key could be another.
-            return Err(PgError::refusal(
-                format!(
-                    "a value for sharding key \"{}\" of type varchar that ends in a blank is not supported",
-                    key.column
-                ),
-                "leave the trailing blanks out",
-            ));
-        }
-        Ok(Some(value))
+        Ok(keys.into_iter().map(place).collect())
     }
+}
+
+/// What a source comes to.
+enum Read {
+    One(KeyValue),
+    /// The elements of an array; no value at all is one that any server refuses.
+    Many(Vec<KeyValue>),
+    /// A value that is compared in another way than by the key's type: it says nothing.
+    Nothing(PgError),
+}
+
+/// The values all conditions on a column allow, each once; `None` where it has none.
+///
+/// Errors: none of its conditions can be read.
+fn candidates(
+    column: &ColumnKey,
+    key_type: KeyType,
+    values: Values<'_>,
+) -> Result<Option<Vec<KeyValue>>, PgError> {
+    let mut allowed: Option<Vec<KeyValue>> = None;
+    let mut unread = None;
+    for sources in &column.conditions {
+        let mut these = Vec::new();
+        let mut readable = true;
+        for source in sources {
+            match read(source, key_type, values)? {
+                Read::One(value) => these.push(value),
+                Read::Many(many) => these.extend(many),
+                Read::Nothing(error) => {
+                    readable = false;
+                    unread = Some(error);
+                }
+            }
+        }
+        if !readable {
+            continue;
+        }
+        allowed = Some(match allowed {
+            None => {
+                let mut seen = std::collections::HashSet::new();
+                these.retain(|value| seen.insert(value.clone()));
+                these
+            }
+            Some(allowed) => {
+                let these: std::collections::HashSet<KeyValue> = these.into_iter().collect();
+                allowed
+                    .into_iter()
+                    .filter(|value| these.contains(value))
+                    .collect()
+            }
+        });
+    }
+    match (allowed, unread) {
+        (None, Some(error)) => Err(error),
+        (allowed, _) => Ok(allowed),
+    }
+}
+
+/// What an INSERT stores has to be found again under the same key.
+fn check_stored(
+    relation: &RelationKey,
+    column: &ColumnKey,
+    key_type: KeyType,
+    value: &KeyValue,
+) -> Result<(), PgError> {
+    if !relation.stores {
+        return Ok(());
+    }
+    if *value == KeyValue::Null {
+        return Err(PgError::client(
+            SqlState::NOT_NULL_VIOLATION,
+            format!("null value in sharding key column \"{}\"", column.name),
+        )
+        .with_hint("a row without a sharding key lives on no shard"));
+    }
+    let blank_end = matches!(value, KeyValue::Text(text) if text.ends_with(' '));
+    if blank_end && key_type == KeyType::Varchar {
+        // varchar(n) silently drops blanks beyond n: the stored key could be another.
+        return Err(PgError::refusal(
+            format!(
+                "a value for sharding key \"{}\" of type varchar that ends in a blank is not supported",
+                column.name
+            ),
+            "leave the trailing blanks out",
+        ));
+    }
+    Ok(())
+}
+
+fn read(source: &KeySource, key_type: KeyType, values: Values<'_>) -> Result<Read, PgError> {
+    let (index, oid) = match source {
+        KeySource::Literal(value) => return Ok(Read::One(value.clone())),
+        KeySource::Invalid => return Ok(Read::Many(Vec::new())),
+        KeySource::Slot(_) | KeySource::Param { array: true, .. } => {
+            return Ok(Read::Nothing(PgError::refusal(
+                "this value of the sharding key is not supported yet",
+                "give it as a literal",
+            )));
+        }
+        KeySource::Param {
+            index,
+            oid,
+            array: false,
+        } => (*index, *oid),
+    };
+    let Some((format, bytes)) = values.params.param(index) else {
+        return Err(PgError::client(
+            SqlState::PROTOCOL_VIOLATION,
+            format!(
+                "there is no value for parameter ${}, which holds the sharding key",
+                u32::from(index) + 1
+            ),
+        ));
+    };
+    let oid = match oid {
+        Oid::UNSPECIFIED => values
+            .declared
+            .get(usize::from(index))
+            .copied()
+            .unwrap_or(Oid::UNSPECIFIED),
+        oid => oid,
+    };
+    Ok(match bytes {
+        None => Read::One(KeyValue::Null),
+        Some(bytes) => match key_type.parse_param(oid, format, bytes) {
+            Ok(value) => Read::One(value),
+            Err(KeyError::Syntax { .. } | KeyError::OutOfRange { .. })
+                if key_type.is_certainly_invalid(bytes) =>
+            {
+                Read::Many(Vec::new())
+            }
+            Err(error) => return Err(unreadable(&error, index)),
+        },
+    })
 }
 
 fn unreadable(error: &KeyError, index: u16) -> PgError {

@@ -11,7 +11,7 @@ use lru::LruCache;
 
 use super::{Context, plan};
 use crate::error::PgError;
-use crate::plan::{KeySource, Plan, Route, Targets};
+use crate::plan::{ColumnKey, Hint, KeySource, Plan, RelationKey, Route, Targets};
 use crate::types::{KeyValue, Oid};
 
 /// Locks the cache is spread over.
@@ -28,6 +28,8 @@ const ENTRY_BYTES: usize = size_of::<Key>() + size_of::<Plan>() + 160;
 struct Key {
     text: Box<str>,
     search_path: Option<Box<[String]>>,
+    role: Box<str>,
+    hint: Option<Hint>,
     param_types: Box<[Oid]>,
     map: u64,
     schema: u64,
@@ -70,6 +72,8 @@ impl PlanCache {
         let key = Key {
             text: text.into(),
             search_path: context.search_path.map(Into::into),
+            role: context.role.into(),
+            hint: context.hint.cloned(),
             param_types: context.param_types.into(),
             map: context.map.version.0,
             schema: context.schema.version,
@@ -145,12 +149,22 @@ fn targets_size(targets: &Targets) -> usize {
     let Targets::Key(target) = targets else {
         return 0;
     };
-    let text = |source: &KeySource| match source {
-        KeySource::Literal(KeyValue::Text(text)) => text.len(),
-        _ => 0,
+    let source = |source: &KeySource| {
+        let text = match source {
+            KeySource::Literal(KeyValue::Text(text)) => text.len(),
+            _ => 0,
+        };
+        size_of::<KeySource>() + text
     };
-    let texts: usize = target.sources.iter().map(text).sum();
-    target.sources.capacity() * size_of::<KeySource>() + texts
+    let column = |column: &ColumnKey| {
+        let sources: usize = column.conditions.iter().flatten().map(source).sum();
+        size_of::<ColumnKey>() + column.name.len() + column.conditions.len() * 24 + sources
+    };
+    let relation = |relation: &RelationKey| {
+        let columns: usize = relation.columns.iter().map(column).sum();
+        size_of::<RelationKey>() + relation.relation.len() + columns
+    };
+    target.relations.iter().map(relation).sum()
 }
 
 #[cfg(test)]
@@ -164,6 +178,8 @@ mod tests {
             map,
             schema,
             search_path: None,
+            role: "app",
+            hint: None,
             param_types: &[],
             transaction_pooling: true,
         }

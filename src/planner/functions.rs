@@ -2,10 +2,10 @@
 //! one server only. Found by token: a name before a parenthesis.
 
 use std::cell::OnceCell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use super::Context;
 use super::names::Names;
+use super::{Context, Function};
 use crate::error::PgError;
 use crate::plan::Setting;
 use crate::shardmap::TableName;
@@ -147,7 +147,7 @@ fn calls_of<'t>(tokens: &'t [Token<'t>]) -> impl Iterator<Item = Call<'t>> {
 
 /// The functions whose bodies are not known.
 struct Opaque<'a> {
-    functions: &'a HashSet<TableName>,
+    functions: &'a HashMap<TableName, Function>,
     /// Their names without schema, made at the first call that has none.
     names: OnceCell<HashSet<&'a str>>,
 }
@@ -155,19 +155,19 @@ struct Opaque<'a> {
 impl<'a> Opaque<'a> {
     fn new(context: &Context<'a>) -> Self {
         Self {
-            functions: &context.schema.opaque_functions,
+            functions: &context.schema.functions,
             names: OnceCell::new(),
         }
     }
 
     fn contains(&self, call: &Call<'_>) -> bool {
         match &call.schema {
-            Some(schema) => self.functions.contains(&TableName {
+            Some(schema) => self.functions.contains_key(&TableName {
                 schema: schema.clone(),
                 name: call.name.clone(),
             }),
             None => {
-                let names = || self.functions.iter().map(|f| f.name.as_str()).collect();
+                let names = || self.functions.keys().map(|f| f.name.as_str()).collect();
                 self.names.get_or_init(names).contains(&*call.name)
             }
         }

@@ -18,10 +18,10 @@ mod scope;
 mod utility;
 
 pub use cache::PlanCache;
-pub use schema::Schema;
+pub use schema::{Function, Relation, RelationKind, Schema};
 
 use crate::error::{PgError, SqlState};
-use crate::plan::{Access, KeyTarget, Plan, Route, Targets};
+use crate::plan::{Access, Hint, KeyTarget, Plan, Route, Targets};
 use crate::shardmap::ShardMap;
 use crate::sql::{self, Kind, Token, Unread};
 use crate::types::Oid;
@@ -37,6 +37,10 @@ pub struct Context<'a> {
     pub schema: &'a Schema,
     /// The schemas the session set as `search_path`; `None` for the default (`"$user", public`).
     pub search_path: Option<&'a [String]>,
+    /// The current role, which `"$user"` in a search_path stands for.
+    pub role: &'a str,
+    /// What `SET trunkline.shard` and `SET trunkline.key` ask for; a comment in the text comes before it.
+    pub hint: Option<&'a Hint>,
     /// Parameter types declared in Parse; zero or missing where left to the server.
     pub param_types: &'a [Oid],
     /// Server connections change hands between transactions (transaction pooling): statements that
@@ -263,23 +267,21 @@ impl Planner<'_> {
         let key = &self.names.map.keyspace(keyspace).key;
         params::check(
             tokens,
-            &found.sources,
-            key.key_type,
+            &found.relations,
+            key.columns[0].key_type,
             &found.explained,
             self.context,
         )?;
-        let mut tied: Vec<String> = found
-            .sharded
+        let whole: Vec<String> = found
+            .reference
             .iter()
-            .map(|(table, column)| format!("{table} by {column}"))
+            .map(|table| format!("{table} is whole on every shard"))
             .collect();
-        tied.extend(found.reference.iter().map(|table| format!("{table} whole")));
         let target = KeyTarget {
             keyspace,
-            sources: found.sources,
-            stores: found.stores,
+            relations: found.relations,
         };
-        Ok(route(Targets::Key(target), access, tied.join(", ")))
+        Ok(route(Targets::Key(target), access, whole.join(", ")))
     }
 }
 
@@ -297,6 +299,7 @@ fn only(targets: Targets, access: Access, reason: String) -> Route {
         explain: None,
         detached: false,
         unsettles: false,
+        hint: None,
         reason,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::Context;
+use super::{Context, RelationKind};
 use crate::error::PgError;
 use crate::shardmap::{ShardMap, TableKind, TableName};
 use crate::sql::Token;
@@ -33,7 +33,7 @@ impl<'a> Names<'a> {
     pub(super) fn new(context: &'a Context<'a>) -> Self {
         let listed = context.map.tables.keys();
         let known = listed
-            .chain(&context.schema.opaque_relations)
+            .chain(context.schema.relations.keys())
             .map(|table| table.name.as_str())
             .collect();
         Self {
@@ -92,7 +92,8 @@ impl<'a> Names<'a> {
             schema: schema.to_owned(),
             name: name.to_owned(),
         };
-        if self.context.schema.opaque_relations.contains(&wanted) {
+        let relation = self.context.schema.relations.get(&wanted);
+        if relation.is_some_and(|relation| !matches!(relation.kind, RelationKind::Listed)) {
             return Err(opaque(&wanted));
         }
         Ok(match self.map.tables.get_key_value(&wanted) {

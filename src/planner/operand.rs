@@ -4,7 +4,7 @@ use super::Context;
 use crate::error::PgError;
 use crate::plan::KeySource;
 use crate::sql::tree::{CastType, Constant, Operand};
-use crate::types::{KeyType, KeyValue, Oid};
+use crate::types::{Family, KeyType, KeyValue, Oid};
 
 /// The key's source, or `None` where the operand says nothing certain.
 pub(super) fn source(
@@ -12,12 +12,12 @@ pub(super) fn source(
     key: KeyType,
     context: &Context<'_>,
 ) -> Result<Option<KeySource>, PgError> {
-    let value = match (operand, family(key)) {
+    let value = match (operand, key.family()) {
         (Operand::Constant(Constant::Null), _) => KeyValue::Null,
         (Operand::Constant(Constant::Int(value)), Family::Integer) => KeyValue::Int(*value),
         // A literal of unknown type takes the type of the column it is compared with.
         (Operand::Constant(Constant::Unknown(text)), _)
-        | (Operand::Constant(Constant::Uuid(text)), Family::Uuid) => {
+        | (Operand::Constant(Constant::Typed(KeyType::Uuid, text)), Family::Uuid) => {
             match key.parse_text(text.as_bytes()) {
                 Ok(value) => value,
                 Err(_) if key.is_certainly_invalid(text.as_bytes()) => {
@@ -27,8 +27,19 @@ pub(super) fn source(
                 Err(_) => return Ok(None),
             }
         }
-        (Operand::Constant(Constant::Text(text)), Family::Text) => KeyValue::Text(text.clone()),
-        (Operand::Param { index, cast }, family) => {
+        (Operand::Constant(Constant::Typed(from, text)), Family::Text)
+            if from.family() == Family::Text =>
+        {
+            KeyValue::Text(text.clone())
+        }
+        (
+            Operand::Param {
+                index,
+                cast,
+                array: false,
+            },
+            family,
+        ) => {
             return Ok(param(*index, *cast, family, context));
         }
         _ => return Ok(None),
@@ -44,7 +55,7 @@ fn param(
     family: Family,
     context: &Context<'_>,
 ) -> Option<KeySource> {
-    let cast = cast.map_or(Oid::UNSPECIFIED, oid_of);
+    let cast = cast.map_or(Oid::UNSPECIFIED, KeyType::oid);
     let declared = declared(context, index);
     let fits = |oid: Oid| oid == Oid::UNSPECIFIED || family_of(oid) == Some(family);
     if !fits(cast) || !fits(declared) {
@@ -55,7 +66,11 @@ fn param(
     } else {
         declared
     };
-    Some(KeySource::Param { index, oid })
+    Some(KeySource::Param {
+        index,
+        oid,
+        array: false,
+    })
 }
 
 /// The type Parse declared; PostgreSQL takes `unknown` for none.
@@ -66,49 +81,6 @@ pub(super) fn declared(context: &Context<'_>, index: u16) -> Oid {
     }
 }
 
-pub(super) fn oid_of(cast: CastType) -> Oid {
-    match cast {
-        CastType::SmallInt => Oid::INT2,
-        CastType::Integer => Oid::INT4,
-        CastType::BigInt => Oid::INT8,
-        CastType::Text => Oid::TEXT,
-        CastType::Varchar => Oid::VARCHAR,
-        CastType::Uuid => Oid::UUID,
-    }
-}
-
-pub(super) fn key_oid(key: KeyType) -> Oid {
-    match key {
-        KeyType::SmallInt => Oid::INT2,
-        KeyType::Integer => Oid::INT4,
-        KeyType::BigInt => Oid::INT8,
-        KeyType::Text => Oid::TEXT,
-        KeyType::Varchar => Oid::VARCHAR,
-        KeyType::Uuid => Oid::UUID,
-    }
-}
-
-/// Types among which `=` compares the values that are hashed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Family {
-    Integer,
-    Text,
-    Uuid,
-}
-
-pub(super) fn family(key: KeyType) -> Family {
-    match key {
-        KeyType::SmallInt | KeyType::Integer | KeyType::BigInt => Family::Integer,
-        KeyType::Text | KeyType::Varchar => Family::Text,
-        KeyType::Uuid => Family::Uuid,
-    }
-}
-
 pub(super) fn family_of(oid: Oid) -> Option<Family> {
-    match oid {
-        Oid::INT2 | Oid::INT4 | Oid::INT8 => Some(Family::Integer),
-        Oid::TEXT | Oid::VARCHAR => Some(Family::Text),
-        Oid::UUID => Some(Family::Uuid),
-        _ => None,
-    }
+    KeyType::from_oid(oid).map(KeyType::family)
 }

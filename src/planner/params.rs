@@ -7,11 +7,11 @@
 use std::collections::HashMap;
 
 use super::Context;
-use super::operand::{Family, declared, family, family_of, key_oid};
+use super::operand::{declared, family_of};
 use crate::error::PgError;
-use crate::plan::KeySource;
+use crate::plan::{KeySource, RelationKey};
 use crate::sql::{Kind, Token};
-use crate::types::{KeyType, Oid};
+use crate::types::{Family, KeyType, Oid};
 
 /// How a parameter occurs in the text.
 #[derive(Default)]
@@ -22,24 +22,27 @@ struct Uses {
     casts: Vec<Option<Oid>>,
 }
 
-/// Checks the parameters among `sources`; `explained` counts the uses without cast where the key's type
+/// Checks the parameters that tie `relations`; `explained` counts the uses without cast where the key's type
 /// is inferred.
 pub(super) fn check(
     tokens: &[Token<'_>],
-    sources: &[KeySource],
+    relations: &[RelationKey],
     key: KeyType,
     explained: &HashMap<u16, usize>,
     context: &Context<'_>,
 ) -> Result<(), PgError> {
-    if !sources
-        .iter()
-        .any(|source| matches!(source, KeySource::Param { .. }))
-    {
+    let sources = || {
+        relations
+            .iter()
+            .flat_map(|relation| &relation.columns)
+            .flat_map(|column| column.conditions.iter().flatten())
+    };
+    if !sources().any(|source| matches!(source, KeySource::Param { .. })) {
         return Ok(());
     }
     let uses = uses(tokens);
     let none = Uses::default();
-    for source in sources {
+    for source in sources() {
         let KeySource::Param { index, .. } = source else {
             continue;
         };
@@ -65,11 +68,11 @@ pub(super) fn check(
 }
 
 fn casts_agree(uses: &Uses, key: KeyType) -> bool {
-    match family(key) {
+    match key.family() {
         // All widths differ in binary format.
         Family::Integer => {
             let inferred = if uses.bare > 0 {
-                Some(Some(key_oid(key)))
+                Some(Some(key.oid()))
             } else {
                 uses.casts.first().copied()
             };

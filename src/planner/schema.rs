@@ -1,17 +1,77 @@
-//! What the planner must know of the servers' catalogs so as not to be fooled.
+//! What the planner must know of the servers' catalogs: which columns relations have, what views and
+//! functions read, and behind which names sharded tables hide.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::shardmap::TableName;
+use crate::sql::tree::Query;
+use crate::types::{KeyType, Oid};
 
-/// Names behind which sharded tables may hide. Loaded by `topology`; empty when planning offline.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The catalogs of all shards, as far as they agree. Loaded by `topology`; empty when planning offline.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Schema {
     /// Number of this state of the catalogs, always rising; zero before any was loaded. Plans are cached
     /// under it.
     pub version: u64,
-    /// Views, materialized views and foreign tables over listed tables.
-    pub opaque_relations: HashSet<TableName>,
-    /// User-defined functions and procedures, which might read or write any table: schema and name.
-    pub opaque_functions: HashSet<TableName>,
+    /// Listed tables and what is reached from them: partitions, children, views. A relation that is not
+    /// here and not in the map reads no listed table.
+    pub relations: HashMap<TableName, Relation>,
+    /// User-defined functions and procedures that might read or write tables.
+    pub functions: HashMap<TableName, Function>,
+    /// Relations in other schemas that have the name of one in `relations`: they may hide it, depending on
+    /// `search_path`.
+    pub homonyms: HashSet<TableName>,
+}
+
+/// A table, view or the like.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Relation {
+    pub kind: RelationKind,
+    /// In the table's order, dropped ones left out.
+    pub columns: Vec<Column>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum RelationKind {
+    /// A table of the shard map.
+    Listed,
+    /// A partition or an inheritance child of this table of the shard map: its rows are of the same kind.
+    PartOf(TableName),
+    /// A view whose query could be read.
+    View(Arc<Query>),
+    /// What stands behind the name is not known, and why (`a foreign table`, `a view with TABLESAMPLE`,
+    /// `differs between shards s1 and s2`).
+    Opaque(String),
+}
+
+/// A column of a relation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    pub name: String,
+    /// Of a domain, the type beneath.
+    pub type_oid: Oid,
+    /// Where values of the column are compared and stored as this type's: no type modifier that changes them,
+    /// a deterministic collation.
+    pub key_type: Option<KeyType>,
+    /// GENERATED ALWAYS AS …, or a default or identity that gives a value where INSERT gives none.
+    pub has_default: bool,
+}
+
+/// All functions of one name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Function {
+    /// One function in SQL, of one query that could be read.
+    Sql(Arc<SqlFunction>),
+    /// Reads or writes who knows what, and why that is not known.
+    Opaque(String),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SqlFunction {
+    /// Arguments by position; a body may also name them. `None` where the type is no key's.
+    pub arguments: Vec<(Option<String>, Option<KeyType>)>,
+    pub body: Query,
+    /// The `search_path` its names are looked up in, where it sets one.
+    pub search_path: Option<Vec<String>>,
 }

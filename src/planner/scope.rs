@@ -26,7 +26,7 @@ use std::ops::Range;
 use super::Context;
 use super::names::{Names, Relation};
 use crate::error::{PgError, SqlState};
-use crate::plan::KeySource;
+use crate::plan::{ColumnKey, KeySource, RelationKey};
 use crate::shardmap::{KeyspaceIndex, TableName};
 use crate::sql::tree::{Arm, Block, Name, Query, Verb};
 use crate::types::KeyType;
@@ -37,12 +37,10 @@ pub(super) struct Footprint<'a> {
     /// Sharded tables with the columns they are tied by, sorted.
     pub(super) sharded: BTreeSet<(&'a TableName, &'a str)>,
     pub(super) keyspace: Option<KeyspaceIndex>,
-    pub(super) sources: Vec<KeySource>,
+    pub(super) relations: Vec<RelationKey>,
     pub(super) reference: BTreeSet<&'a TableName>,
     /// Tables and catalogs of the default shard, as written.
     pub(super) default: BTreeSet<String>,
-    /// Key values are stored by INSERT.
-    pub(super) stores: bool,
     /// For each parameter, how often it stands without a cast where only the key's type can be inferred.
     pub(super) explained: HashMap<u16, usize>,
 }
@@ -105,8 +103,8 @@ pub(super) struct Walker<'a> {
     frames: Vec<Frame>,
     /// FOR UPDATE without OF, or of something other than a table, which reaches into subqueries.
     locks_all: bool,
-    /// The sources of `found`.
-    seen: HashSet<Source>,
+    /// The relations of `found`.
+    seen: HashSet<RelationKey>,
     /// Every value a key is compared with, once: texts may be long, and are told apart here only.
     values: Vec<KeySource>,
     places: HashMap<KeySource, Source>,
@@ -267,7 +265,12 @@ impl<'a> Walker<'a> {
     }
 
     /// Enters a tied table into the footprint.
-    fn record(&mut self, sharded: Sharded<'a>, sources: &[Source]) -> Result<(), PgError> {
+    fn record(
+        &mut self,
+        sharded: Sharded<'a>,
+        sources: &[Source],
+        stores: bool,
+    ) -> Result<(), PgError> {
         if self
             .found
             .keyspace
@@ -286,10 +289,26 @@ impl<'a> Walker<'a> {
         }
         self.found.keyspace = Some(sharded.keyspace);
         self.found.sharded.insert((sharded.table, sharded.column));
-        for source in sources {
-            if self.seen.insert(*source) {
-                self.found.sources.push(self.values[*source].clone());
-            }
+        let values = || {
+            sources
+                .iter()
+                .map(|source| self.values[*source].clone())
+                .collect::<Vec<_>>()
+        };
+        let relation = RelationKey {
+            relation: sharded.table.to_string(),
+            columns: vec![ColumnKey {
+                name: sharded.column.to_owned(),
+                conditions: if stores {
+                    vec![values()]
+                } else {
+                    values().into_iter().map(|source| vec![source]).collect()
+                },
+            }],
+            stores,
+        };
+        if self.seen.insert(relation.clone()) {
+            self.found.relations.push(relation);
         }
         Ok(())
     }

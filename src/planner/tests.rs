@@ -12,9 +12,9 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::PathBuf;
 
-use super::{Context, Schema, plan};
+use super::{Context, Function, Relation, RelationKind, Schema, plan};
 use crate::error::PgError;
-use crate::plan::NoParams;
+use crate::plan::{NoParams, Values};
 use crate::shardmap::{
     HashFunction, Keyspace, KeyspaceIndex, MapVersion, Placement, ShardId, ShardMap,
     ShardingFunction, ShardingKey, TableKind, TableName,
@@ -25,10 +25,7 @@ use crate::types::{KeyType, Oid};
 pub(crate) fn map() -> ShardMap {
     let keyspace = |name: &str, column: &str, key_type| Keyspace {
         name: name.to_owned(),
-        key: ShardingKey {
-            column: column.to_owned(),
-            key_type,
-        },
+        key: ShardingKey::single(column, key_type),
         function: ShardingFunction::Hash(HashFunction {
             logical_shards: 256,
         }),
@@ -46,7 +43,7 @@ pub(crate) fn map() -> ShardMap {
     };
     let sharded = |keyspace, column: &str| TableKind::Sharded {
         keyspace: KeyspaceIndex(keyspace),
-        column: column.to_owned(),
+        columns: vec![column.to_owned()],
     };
     for name in ["matches", "detections", "Quoted Table"] {
         table("public", name, sharded(0, "organization_id"));
@@ -176,8 +173,19 @@ fn answer(case: &Case) -> String {
     };
     let schema = Schema {
         version: 1,
-        opaque_relations: public(list("opaque")),
-        opaque_functions: public(list("functions")),
+        relations: public(list("opaque"))
+            .into_iter()
+            .map(|name| {
+                let kind = RelationKind::Opaque("a view".to_owned());
+                let columns = Vec::new();
+                (name, Relation { kind, columns })
+            })
+            .collect(),
+        functions: public(list("functions"))
+            .into_iter()
+            .map(|name| (name, Function::Opaque("user-defined".to_owned())))
+            .collect(),
+        ..Schema::default()
     };
     let mut map = map();
     if case.directives.contains_key("map") {
@@ -195,6 +203,8 @@ fn answer(case: &Case) -> String {
         map: &map,
         schema: &schema,
         search_path: search_path.as_deref(),
+        role: "app",
+        hint: None,
         param_types: &types,
         transaction_pooling: !case.directives.contains_key("pooling"),
     };
@@ -202,13 +212,17 @@ fn answer(case: &Case) -> String {
         Ok(plan) => {
             // Literal keys on several shards are found only by following them.
             let resolved = match &plan {
-                crate::plan::Plan::Route(route) if !route.needs_params() => {
-                    route.resolve(&map, &types, &NoParams).map(|_| ())
-                }
+                crate::plan::Plan::Route(route) if !route.needs_params() => route
+                    .resolve(&map, Values::of_params(&types, &NoParams))
+                    .map(|_| ()),
                 _ => Ok(()),
             };
             match resolved {
-                Ok(()) => plan.lines(&map, &types, &NoParams).join("\n") + "\n",
+                Ok(()) => {
+                    plan.lines(&map, Values::of_params(&types, &NoParams))
+                        .join("\n")
+                        + "\n"
+                }
                 Err(error) => refused(&error),
             }
         }

@@ -203,13 +203,16 @@ impl Planner<'_> {
             } => Err(super::scope::reference_write(table)),
             Relation::Listed {
                 table,
-                kind: TableKind::Sharded { column, .. },
+                kind: TableKind::Sharded { columns, .. },
             } => Err(PgError::refusal(
                 format!(
                     "COPY of sharded table {table} is not supported yet: its rows live on several shards"
                 ),
                 if reads {
-                    format!("COPY (SELECT * FROM {table} WHERE {column} = …) TO STDOUT")
+                    format!(
+                        "COPY (SELECT * FROM {table} WHERE {} = …) TO STDOUT",
+                        columns[0]
+                    )
                 } else {
                     "use INSERT, or COPY on each shard directly".to_owned()
                 },

@@ -40,7 +40,7 @@ use crate::error::{PgError, SqlState};
 use crate::executor::{Paused, Relay, RelayError};
 use crate::metrics::{Metrics, StatementMetrics};
 use crate::net::Buffered;
-use crate::plan::{Control, Destination, NoParams, ParamValues, Plan, Route, explain_lines};
+use crate::plan::{Control, Destination, Plan, Route, Values, explain_lines};
 use crate::planner::Context;
 use crate::shardmap::{ShardId, ShardMap};
 use crate::sql;
@@ -300,6 +300,8 @@ impl Session {
             map: self.map(),
             schema: &schema,
             search_path: self.settings.search_path(),
+            role: &self.user.name,
+            hint: None,
             param_types,
             transaction_pooling: !self.session_pooled(),
         };
@@ -326,13 +328,8 @@ impl Session {
 
     /// From a route to the shard it is run on now. `None` from the route means any: the one in use,
     /// else the default.
-    pub fn resolve(
-        &self,
-        route: &Route,
-        declared: &[Oid],
-        params: &dyn ParamValues,
-    ) -> Result<ShardId, PgError> {
-        match route.resolve(self.map(), declared, params)? {
+    pub fn resolve(&self, route: &Route, values: Values<'_>) -> Result<ShardId, PgError> {
+        match route.resolve(self.map(), values)? {
             Destination::Shard(shard) => Ok(shard),
             Destination::Any => Ok(self.any_shard()),
         }
@@ -340,7 +337,7 @@ impl Session {
 
     /// As `resolve` without parameters; `None` where any shard would do.
     pub fn route_target(&self, route: &Route) -> Result<Option<ShardId>, PgError> {
-        match route.resolve(self.map(), &[], &NoParams)? {
+        match route.resolve(self.map(), Values::NONE)? {
             Destination::Shard(shard) => Ok(Some(shard)),
             Destination::Any => Ok(None),
         }
@@ -416,7 +413,7 @@ impl Session {
 
     /// Where a statement is described whose shard its parameters decide: all shards have its tables.
     pub fn describing_shard(&self, route: &Route) -> ShardId {
-        match route.resolve(self.map(), &[], &NoParams) {
+        match route.resolve(self.map(), Values::NONE) {
             Ok(Destination::Shard(shard)) => shard,
             _ => self.any_shard(),
         }
@@ -431,13 +428,8 @@ impl Session {
     }
 
     /// The lines EXPLAIN shows of the route, ahead of the server's own.
-    pub fn explain_lines(
-        &self,
-        route: &Route,
-        declared: &[Oid],
-        params: &dyn ParamValues,
-    ) -> Vec<String> {
-        explain_lines(route, self.map(), declared, params)
+    pub fn explain_lines(&self, route: &Route, values: Values<'_>) -> Vec<String> {
+        explain_lines(route, self.map(), values)
     }
 
     /// A statement is about to be dealt with.

@@ -33,7 +33,7 @@ fn keyspaces(before: &ShardMap, after: &ShardMap, diff: &mut Diff) {
         let Some(former) = before.keyspaces.iter().find(|k| k.name == keyspace.name) else {
             continue;
         };
-        if former.key.key_type != keyspace.key.key_type || former.function != keyspace.function {
+        if former.key != keyspace.key || former.function != keyspace.function {
             diff.stranding.push(format!(
                 "keyspace {} would be sharded in another way",
                 keyspace.name
@@ -61,9 +61,11 @@ fn tables(before: &ShardMap, after: &ShardMap, diff: &mut Diff) {
     // Keyspaces by name: their numbers belong to one map.
     let described = |map: &ShardMap, kind: &TableKind| match kind {
         TableKind::Reference => "a reference table".to_owned(),
-        TableKind::Sharded { keyspace, column } => {
-            format!("sharded by {column} in {}", map.keyspace(*keyspace).name)
-        }
+        TableKind::Sharded { keyspace, columns } => format!(
+            "sharded by {} in {}",
+            columns.join(", "),
+            map.keyspace(*keyspace).name
+        ),
     };
     for (table, kind) in after.tables_sorted() {
         let now = described(after, kind);
@@ -101,7 +103,7 @@ mod tests {
         };
         let sharded = TableKind::Sharded {
             keyspace: KeyspaceIndex(0),
-            column: "id".to_owned(),
+            columns: vec!["id".to_owned()],
         };
         ShardMap {
             version: MapVersion(1),
@@ -109,10 +111,7 @@ mod tests {
             default_shard: ShardId(0),
             keyspaces: vec![Keyspace {
                 name: "k".to_owned(),
-                key: ShardingKey {
-                    column: "id".to_owned(),
-                    key_type: KeyType::BigInt,
-                },
+                key: ShardingKey::single("id", KeyType::BigInt),
                 function: ShardingFunction::Hash(HashFunction {
                     logical_shards: placement.len() as u32,
                 }),

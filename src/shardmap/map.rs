@@ -38,20 +38,49 @@ impl fmt::Display for TableName {
 /// How the rows of a listed table are spread. Tables that are not listed live on the default shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TableKind {
-    /// Rows live on the shard of their sharding key, in the column named here.
+    /// Rows live on the shard of their sharding key, in the columns named here, one for each of the
+    /// keyspace's.
     Sharded {
         keyspace: KeyspaceIndex,
-        column: String,
+        columns: Vec<String>,
     },
     /// Whole on every shard.
     Reference,
 }
 
-/// The column, its type: what decides where a row of the keyspace lives.
+/// What decides where a row of the keyspace lives: one column or several, the most significant first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShardingKey {
-    pub column: String,
+    /// Never empty.
+    pub columns: Vec<KeyColumn>,
+}
+
+/// A column of a sharding key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyColumn {
+    /// What it is called in tables that do not say otherwise.
+    pub name: String,
     pub key_type: KeyType,
+}
+
+impl ShardingKey {
+    /// A key of one column.
+    pub fn single(name: impl Into<String>, key_type: KeyType) -> Self {
+        Self {
+            columns: vec![KeyColumn {
+                name: name.into(),
+                key_type,
+            }],
+        }
+    }
+}
+
+impl fmt::Display for ShardingKey {
+    /// `organization_id`, or `organization_id, entity_id`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.columns.iter().map(|c| c.name.as_str()).collect();
+        f.write_str(&names.join(", "))
+    }
 }
 
 /// A set of tables sharded alike.
@@ -83,15 +112,21 @@ impl ShardMap {
         &self.keyspaces[usize::from(index.0)]
     }
 
-    /// Where rows with this key value live. A NULL key lives nowhere: `None`.
+    /// Where rows with this key live, given a value for each of its columns. A key with a NULL in it lives
+    /// nowhere, and one the function has no place for: `None`.
     pub fn locate(
         &self,
         keyspace: KeyspaceIndex,
-        value: &KeyValue,
+        key: &[KeyValue],
     ) -> Option<(LogicalShardId, ShardId)> {
         let keyspace = self.keyspace(keyspace);
-        let logical = keyspace.function.logical_shard(value)?;
+        let logical = keyspace.function.logical_shard(key)?;
         Some((logical, keyspace.placement.shard(logical)))
+    }
+
+    /// The logical shards that may hold rows whose key begins with these values, in rising order.
+    pub fn reachable(&self, keyspace: KeyspaceIndex, prefix: &[KeyValue]) -> Vec<LogicalShardId> {
+        self.keyspace(keyspace).function.reachable(prefix)
     }
 
     /// True where every table lives on the default shard, so that nothing has to be routed.
@@ -113,10 +148,7 @@ mod tests {
     fn map(logical_shards: u32) -> ShardMap {
         let keyspace = Keyspace {
             name: "tenants".into(),
-            key: ShardingKey {
-                column: "organization_id".into(),
-                key_type: KeyType::BigInt,
-            },
+            key: ShardingKey::single("organization_id", KeyType::BigInt),
             function: ShardingFunction::Hash(HashFunction { logical_shards }),
             placement: Placement::even(logical_shards, 2),
         };
@@ -134,7 +166,7 @@ mod tests {
     #[test]
     fn locates_keys_where_postgresql_would() {
         let locate = |logical_shards, value: i64| {
-            map(logical_shards).locate(KeyspaceIndex(0), &KeyValue::Int(value))
+            map(logical_shards).locate(KeyspaceIndex(0), &[KeyValue::Int(value)])
         };
         assert_eq!(
             locate(256, 1),
@@ -155,7 +187,7 @@ mod tests {
 
     #[test]
     fn null_lives_nowhere() {
-        assert_eq!(map(256).locate(KeyspaceIndex(0), &KeyValue::Null), None);
+        assert_eq!(map(256).locate(KeyspaceIndex(0), &[KeyValue::Null]), None);
     }
 
     #[test]

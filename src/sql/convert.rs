@@ -7,8 +7,8 @@ use sqlparser::ast::{self, Expr, SetExpr, Statement, TableFactor, Visit, Visitor
 
 use super::operand::{column_name, facts, ident, name, operand};
 use super::tree::{
-    Arm, Assignment, Block, Cte, Fact, From, Insert, InsertSource, Join, JoinKind, Operand, Query,
-    Table, Verb,
+    Arm, Assignment, Block, Cte, From, Insert, InsertSource, Join, JoinKind, Operand, Query, Table,
+    Verb,
 };
 
 type Result<T> = std::result::Result<T, String>;
@@ -61,6 +61,12 @@ impl Converter {
                 }
                 out.ctes.push(Cte {
                     name: ident(&cte.alias.name)?,
+                    columns: cte
+                        .alias
+                        .columns
+                        .iter()
+                        .map(|column| column.name.value.clone())
+                        .collect(),
                     query: self.query(&cte.query)?,
                 });
             }
@@ -211,6 +217,7 @@ impl Converter {
             .collect::<Result<_>>()?;
         let mut block = Block::new(Verb::Insert(Box::new(Insert {
             target,
+            alias: None,
             columns,
             source,
             conflict_sets,
@@ -395,13 +402,10 @@ impl Converter {
                 if hints || version.is_some() || json_path.is_some() {
                     return Err("a table reference PostgreSQL does not have".to_owned());
                 }
-                let renamed = alias
-                    .as_ref()
-                    .is_some_and(|alias| !alias.columns.is_empty());
                 Ok(From::Table(Table {
                     name: name(table)?,
                     alias: alias_of(alias)?,
-                    renamed,
+                    columns: columns_of(alias),
                     target: false,
                 }))
             }
@@ -413,6 +417,7 @@ impl Converter {
             } => Ok(From::Derived {
                 lateral: *lateral,
                 alias: alias_of(alias)?,
+                columns: columns_of(alias),
                 query: self.query(subquery)?,
             }),
             TableFactor::Function { alias, .. }
@@ -432,7 +437,12 @@ impl Converter {
     fn source(&mut self, factor: &TableFactor, alias: Option<String>) -> Result<From> {
         let mut subqueries = Vec::new();
         self.subqueries(factor, &mut subqueries)?;
-        Ok(From::Function { alias, subqueries })
+        Ok(From::Function {
+            alias,
+            columns: Vec::new(),
+            call: None,
+            subqueries,
+        })
     }
 
     /// The outermost queries within a node, found by the parser's visitor, whatever kind of node it is.
@@ -475,6 +485,11 @@ impl Visitor for Finder<'_> {
     }
 }
 
+fn columns_of(alias: &Option<ast::TableAlias>) -> Vec<String> {
+    let columns = alias.iter().flat_map(|alias| &alias.columns);
+    columns.map(|column| column.name.value.clone()).collect()
+}
+
 fn assignments(list: &[ast::Assignment]) -> Result<Vec<Assignment>> {
     let mut out = Vec::new();
     for assignment in list {
@@ -503,9 +518,13 @@ impl Block {
         Self {
             verb,
             from: Vec::new(),
-            facts: Vec::<Fact>::new(),
+            facts: Vec::new(),
             subqueries: Vec::new(),
+            calls: Vec::new(),
             locks: Vec::new(),
+            outputs: Vec::new(),
+            distinct_on: None,
+            windows: Vec::new(),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod convert;
 mod lex;
+mod literals;
 mod operand;
 mod parse;
 mod reserved;
@@ -14,5 +15,6 @@ mod unescape;
 #[cfg(test)]
 pub use lex::TOKENS_MAX;
 pub use lex::{Kind, Token, position, tokens};
+pub use literals::Literals;
 pub use parse::{Unread, analyse};
 pub use split::{Piece, only_statement, split};

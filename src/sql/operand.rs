@@ -5,7 +5,7 @@ use sqlparser::ast::{self, BinaryOperator, CastKind, DataType, Expr, UnaryOperat
 
 use super::reserved::is_reserved;
 use super::tree::{CastType, Column, Constant, Fact, Name, Operand};
-use crate::types::{KeyType, KeyValue};
+use crate::types::{Family, KeyType, KeyValue};
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -74,7 +74,7 @@ pub(super) fn facts(condition: &Expr) -> Result<Vec<Fact>> {
                 op: BinaryOperator::Eq,
                 right,
             } => {
-                facts.push(Fact {
+                facts.push(Fact::Equal {
                     left: operand(left)?,
                     right: operand(right)?,
                 });
@@ -85,7 +85,7 @@ pub(super) fn facts(condition: &Expr) -> Result<Vec<Fact>> {
                 negated: false,
             } => {
                 if let [only] = list.as_slice() {
-                    facts.push(Fact {
+                    facts.push(Fact::Equal {
                         left: operand(expr)?,
                         right: operand(only)?,
                     });
@@ -197,6 +197,7 @@ fn literal(value: &Value) -> Operand {
             Some(number @ 1..) => Operand::Param {
                 index: number - 1,
                 cast: None,
+                array: false,
             },
             _ => Operand::Other,
         },
@@ -207,10 +208,15 @@ fn literal(value: &Value) -> Operand {
 /// What PostgreSQL's cast makes of a constant, where that is certain.
 fn cast(operand: Operand, to: CastType) -> Operand {
     let constant = match operand {
-        Operand::Param { index, cast: None } => {
+        Operand::Param {
+            index,
+            cast: None,
+            array: false,
+        } => {
             return Operand::Param {
                 index,
                 cast: Some(to),
+                array: false,
             };
         }
         Operand::Constant(constant) => constant,
@@ -233,10 +239,14 @@ fn cast(operand: Operand, to: CastType) -> Operand {
         (Constant::Unknown(text), CastType::SmallInt) => integer(KeyType::SmallInt, &text),
         (Constant::Unknown(text), CastType::Integer) => integer(KeyType::Integer, &text),
         (Constant::Unknown(text), CastType::BigInt) => integer(KeyType::BigInt, &text),
-        (Constant::Unknown(text) | Constant::Text(text), CastType::Text | CastType::Varchar) => {
-            Some(Constant::Text(text))
+        (Constant::Unknown(text), CastType::Text | CastType::Varchar | CastType::Uuid) => {
+            Some(Constant::Typed(to, text))
         }
-        (Constant::Unknown(text), CastType::Uuid) => Some(Constant::Uuid(text)),
+        (Constant::Typed(from, text), CastType::Text | CastType::Varchar)
+            if from.family() == Family::Text =>
+        {
+            Some(Constant::Typed(to, text))
+        }
         _ => None,
     };
     made.map_or(Operand::Other, Operand::Constant)

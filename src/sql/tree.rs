@@ -29,11 +29,15 @@ pub struct Query {
     pub arms: Vec<Arm>,
     /// Subqueries of the ORDER BY and LIMIT of a set operation, which see no arm's relations.
     pub tail: Vec<Query>,
+    /// LIMIT, OFFSET or FETCH: which rows come out depends on all rows that go in.
+    pub limited: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cte {
     pub name: String,
+    /// `WITH c (x, y) AS …`: names for its first columns.
+    pub columns: Vec<String>,
     pub query: Query,
 }
 
@@ -49,14 +53,44 @@ pub enum Arm {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Block {
     pub verb: Verb,
-    /// The FROM list. In UPDATE and DELETE the target comes first.
+    /// The FROM list. In UPDATE and DELETE the target comes first; in MERGE it is target and source as one
+    /// join, `source LEFT JOIN target ON …`, with the target on its right.
     pub from: Vec<From>,
-    /// Equalities that are conjuncts of WHERE.
+    /// Conjuncts of WHERE.
     pub facts: Vec<Fact>,
-    /// Subqueries anywhere in this scope's expressions, save those in FROM.
+    /// Subqueries anywhere in this scope's expressions, save those in FROM. Facts name them by their place.
     pub subqueries: Vec<Query>,
+    /// Calls of functions by the names the caller asked for, anywhere in this scope's expressions.
+    pub calls: Vec<Call>,
     /// FOR UPDATE and the like: the relation after OF, or `None` for all.
     pub locks: Vec<Option<String>>,
+    /// The columns that come out: the SELECT list, the columns of VALUES, or RETURNING.
+    pub outputs: Vec<Output>,
+    /// `DISTINCT ON (…)`: of the rows that agree in these one comes out.
+    pub distinct_on: Option<Vec<Operand>>,
+    /// The PARTITION BY of each window function: its result depends on the rows of a partition.
+    pub windows: Vec<Vec<Operand>>,
+}
+
+/// An item of a SELECT list.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// `*`, or `t.*` of that relation.
+    All(Option<Name>),
+    Column {
+        /// What it is called outside; `None` where only PostgreSQL knows.
+        name: Option<String>,
+        /// What it may be: one operand, or for VALUES one of each row.
+        values: Vec<Operand>,
+    },
+}
+
+/// A function call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    pub name: Name,
+    /// Positional arguments; `None` where they are named, or VARIADIC, or the like.
+    pub arguments: Option<Vec<Operand>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -66,6 +100,7 @@ pub enum Verb {
     Insert(Box<Insert>),
     Update(Vec<Assignment>),
     Delete,
+    Merge(Box<Merge>),
 }
 
 /// `column = value` in SET.
@@ -78,6 +113,7 @@ pub struct Assignment {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Insert {
     pub target: Name,
+    pub alias: Option<String>,
     /// Empty where the statement lists none.
     pub columns: Vec<String>,
     pub source: InsertSource,
@@ -92,6 +128,17 @@ pub enum InsertSource {
     Query(Query),
 }
 
+/// The WHEN clauses of MERGE.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Merge {
+    /// WHEN MATCHED THEN UPDATE SET, all of them.
+    pub sets: Vec<Assignment>,
+    /// WHEN NOT MATCHED THEN INSERT: columns (perhaps none) and values.
+    pub inserts: Vec<(Vec<String>, Vec<Operand>)>,
+    /// WHEN NOT MATCHED BY SOURCE: looks at all rows of the target.
+    pub by_source: bool,
+}
+
 /// An item of a FROM list.
 #[derive(Clone, Debug, PartialEq)]
 pub enum From {
@@ -100,11 +147,16 @@ pub enum From {
     Derived {
         lateral: bool,
         alias: Option<String>,
+        /// `AS d (x, y)`: names for its first columns.
+        columns: Vec<String>,
         query: Query,
     },
     /// A function or another source that reads no table by itself; sees what stands to its left.
     Function {
         alias: Option<String>,
+        columns: Vec<String>,
+        /// What is called, where it is one function by its plain name.
+        call: Option<Call>,
         subqueries: Vec<Query>,
     },
     Join(Box<Join>),
@@ -114,9 +166,9 @@ pub enum From {
 pub struct Table {
     pub name: Name,
     pub alias: Option<String>,
-    /// `t AS a (x, y)`: columns have other names here.
-    pub renamed: bool,
-    /// What UPDATE or DELETE writes: never a CTE.
+    /// `t AS a (x, y)`: names for its first columns.
+    pub columns: Vec<String>,
+    /// What UPDATE, DELETE or MERGE writes: never a CTE.
     pub target: bool,
 }
 
@@ -125,10 +177,11 @@ pub struct Join {
     pub left: From,
     pub right: From,
     pub kind: JoinKind,
-    /// Equalities that are conjuncts of ON.
+    /// Conjuncts of ON.
     pub on: Vec<Fact>,
     pub using: Vec<String>,
     pub natural: bool,
+    /// Facts of `on` name them by their place.
     pub subqueries: Vec<Query>,
 }
 
@@ -140,11 +193,26 @@ pub enum JoinKind {
     Full,
 }
 
-/// `left = right`.
+/// A condition that is true only where it ties columns to values.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Fact {
-    pub left: Operand,
-    pub right: Operand,
+pub enum Fact {
+    /// `left = right`; row comparisons give one for each pair.
+    Equal { left: Operand, right: Operand },
+    /// `operand IN (…)`, `operand = ANY (ARRAY[…])`.
+    OneOf {
+        operand: Operand,
+        values: Vec<Operand>,
+    },
+    /// `operand = ANY (array)`, where the array is a literal or a parameter.
+    Element { operand: Operand, array: Operand },
+    /// `(a, b) IN (SELECT …)`, `a = ANY (SELECT …)`, `a = (SELECT …)`: the operands equal a row of that
+    /// subquery, the query's place in the list beside these facts.
+    InQuery {
+        operands: Vec<Operand>,
+        subquery: usize,
+    },
+    /// OR: the facts of one of the arms hold.
+    Either(Vec<Vec<Fact>>),
 }
 
 /// One side of an equality, as far as it can matter.
@@ -152,10 +220,13 @@ pub struct Fact {
 pub enum Operand {
     Column(Column),
     Constant(Constant),
+    Slot(Slot),
     /// `$n`, zero-based, perhaps cast.
     Param {
         index: u16,
         cast: Option<CastType>,
+        /// The cast is to an array of the type.
+        array: bool,
     },
     /// Anything else: says nothing.
     Other,
@@ -168,6 +239,18 @@ pub struct Column {
     pub name: String,
 }
 
+/// A literal taken out of the text, so that texts that differ in it share a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Slot {
+    /// Its place among the statement's slots.
+    pub place: u32,
+    /// A minus stands before it.
+    pub negative: bool,
+    pub cast: Option<CastType>,
+    /// An array literal, whose elements are meant.
+    pub array: bool,
+}
+
 /// A constant whose value and type are exactly known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Constant {
@@ -176,21 +259,12 @@ pub enum Constant {
     Int(i64),
     /// A string literal without a type: it takes the type of what it is compared with.
     Unknown(String),
-    /// Cast to text, or to varchar without a length.
-    Text(String),
-    /// Cast to uuid.
-    Uuid(String),
+    /// Cast to a type other than the integers, in the type's text form as written.
+    Typed(CastType, String),
     /// DEFAULT in VALUES or SET.
     Default,
 }
 
-/// Types a cast may name without making the constant or parameter unknown to us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CastType {
-    SmallInt,
-    Integer,
-    BigInt,
-    Text,
-    Varchar,
-    Uuid,
-}
+/// Types a cast may name without making the constant or parameter unknown to us: those of sharding keys,
+/// without a length or precision.
+pub type CastType = crate::types::KeyType;

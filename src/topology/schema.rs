@@ -17,7 +17,7 @@ use super::shard::LiveShard;
 use crate::config::Service;
 use crate::error::{PgError, Retry, SqlState};
 use crate::net::Tls;
-use crate::planner::Schema;
+use crate::planner::{Function, Relation, RelationKind, Schema};
 use crate::shardmap::{ShardMap, TableName};
 
 /// The schema as last loaded, and how to have it loaded again.
@@ -225,8 +225,24 @@ async fn read_schema(control: &Control, map: &ShardMap) -> Result<Schema, Contro
     control.client.batch_execute("COMMIT").await?;
     Ok(Schema {
         version: 0,
-        opaque_relations: table_names(&relations)?,
-        opaque_functions: table_names(&functions)?,
+        relations: table_names(&relations)?
+            .into_iter()
+            .map(|name| {
+                let kind = RelationKind::Opaque("a view or the like".to_owned());
+                (
+                    name,
+                    Relation {
+                        kind,
+                        columns: Vec::new(),
+                    },
+                )
+            })
+            .collect(),
+        functions: table_names(&functions)?
+            .into_iter()
+            .map(|name| (name, Function::Opaque("user-defined".to_owned())))
+            .collect(),
+        ..Schema::default()
     })
 }
 

@@ -5,17 +5,24 @@
 
 use super::KeyValue;
 
-/// The row hash PostgreSQL's hash partitioning computes for a one-column key: the type's extended
-/// hash under the partition seed, combined into zero. `None` for NULL.
+/// The row hash PostgreSQL's hash partitioning computes for a key of these columns: each type's extended
+/// hash under the partition seed, combined in order. `None` where one is NULL: no such row is sharded.
 /// Source: `compute_partition_hash_value` in `src/backend/partitioning/partbounds.c`.
-pub fn partition_hash(value: &KeyValue) -> Option<u64> {
-    let hash = match value {
+pub fn partition_hash(key: &[KeyValue]) -> Option<u64> {
+    key.iter()
+        .try_fold(0, |row, value| Some(combine64(row, hash_value(value)?)))
+}
+
+fn hash_value(value: &KeyValue) -> Option<u64> {
+    Some(match value {
         KeyValue::Null => return None,
         KeyValue::Int(value) => hash_int8_extended(*value, PARTITION_SEED),
         KeyValue::Text(text) => hash_bytes_extended(text.as_bytes(), PARTITION_SEED),
         KeyValue::Uuid(bytes) => hash_bytes_extended(bytes, PARTITION_SEED),
-    };
-    Some(combine64(0, hash))
+        KeyValue::Date(days) => hash_int8_extended((*days).into(), PARTITION_SEED),
+        KeyValue::Timestamp(micros) => hash_int8_extended(*micros, PARTITION_SEED),
+        KeyValue::Bytea(bytes) => hash_bytes_extended(bytes, PARTITION_SEED),
+    })
 }
 
 /// `HASH_PARTITION_SEED`; the same in every PostgreSQL that has hash partitions (11 and later).
@@ -141,7 +148,7 @@ mod tests {
     /// one modulo 1,021, which depends on the high half of the hash too.
     fn check(key_type: KeyType, text: &str, expected: (u64, u64)) {
         let value = key_type.parse_text(text.as_bytes()).expect("a valid value");
-        let hash = partition_hash(&value).expect("not NULL");
+        let hash = partition_hash(std::slice::from_ref(&value)).expect("not NULL");
         assert_eq!(
             (hash % 65_536, hash % 1_021),
             expected,
@@ -219,6 +226,6 @@ mod tests {
 
     #[test]
     fn null_has_no_hash() {
-        assert_eq!(partition_hash(&KeyValue::Null), None);
+        assert_eq!(partition_hash(&[KeyValue::Null]), None);
     }
 }

@@ -20,17 +20,42 @@ pub enum KeyType {
     BigInt,
     Text,
     Varchar,
+    /// `char(n)`: trailing blanks mean nothing.
+    Bpchar,
     Uuid,
+    Date,
+    Timestamp,
+    Timestamptz,
+    Bytea,
 }
 
-/// One value of a sharding key. Integer widths compare and hash equal, so one variant holds all
+/// Types among which `=` compares the values themselves, so that equal values are on one shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    Integer,
+    Text,
+    Bpchar,
+    Uuid,
+    Date,
+    Timestamp,
+    Timestamptz,
+    Bytea,
+}
+
+/// One value of a sharding key column. Integer widths compare and hash equal, so one variant holds all
 /// three; text and varchar likewise.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum KeyValue {
     Null,
     Int(i64),
+    /// Of a `char(n)` without its trailing blanks.
     Text(String),
     Uuid([u8; 16]),
+    /// Days since 2000-01-01; the extremes are the infinities.
+    Date(i32),
+    /// Microseconds since 2000-01-01 (UTC for timestamptz); the extremes are the infinities.
+    Timestamp(i64),
+    Bytea(Vec<u8>),
 }
 
 /// Why bytes are not a value of the sharding key's type.
@@ -50,7 +75,7 @@ pub enum KeyError {
 
 impl KeyType {
     /// The type behind one of PostgreSQL's names for it. `None` for types that cannot be sharding keys,
-    /// among them `char(n)`, whose equality ignores trailing blanks, and enums, which hash by OID.
+    /// among them enums, which hash by OID.
     pub fn from_name(name: &str) -> Option<Self> {
         match name.to_ascii_lowercase().as_str() {
             "smallint" | "int2" => Some(Self::SmallInt),
@@ -58,7 +83,12 @@ impl KeyType {
             "bigint" | "int8" => Some(Self::BigInt),
             "text" => Some(Self::Text),
             "varchar" | "character varying" => Some(Self::Varchar),
+            "char" | "character" | "bpchar" => Some(Self::Bpchar),
             "uuid" => Some(Self::Uuid),
+            "date" => Some(Self::Date),
+            "timestamp" | "timestamp without time zone" => Some(Self::Timestamp),
+            "timestamptz" | "timestamp with time zone" => Some(Self::Timestamptz),
+            "bytea" => Some(Self::Bytea),
             _ => None,
         }
     }
@@ -71,8 +101,60 @@ impl KeyType {
             Self::BigInt => "bigint",
             Self::Text => "text",
             Self::Varchar => "varchar",
+            Self::Bpchar => "bpchar",
             Self::Uuid => "uuid",
+            Self::Date => "date",
+            Self::Timestamp => "timestamp",
+            Self::Timestamptz => "timestamptz",
+            Self::Bytea => "bytea",
         }
+    }
+
+    pub fn family(self) -> Family {
+        match self {
+            Self::SmallInt | Self::Integer | Self::BigInt => Family::Integer,
+            Self::Text | Self::Varchar => Family::Text,
+            Self::Bpchar => Family::Bpchar,
+            Self::Uuid => Family::Uuid,
+            Self::Date => Family::Date,
+            Self::Timestamp => Family::Timestamp,
+            Self::Timestamptz => Family::Timestamptz,
+            Self::Bytea => Family::Bytea,
+        }
+    }
+
+    pub fn oid(self) -> Oid {
+        match self {
+            Self::SmallInt => Oid::INT2,
+            Self::Integer => Oid::INT4,
+            Self::BigInt => Oid::INT8,
+            Self::Text => Oid::TEXT,
+            Self::Varchar => Oid::VARCHAR,
+            Self::Bpchar => Oid::BPCHAR,
+            Self::Uuid => Oid::UUID,
+            Self::Date => Oid::DATE,
+            Self::Timestamp => Oid::TIMESTAMP,
+            Self::Timestamptz => Oid::TIMESTAMPTZ,
+            Self::Bytea => Oid::BYTEA,
+        }
+    }
+
+    pub fn from_oid(oid: Oid) -> Option<Self> {
+        [
+            Self::SmallInt,
+            Self::Integer,
+            Self::BigInt,
+            Self::Text,
+            Self::Varchar,
+            Self::Bpchar,
+            Self::Uuid,
+            Self::Date,
+            Self::Timestamp,
+            Self::Timestamptz,
+            Self::Bytea,
+        ]
+        .into_iter()
+        .find(|key_type| key_type.oid() == oid)
     }
 
     /// Reads PostgreSQL's text form, as in a quoted literal or a text parameter.
@@ -87,6 +169,11 @@ impl KeyType {
                 .ok_or(KeyError::Syntax {
                     expected: self.name(),
                 }),
+            Self::Bpchar | Self::Date | Self::Timestamp | Self::Timestamptz | Self::Bytea => {
+                Err(KeyError::Syntax {
+                    expected: self.name(),
+                })
+            }
         }
     }
 
@@ -111,7 +198,7 @@ impl KeyType {
                     || !digits.first().is_some_and(u8::is_ascii_digit)
             }
             Self::Uuid => true,
-            Self::Text | Self::Varchar => false,
+            _ => false,
         }
     }
 
@@ -169,6 +256,11 @@ impl KeyType {
             }
             Self::Text | Self::Varchar => return parse_string(bytes),
             Self::Uuid => KeyValue::Uuid(bytes.try_into().map_err(wrong_length)?),
+            Self::Bpchar | Self::Date | Self::Timestamp | Self::Timestamptz | Self::Bytea => {
+                return Err(KeyError::Binary {
+                    expected: self.name(),
+                });
+            }
         })
     }
 

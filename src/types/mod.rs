@@ -8,5 +8,5 @@ mod key;
 mod hash;
 
 pub use hash::partition_hash;
-pub use key::{Format, KeyError, KeyType, KeyValue};
+pub use key::{Family, Format, KeyError, KeyType, KeyValue};
 pub use oid::Oid;

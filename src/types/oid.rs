@@ -8,14 +8,17 @@ pub struct Oid(pub u32);
 impl Oid {
     pub const UNSPECIFIED: Self = Self(0);
     pub const BOOL: Self = Self(16);
+    pub const BYTEA: Self = Self(17);
     pub const INT8: Self = Self(20);
     pub const INT2: Self = Self(21);
     pub const INT4: Self = Self(23);
     pub const TEXT: Self = Self(25);
     pub const UNKNOWN: Self = Self(705);
-    #[cfg(test)]
     pub const BPCHAR: Self = Self(1042);
     pub const VARCHAR: Self = Self(1043);
+    pub const DATE: Self = Self(1082);
+    pub const TIMESTAMP: Self = Self(1114);
+    pub const TIMESTAMPTZ: Self = Self(1184);
     pub const NUMERIC: Self = Self(1700);
     pub const UUID: Self = Self(2950);
 }

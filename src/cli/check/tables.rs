@@ -342,13 +342,13 @@ fn table_findings(
             "name only the parent in statements: a partition that is not listed is looked for on the default shard",
         ));
     }
-    if let TableKind::Sharded { keyspace, column } = kind {
+    if let TableKind::Sharded { keyspace, columns } = kind {
         key_findings(
             findings,
             map.keyspace(*keyspace),
             shard,
             name,
-            column,
+            &columns[0],
             table,
         );
     }
@@ -398,7 +398,7 @@ fn key_type_findings(
     column: &Column,
 ) {
     let key = &column.name;
-    let wanted = keyspace.key.key_type;
+    let wanted = keyspace.key.columns[0].key_type;
     if KeyType::from_name(&column.base_type) != Some(wanted) {
         findings.push(Finding::error(
             Some(shard),
@@ -452,15 +452,16 @@ fn foreign_key_finding(map: &ShardMap, shard: &str, key: &ForeignKey) -> Option<
     let (from, to) = (map.tables.get(&key.from), map.tables.get(&key.to));
     let (message, way_out) = match (from, to) {
         (_, Some(Reference)) | (None, None) => return None,
-        (Some(Sharded { keyspace, column }), Some(Sharded { keyspace: other, column: other_column })) => {
+        (Some(Sharded { keyspace, columns }), Some(Sharded { keyspace: other, columns: other_columns })) => {
+            let (from_column, to_column) = (&columns[0], &other_columns[0]);
             let mut pairs = key.from_columns.iter().zip(&key.to_columns);
-            if keyspace == other && pairs.any(|pair| pair == (column, other_column)) {
+            if keyspace == other && pairs.any(|pair| pair == (from_column, to_column)) {
                 return None;
             }
             if keyspace == other {
                 (
-                    format!("does not tie {column} to {other_column}, so the row it refers to may lie on another shard"),
-                    format!("add ({column}) → ({other_column}) to it, or drop it"),
+                    format!("does not tie {from_column} to {to_column}, so the row it refers to may lie on another shard"),
+                    format!("add ({from_column}) → ({to_column}) to it, or drop it"),
                 )
             } else {
                 (

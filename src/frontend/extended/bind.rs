@@ -10,7 +10,7 @@ use crate::executor::{Expect, Forward};
 use crate::frontend::Client;
 use crate::frontend::service::{malformed, too_long};
 use crate::frontend::simple::{Manner, rows};
-use crate::plan::{ExplainFormat, ParamValues, Plan, Route};
+use crate::plan::{ExplainFormat, ParamValues, Plan, Route, Values};
 use crate::session::{Failure, Prepared};
 use crate::shardmap::ShardId;
 use crate::types::Format;
@@ -148,10 +148,11 @@ impl Client {
         }
         check_formats(route, bind)?;
         let declared = &bound.prepared.global.param_types;
-        let shard = self.session.resolve(route, declared, &params)?;
+        let values = Values::of_params(declared, &params);
+        let shard = self.session.resolve(route, values)?;
         bound.target = Some((shard, Manner::of(route)));
         if route.explain == Some(ExplainFormat::Text) {
-            bound.explain = Some(rows(&self.session.explain_lines(route, declared, &params)));
+            bound.explain = Some(rows(&self.session.explain_lines(route, values)));
         }
         Ok(Some(Read::Bound(bound)))
     }
@@ -254,19 +255,4 @@ fn check_formats(route: &Route, bind: &Bind<'_>) -> Result<(), PgError> {
         }
     }
     Ok(())
-}
-
-impl Route {
-    /// The parameters that decide the shard.
-    fn params(&self) -> impl Iterator<Item = u16> + '_ {
-        use crate::plan::{KeySource, Targets};
-        let sources = match &self.targets {
-            Targets::Key(key) => key.sources.as_slice(),
-            Targets::Any | Targets::Default => &[],
-        };
-        sources.iter().filter_map(|source| match source {
-            KeySource::Param { index, .. } => Some(*index),
-            KeySource::Literal(_) | KeySource::Invalid => None,
-        })
-    }
 }

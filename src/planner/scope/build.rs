@@ -63,6 +63,7 @@ impl<'a> Walker<'a> {
                 lateral,
                 alias,
                 query,
+                ..
             } => {
                 scope.inner.push((
                     query,
@@ -74,7 +75,9 @@ impl<'a> Walker<'a> {
                 ));
                 alias
             }
-            From::Function { alias, subqueries } => {
+            From::Function {
+                alias, subqueries, ..
+            } => {
                 scope.inner.extend(
                     subqueries
                         .iter()
@@ -137,15 +140,15 @@ impl<'a> Walker<'a> {
         match relation {
             Some(Relation::Listed {
                 table: name,
-                kind: TableKind::Sharded { keyspace, column },
+                kind: TableKind::Sharded { keyspace, columns },
             }) => {
-                let key_type = self.names.map.keyspace(*keyspace).key.key_type;
+                let key_type = self.names.map.keyspace(*keyspace).key.columns[0].key_type;
                 leaf.sharded = Some(Sharded {
                     table: name,
                     keyspace: *keyspace,
                     key_type,
-                    column,
-                    renamed: table.renamed,
+                    column: &columns[0],
+                    renamed: !table.columns.is_empty(),
                 });
             }
             Some(Relation::Listed {

@@ -41,20 +41,19 @@ impl<'a> Walker<'a> {
             }) => return Err(reference_write(table)),
             Some(Relation::Listed {
                 table,
-                kind: TableKind::Sharded { keyspace, column },
+                kind: TableKind::Sharded { keyspace, columns },
             }) => {
-                let key_type = self.names.map.keyspace(*keyspace).key.key_type;
+                let key_type = self.names.map.keyspace(*keyspace).key.columns[0].key_type;
                 let sharded = Sharded {
                     table,
                     keyspace: *keyspace,
                     key_type,
-                    column,
+                    column: &columns[0],
                     renamed: false,
                 };
                 leaf.sources = self.insert_keys(insert, sharded)?;
                 leaf.sharded = Some(sharded);
-                self.found.stores = true;
-                self.record(sharded, &leaf.sources)?;
+                self.record(sharded, &leaf.sources, true)?;
             }
             _ => {
                 if let InsertSource::Query(query) = &insert.source {
@@ -127,7 +126,10 @@ impl<'a> Walker<'a> {
         if matches!(value, Operand::Constant(Constant::Default)) {
             return Err(without_key(table, column));
         }
-        if let Operand::Param { index, cast: None } = value {
+        if let Operand::Param {
+            index, cast: None, ..
+        } = value
+        {
             *self.found.explained.entry(*index).or_default() += 1;
         }
         match operand::source(value, sharded.key_type, self.context)? {
@@ -162,7 +164,10 @@ impl<'a> Walker<'a> {
             if !same || matches!(source, Some(KeySource::Literal(KeyValue::Null))) {
                 return Err(changes_key(sharded.table, sharded.column));
             }
-            if let Operand::Param { index, cast: None } = &set.value {
+            if let Operand::Param {
+                index, cast: None, ..
+            } = &set.value
+            {
                 *self.found.explained.entry(*index).or_default() += 1;
             }
         }

@@ -88,25 +88,30 @@ impl<'a> Walker<'a> {
         part: Option<&Tree<'_>>,
         all: &Range<usize>,
     ) -> Result<Option<Tie>, PgError> {
+        let Fact::Equal { left, right } = fact else {
+            return Ok(None);
+        };
         let key = |operand: &Operand| match operand {
             Operand::Column(column) => self.key_column(column, scope, part, all),
             _ => None,
         };
-        let (left, right) = (key(&fact.left), key(&fact.right));
-        let (leaf, other) = match (left, right) {
+        let (leaf, other) = match (key(left), key(right)) {
             (Some(left), Some(right)) => {
                 self.count_tie()?;
                 return Ok(self.equal_keys(left, right));
             }
-            (Some(leaf), None) => (leaf, &fact.right),
-            (None, Some(leaf)) => (leaf, &fact.left),
+            (Some(leaf), None) => (leaf, right),
+            (None, Some(leaf)) => (leaf, left),
             (None, None) => return Ok(None),
         };
         let Some(sharded) = self.leaves[leaf].sharded else {
             return Ok(None);
         };
         let source = operand::source(other, sharded.key_type, self.context)?;
-        if let Operand::Param { index, cast: None } = other {
+        if let Operand::Param {
+            index, cast: None, ..
+        } = other
+        {
             *self.found.explained.entry(*index).or_default() += 1;
         }
         let Some(source) = source else {
@@ -191,7 +196,7 @@ impl<'a> Walker<'a> {
                 ),
             ));
         }
-        self.record(sharded, &sources)?;
+        self.record(sharded, &sources, false)?;
         self.leaves[leaf].sources = sources;
         Ok(())
     }

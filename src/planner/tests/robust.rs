@@ -26,13 +26,15 @@ pub(super) fn check(text: &str) -> Result<crate::plan::Plan, crate::error::PgErr
         map: &map,
         schema: &schema,
         search_path: None,
+        role: "app",
+        hint: None,
         param_types: &[],
         transaction_pooling: true,
     };
     let planned = plan(text, &context);
     let _ = crate::sql::split(text);
     if let Ok(planned) = &planned {
-        let _ = planned.lines(&map, &[], &crate::plan::NoParams);
+        let _ = planned.lines(&map, crate::plan::Values::NONE);
     }
     planned
 }

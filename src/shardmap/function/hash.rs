@@ -11,8 +11,8 @@ pub struct HashFunction {
 }
 
 impl HashFunction {
-    pub fn logical_shard(&self, value: &KeyValue) -> Option<LogicalShardId> {
-        let hash = partition_hash(value)?;
+    pub fn logical_shard(&self, key: &[KeyValue]) -> Option<LogicalShardId> {
+        let hash = partition_hash(key)?;
         // The modulus is unsigned: the remainder fits 32 bits because the divisor does.
         Some(LogicalShardId(
             (hash % u64::from(self.logical_shards)) as u32,

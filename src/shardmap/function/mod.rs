@@ -17,10 +17,22 @@ pub enum ShardingFunction {
 }
 
 impl ShardingFunction {
-    /// The logical shard of a key value; `None` for NULL, which no sharded row may have.
-    pub fn logical_shard(&self, value: &KeyValue) -> Option<LogicalShardId> {
+    /// The logical shard of a whole key; `None` where a value is NULL, which no sharded row may have, and
+    /// where the function has no place for it.
+    pub fn logical_shard(&self, key: &[KeyValue]) -> Option<LogicalShardId> {
         match self {
-            Self::Hash(function) => function.logical_shard(value),
+            Self::Hash(function) => function.logical_shard(key),
+        }
+    }
+
+    /// The logical shards that may hold rows whose key begins with these values (perhaps none of them),
+    /// in rising order.
+    pub fn reachable(&self, prefix: &[KeyValue]) -> Vec<LogicalShardId> {
+        if prefix.contains(&KeyValue::Null) {
+            return Vec::new();
+        }
+        match self {
+            Self::Hash(function) => (0..function.logical_shards).map(LogicalShardId).collect(),
         }
     }
 
