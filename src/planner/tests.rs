@@ -5,6 +5,7 @@
 //! `opaque` (relations), `functions` (opaque ones), `map: unsharded`.
 
 mod cases;
+mod orm;
 mod robust;
 mod scaling;
 
