@@ -3,8 +3,9 @@
 
 use sqlparser::ast::{self, BinaryOperator, CastKind, DataType, Expr, UnaryOperator, Value};
 
+use super::literals::slot_of;
 use super::reserved::is_reserved;
-use super::tree::{CastType, Column, Constant, Fact, Name, Operand};
+use super::tree::{CastType, Column, Constant, Fact, Name, Operand, Slot};
 use crate::types::{Family, KeyType, KeyValue};
 
 type Result<T> = std::result::Result<T, String>;
@@ -181,6 +182,8 @@ fn compound(parts: &[ast::Ident]) -> Operand {
 
 fn literal(value: &Value) -> Operand {
     match value {
+        Value::Number(text, false) if slot_of(text).is_some() => slot(text, false),
+        Value::SingleQuotedString(text) if slot_of(text).is_some() => slot(text, true),
         // Decimals, exponents and what does not fit 64 bits are numeric, which is compared as numeric.
         Value::Number(digits, false) if digits.bytes().all(|b| b.is_ascii_digit()) => {
             match digits.parse() {
@@ -203,6 +206,18 @@ fn literal(value: &Value) -> Operand {
         },
         _ => Operand::Other,
     }
+}
+
+fn slot(text: &str, string: bool) -> Operand {
+    slot_of(text).map_or(Operand::Other, |place| {
+        Operand::Slot(Slot {
+            place,
+            string,
+            negative: false,
+            cast: None,
+            array: false,
+        })
+    })
 }
 
 /// What PostgreSQL's cast makes of a constant, where that is certain.

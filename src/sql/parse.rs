@@ -328,13 +328,14 @@ fn convert_token(token: &Token<'_>, text: &str) -> sp::TokenWithSpan {
     let converted = match token.kind {
         Kind::Word => sp::Token::make_word(&token.value, None),
         Kind::Quoted | Kind::UnicodeQuoted => sp::Token::make_word(&token.value, Some('"')),
-        Kind::String => sp::Token::SingleQuotedString(value()),
+        // Of a slot the value is a marker: `literals::slot_of` tells it apart in the tree.
+        Kind::String | Kind::StringSlot => sp::Token::SingleQuotedString(value()),
         Kind::TypedString => match text.as_bytes().get(token.start).map(u8::to_ascii_lowercase) {
             Some(b'x') => sp::Token::HexStringLiteral(value()),
             Some(b'n') => sp::Token::NationalStringLiteral(value()),
             _ => sp::Token::SingleQuotedByteStringLiteral(value()),
         },
-        Kind::Number => sp::Token::Number(value(), false),
+        Kind::Number | Kind::IntegerSlot | Kind::NumberSlot => sp::Token::Number(value(), false),
         Kind::Param => sp::Token::Placeholder(format!("${}", token.value)),
         Kind::Operator => operator(&token.value),
         Kind::Other | Kind::BadString => {
