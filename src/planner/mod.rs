@@ -168,8 +168,10 @@ impl Planner<'_> {
             ));
         };
         self.check_readable(at, listed)?;
-        let analysis = sql::analyse(tokens, at.text, &|name| self.names.is_known(name))
-            .map_err(|unread| self.unread(unread, listed))?;
+        let analysis = sql::analyse(tokens, at.text, &|name| self.names.is_known(name), &|_| {
+            false
+        })
+        .map_err(|unread| self.unread(unread, listed))?;
         let named = tokens
             .iter()
             .filter(|token| token.is_name() && self.names.is_known(&token.value))
