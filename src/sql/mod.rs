@@ -18,3 +18,6 @@ pub use lex::{Kind, Token, position, tokens};
 pub use literals::Literals;
 pub use parse::{Unread, analyse};
 pub use split::{Piece, only_statement, split};
+
+#[cfg(test)]
+mod tests;

@@ -173,7 +173,11 @@ fn assignments(list: &[ast::Assignment]) -> Result<Vec<Assignment>> {
         match &assignment.target {
             ast::AssignmentTarget::ColumnName(column) => out.push(Assignment {
                 column: column_name(column)?,
-                value: operand(&assignment.value),
+                value: match column.0.len() {
+                    1 => operand(&assignment.value),
+                    // A field of the column.
+                    _ => Operand::Other,
+                },
             }),
             ast::AssignmentTarget::Tuple(columns) => {
                 let values = row(&assignment.value).filter(|row| row.len() == columns.len());
