@@ -189,9 +189,6 @@ impl Planner<'_> {
     /// Tokens the parser is known to take for something else.
     fn check_readable(&self, at: Cursor<'_>, listed: &str) -> Result<(), PgError> {
         for (place, token) in at.rest.iter().enumerate() {
-            let before = place.checked_sub(1).map(|before| &at.rest[before]);
-            let after_rows =
-                before.is_some_and(|before| before.is_word("row") || before.is_word("rows"));
             let construct = match token.kind {
                 Kind::BadString => "a string with an invalid escape",
                 Kind::String
@@ -202,8 +199,6 @@ impl Planner<'_> {
                 {
                     "UESCAPE"
                 }
-                Kind::Word if token.value == "only" && !after_rows => "ONLY",
-                Kind::Word if token.value == "table" => "TABLE",
                 _ => continue,
             };
             return Err(unread_construct(construct, listed)

@@ -7,6 +7,7 @@ mod literals;
 mod operand;
 mod parse;
 mod reserved;
+mod rewrite;
 mod split;
 /// The scopes of an analysed statement.
 pub mod tree;
