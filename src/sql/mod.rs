@@ -16,5 +16,5 @@ mod unescape;
 pub use lex::TOKENS_MAX;
 pub use lex::{Kind, Token, position, tokens};
 pub use literals::Literals;
-pub use parse::{Unread, analyse};
+pub use parse::{Analysis, Unread, analyse};
 pub use split::{Piece, only_statement, split};
