@@ -169,8 +169,10 @@ impl Planner<'_> {
     fn analyse(&self, at: Cursor<'_>, listed: &str) -> Result<sql::Analysis, PgError> {
         let tokens = at.rest;
         self.check_readable(at, listed)?;
-        let analysis = sql::analyse(tokens, at.text, &|name| self.names.is_known(name))
-            .map_err(|unread| self.unread(unread, listed))?;
+        let analysis = sql::analyse(tokens, at.text, &|name| self.names.is_known(name), &|_| {
+            false
+        })
+        .map_err(|unread| self.unread(unread, listed))?;
         let named = tokens
             .iter()
             .filter(|token| token.is_name() && self.names.is_known(&token.value))

@@ -5,7 +5,7 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Ident, ObjectName, Statement, Visit, Visitor};
+use sqlparser::ast::{Expr, Ident, ObjectName, Statement, TableFactor, Visit, Visitor};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer as sp;
@@ -47,14 +47,17 @@ pub struct Analysis {
     pub query: Query,
     /// Every identifier of the parser's tree equal to one of the names asked for.
     pub named: usize,
+    /// Every call of one of the functions asked for.
+    pub calls: usize,
 }
 
 /// Analyses SELECT, VALUES, INSERT, UPDATE or DELETE, with or without WITH. `is_listed` says which names
-/// the caller wants counted.
+/// the caller wants counted, `is_call` of which functions, by their names without schema, it wants the calls.
 pub fn analyse(
     tokens: &[Token<'_>],
     text: &str,
     is_listed: &dyn Fn(&str) -> bool,
+    is_call: &dyn Fn(&str) -> bool,
 ) -> Result<Analysis, Unread> {
     let depth = bounds(tokens, text).map_err(Unread::Limit)?;
     // The tree is dropped recursively by the compiler's own glue, which knows no bounds.
@@ -62,19 +65,27 @@ pub fn analyse(
         let statement = parse(tokens, text)?;
         let mut census = Census {
             is_listed,
+            is_call,
             relations: 0,
             named: 0,
+            calls: 0,
         };
         let _ = statement.visit(&mut census);
-        let (query, relations) = convert::statement(&statement).map_err(Unread::Construct)?;
-        if relations != census.relations {
+        let converted = convert::statement(&statement, is_call).map_err(Unread::Construct)?;
+        if converted.relations != census.relations {
             return Err(Unread::Construct(
                 "a table reference in an unusual place".to_owned(),
             ));
         }
+        if converted.calls != census.calls {
+            return Err(Unread::Construct(
+                "a function call in an unusual place".to_owned(),
+            ));
+        }
         Ok(Analysis {
-            query,
+            query: converted.query,
             named: census.named,
+            calls: census.calls,
         })
     })
 }
@@ -82,8 +93,17 @@ pub fn analyse(
 /// Counts what is in the tree by the parser's own visitor, which misses nothing that `convert` may miss.
 struct Census<'a> {
     is_listed: &'a dyn Fn(&str) -> bool,
+    is_call: &'a dyn Fn(&str) -> bool,
     relations: usize,
     named: usize,
+    calls: usize,
+}
+
+impl Census<'_> {
+    fn call(&mut self, name: &ObjectName) {
+        let wanted = convert::last_part(name).is_some_and(|name| (self.is_call)(name));
+        self.calls += usize::from(wanted);
+    }
 }
 
 impl Visitor for Census<'_> {
@@ -96,6 +116,26 @@ impl Visitor for Census<'_> {
 
     fn pre_visit_ident(&mut self, ident: &Ident) -> ControlFlow<()> {
         self.named += usize::from((self.is_listed)(&ident.value));
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        if let Expr::Function(function) = expr {
+            self.call(&function.name);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table {
+            name,
+            args: Some(_),
+            ..
+        }
+        | TableFactor::Function { name, .. } = factor
+        {
+            self.call(name);
+        }
         ControlFlow::Continue(())
     }
 }
@@ -328,13 +368,14 @@ fn convert_token(token: &Token<'_>, text: &str) -> sp::TokenWithSpan {
     let converted = match token.kind {
         Kind::Word => sp::Token::make_word(&token.value, None),
         Kind::Quoted | Kind::UnicodeQuoted => sp::Token::make_word(&token.value, Some('"')),
-        Kind::String => sp::Token::SingleQuotedString(value()),
+        // Of a slot the value is a marker: `literals::slot_of` tells it apart in the tree.
+        Kind::String | Kind::StringSlot => sp::Token::SingleQuotedString(value()),
         Kind::TypedString => match text.as_bytes().get(token.start).map(u8::to_ascii_lowercase) {
             Some(b'x') => sp::Token::HexStringLiteral(value()),
             Some(b'n') => sp::Token::NationalStringLiteral(value()),
             _ => sp::Token::SingleQuotedByteStringLiteral(value()),
         },
-        Kind::Number => sp::Token::Number(value(), false),
+        Kind::Number | Kind::IntegerSlot | Kind::NumberSlot => sp::Token::Number(value(), false),
         Kind::Param => sp::Token::Placeholder(format!("${}", token.value)),
         Kind::Operator => operator(&token.value),
         Kind::Other | Kind::BadString => {

@@ -244,6 +244,8 @@ pub struct Column {
 pub struct Slot {
     /// Its place among the statement's slots.
     pub place: u32,
+    /// A string literal without a type; else an integer.
+    pub string: bool,
     /// A minus stands before it.
     pub negative: bool,
     pub cast: Option<CastType>,
