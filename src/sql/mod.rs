@@ -17,7 +17,7 @@ mod unescape;
 pub use lex::TOKENS_MAX;
 pub use lex::{Kind, Token, position, tokens};
 pub use literals::Literals;
-pub use parse::{Unread, analyse};
+pub use parse::{Analysis, Unread, analyse};
 pub use split::{Piece, only_statement, split};
 
 #[cfg(test)]
