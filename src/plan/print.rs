@@ -6,7 +6,7 @@ use super::{
     Access, Control, KeySource, KeyTarget, Plan, RelationKey, Route, Setting, Targets, Values,
 };
 use crate::shardmap::ShardMap;
-use crate::types::KeyValue;
+use crate::types::{KeyType, KeyValue};
 
 /// The route in lines: where to and why. Parameters without a value stay `$n`.
 pub fn explain_lines(route: &Route, map: &ShardMap, values: Values<'_>) -> Vec<String> {
@@ -69,7 +69,8 @@ fn relation_lines(
             .columns
             .iter()
             .map_while(|column| column.conditions.first())
-            .map(|sources| print_sources(sources))
+            .zip(&keyspace.key.columns)
+            .map(|(sources, column)| print_sources(sources, column.key_type))
             .collect();
         return vec![format!("{} -> {keyspace_name}", head(&known))];
     }
@@ -81,7 +82,12 @@ fn relation_lines(
         return vec![format!("{}: no value fits -> no row", relation.relation)];
     }
     let line = |located: &super::Located| {
-        let key: Vec<String> = located.key.iter().map(print_value).collect();
+        let key: Vec<String> = located
+            .key
+            .iter()
+            .zip(&keyspace.key.columns)
+            .map(|(value, column)| print_value(value, column.key_type))
+            .collect();
         let places: Vec<String> = located
             .places
             .iter()
@@ -103,9 +109,9 @@ fn relation_lines(
     located.iter().map(line).collect()
 }
 
-fn print_sources(sources: &[KeySource]) -> String {
+fn print_sources(sources: &[KeySource], key_type: KeyType) -> String {
     let one = |source: &KeySource| match source {
-        KeySource::Literal(value) => print_value(value),
+        KeySource::Literal(value) => print_value(value, key_type),
         KeySource::Invalid => "an invalid value".to_owned(),
         KeySource::Slot(_) => "a literal".to_owned(),
         KeySource::Param {
@@ -119,11 +125,11 @@ fn print_sources(sources: &[KeySource]) -> String {
     all.join(" or ")
 }
 
-fn print_value(value: &KeyValue) -> String {
+/// As a literal.
+fn print_value(value: &KeyValue, key_type: KeyType) -> String {
     match value {
-        KeyValue::Null => "NULL".to_owned(),
-        KeyValue::Int(value) => value.to_string(),
-        KeyValue::Text(text) => {
+        KeyValue::Null | KeyValue::Int(_) => key_type.print(value),
+        value => {
             let escape = |c: char| {
                 if c.is_control() {
                     c.escape_default().to_string()
@@ -131,31 +137,13 @@ fn print_value(value: &KeyValue) -> String {
                     c.to_string()
                 }
             };
-            format!(
-                "'{}'",
-                text.replace('\'', "''")
-                    .chars()
-                    .map(escape)
-                    .collect::<String>()
-            )
-        }
-        // Printed by days and microseconds until they have a better form.
-        KeyValue::Date(days) => format!("day {days}"),
-        KeyValue::Timestamp(micros) => format!("microsecond {micros}"),
-        KeyValue::Bytea(bytes) => {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("'\\x{hex}'")
-        }
-        KeyValue::Uuid(bytes) => {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            format!(
-                "'{}-{}-{}-{}-{}'",
-                &hex[..8],
-                &hex[8..12],
-                &hex[12..16],
-                &hex[16..20],
-                &hex[20..]
-            )
+            let text: String = key_type
+                .print(value)
+                .replace('\'', "''")
+                .chars()
+                .map(escape)
+                .collect();
+            format!("'{text}'")
         }
     }
 }

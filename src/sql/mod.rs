@@ -7,6 +7,7 @@ mod literals;
 mod operand;
 mod parse;
 mod reserved;
+mod rewrite;
 mod split;
 /// The scopes of an analysed statement.
 pub mod tree;
@@ -16,5 +17,8 @@ mod unescape;
 pub use lex::TOKENS_MAX;
 pub use lex::{Kind, Token, position, tokens};
 pub use literals::Literals;
-pub use parse::{Unread, analyse};
+pub use parse::{Analysis, Unread, analyse};
 pub use split::{Piece, only_statement, split};
+
+#[cfg(test)]
+mod tests;

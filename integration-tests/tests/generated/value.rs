@@ -63,7 +63,7 @@ impl Generator {
     pub fn array(&mut self, keys: &[&str]) -> String {
         let name = self.cast_name();
         let simple = |key: &&str| {
-            !key.contains(['\'', '"', '\\', '{', '}', ',']) && !key.is_empty() && **key != "null"
+            !key.contains(['\'', '"', '\\', '{', '}', ',']) && !key.is_empty() && *key != "null"
         };
         match self.random.below(6) {
             0 | 1 if self.with_parameters => {

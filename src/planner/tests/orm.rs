@@ -14,12 +14,11 @@ use std::sync::Arc;
 
 use crate::plan::{Destination, KeySource, ParamValues, Plan, Targets, Values};
 use crate::planner::schema::Column;
-use crate::planner::{Context, Relation, RelationKind, Schema, plan};
+use crate::planner::{Context, PUBLIC, Relation, RelationKind, Schema, plan, read_query};
 use crate::shardmap::{
     HashFunction, Keyspace, KeyspaceIndex, Placement, ShardMap, ShardingFunction, ShardingKey,
     TableKind, TableName,
 };
-use crate::sql;
 use crate::types::{Format, KeyType, Oid};
 
 /// Statements there are at least.
@@ -288,7 +287,7 @@ fn schema() -> Schema {
             ["create", "view", _, "as", ..] => {
                 let (_, query) = statement.split_once(" as\n").expect("a query");
                 Relation {
-                    kind: view(query),
+                    kind: view(query, &relations),
                     columns: view_columns(query),
                 }
             }
@@ -304,17 +303,24 @@ fn schema() -> Schema {
         };
         relations.insert(public(words[2]), relation);
     }
-    Schema {
+    known(relations)
+}
+
+/// Catalogs with these relations, whose schema everybody may use.
+fn known(relations: HashMap<TableName, Relation>) -> Schema {
+    let mut schema = Schema {
         version: 1,
         relations,
         ..Schema::default()
-    }
+    };
+    let granted = ("public".to_owned(), PUBLIC.to_owned());
+    schema.grants.insert(granted);
+    schema
 }
 
-fn view(query: &str) -> RelationKind {
-    let tokens = sql::tokens(query).expect("tokens");
-    let analysis = sql::analyse(&tokens, query, &|_| false);
-    RelationKind::View(Arc::new(analysis.expect("a readable view").query))
+fn view(query: &str, relations: &HashMap<TableName, Relation>) -> RelationKind {
+    let query = read_query(query, &map(), &known(relations.clone()));
+    RelationKind::View(Arc::new(query.expect("a readable view")))
 }
 
 /// A view's columns as far as keys are concerned: what follows the last word of each item.
