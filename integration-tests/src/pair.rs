@@ -243,6 +243,8 @@ impl Form {
 
 pub enum Outcome {
     Same,
+    /// The same error on both sides: its SQLSTATE and message.
+    Failed(String),
     Refused(String),
     Different(String),
 }
@@ -366,7 +368,11 @@ fn judge(
     }
     let (expected, found) = (canonical(expected, sql), canonical(found, sql));
     if expected == found {
-        return Outcome::Same;
+        let error = found.iter().find(|reply| reply.tag == b'E');
+        return error.map_or(Outcome::Same, |error| {
+            let field = |name| error.field(name).unwrap_or_default();
+            Outcome::Failed(format!("{} {}", field(b'C'), field(b'M')))
+        });
     }
     let at = (0..)
         .find(|n| expected.get(*n) != found.get(*n))

@@ -27,7 +27,7 @@ struct Tally {
 impl Tally {
     fn count(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Same => self.routed += 1,
+            Outcome::Same | Outcome::Failed(_) => self.routed += 1,
             Outcome::Refused(_) => self.refused += 1,
             Outcome::Different(difference) => self.wrong.push(difference),
         }

@@ -54,7 +54,9 @@ const SHOWN_MAX: usize = 12;
 struct Tally {
     answered: u64,
     refused: u64,
-    /// Refusals without the names and numbers in them.
+    /// The same error on both sides.
+    failed: u64,
+    /// Refusals and errors without the names and numbers in them.
     reasons: BTreeMap<String, u64>,
     /// For each family, statements answered and all.
     families: BTreeMap<&'static str, (u64, u64)>,
@@ -65,6 +67,7 @@ impl Tally {
     fn add(&mut self, other: Self) {
         self.answered += other.answered;
         self.refused += other.refused;
+        self.failed += other.failed;
         for (reason, count) in other.reasons {
             *self.reasons.entry(reason).or_default() += count;
         }
@@ -83,6 +86,10 @@ impl Tally {
                 sum.0 += 1;
                 self.answered += 1;
             }
+            Outcome::Failed(error) => {
+                self.failed += 1;
+                *self.reasons.entry(abstracted(&error)).or_default() += 1;
+            }
             Outcome::Refused(reason) => {
                 self.refused += 1;
                 *self.reasons.entry(abstracted(&reason)).or_default() += 1;
@@ -94,7 +101,7 @@ impl Tally {
 
 /// A refusal's first words, for counting.
 fn abstracted(reason: &str) -> String {
-    let names = |word: &&str| !word.contains(['_', '"', '$', '(', '=']);
+    let names = |word: &&str| !word.contains(['_', '"', '$', '(', ')', '=', '.']);
     let words: Vec<_> = reason.split_whitespace().filter(names).take(8).collect();
     words.join(" ")
 }
@@ -133,8 +140,10 @@ fn generated_statements() {
                     }
                     let done = done.fetch_add(1, Ordering::Relaxed) + 1;
                     if done.is_multiple_of(1000) {
-                        let (sum, seconds) =
-                            (tally.answered + tally.refused, started.elapsed().as_secs());
+                        let (sum, seconds) = (
+                            tally.answered + tally.refused + tally.failed,
+                            started.elapsed().as_secs(),
+                        );
                         println!(
                             "{sum} statements in {seconds} s, {} answered",
                             tally.answered
@@ -151,10 +160,11 @@ fn generated_statements() {
 }
 
 fn finish(tally: &Tally, answered_percent_min: u64) {
-    let all = tally.answered + tally.refused + tally.wrong.len() as u64;
+    let all = tally.answered + tally.refused + tally.failed + tally.wrong.len() as u64;
     println!(
-        "{all} statements: {} answered alike, {} refused, {} wrong",
+        "{all} statements: {} answered alike, {} with the same error, {} refused, {} wrong",
         tally.answered,
+        tally.failed,
         tally.refused,
         tally.wrong.len()
     );
@@ -163,7 +173,7 @@ fn finish(tally: &Tally, answered_percent_min: u64) {
     }
     let mut reasons: Vec<_> = tally.reasons.iter().collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-    for (reason, count) in reasons.into_iter().take(20) {
+    for (reason, count) in reasons.into_iter().take(30) {
         println!("  {count} × {reason}");
     }
     let shown: Vec<_> = tally
@@ -243,7 +253,7 @@ impl<'a> Worker<'a> {
                 println!("{number}: {form:?} {:?}\n{}", made.parameters, made.sql);
             }
             let outcome = self.pair.answer(&made.sql, &made.parameters, form);
-            let same = matches!(outcome, Outcome::Same);
+            let same = matches!(outcome, Outcome::Same | Outcome::Failed(_));
             if shown && let Outcome::Refused(reason) = &outcome {
                 println!("refused: {reason}");
             }

@@ -376,18 +376,18 @@ impl Family {
         rows.join(", ")
     }
 
-    /// `placing.<name>(k, n)`: the logical shard, by PostgreSQL's own functions.
+    /// `placed.<name>(k, n)`: the logical shard, by PostgreSQL's own functions.
     fn placing(&self) -> String {
         let (f, base) = (self.name, self.base);
         let hashed = |table: &str, modulus: u32, key: &str| {
             format!(
-                "(select l from generate_series(0, {}) l where satisfies_hash_partition('placing.{table}'::regclass, {modulus}, l, {key}))",
+                "(select l from generate_series(0, {}) l where satisfies_hash_partition('placed.{table}'::regclass, {modulus}, l, {key}))",
                 modulus - 1
             )
         };
         let parent = |table: &str, column: &str, column_type: &str| {
             format!(
-                "create table placing.{table} ({column} {column_type}) partition by hash ({column});\n"
+                "create table placed.{table} ({column} {column_type}) partition by hash ({column});\n"
             )
         };
         let by_hash = || hashed(&format!("{f}_k"), LOGICAL_SHARDS, "$1");
@@ -431,7 +431,7 @@ impl Family {
             }
         };
         format!(
-            "{ddl}create function placing.{f}({base}, int) returns int language sql immutable as $$ select {logical} $$;"
+            "{ddl}create function placed.{f}({base}, int) returns int language sql immutable as $$ select {logical} $$;"
         )
     }
 

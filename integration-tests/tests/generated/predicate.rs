@@ -9,7 +9,7 @@ impl Generator {
     /// The key equals the statement's value, written in one of many ways.
     pub fn tie(&mut self, relation: &Relation) -> String {
         let alias = relation.alias.clone();
-        let column = match self.random.below(8) {
+        let column = match self.random.below(16) {
             0 => "k".to_owned(),
             1 => format!("{alias}.\"k\""),
             2 => format!("{alias} . K"),

@@ -14,7 +14,7 @@ pub struct World {
 
 const BEFORE: &str = "
     create schema kept;
-    create schema placing;
+    create schema placed;
     create domain key_domain as bigint;
     create table refs (n int primary key, v text);
     insert into refs select n, 'v' || n from generate_series(0, 5) n;
@@ -63,11 +63,11 @@ impl World {
         };
         let subject = Subject::start(&cluster, &options);
         let world = Self { cluster, subject };
+        let mut servers = Servers::connect(&world);
         for family in families {
             if family.placement().is_none() {
                 world.fill_through(family);
             }
-            let mut servers = Servers::connect(&world);
             servers.keep(family);
             servers.check(family);
         }
@@ -135,7 +135,7 @@ fn fill_behind(cluster: &Cluster, family: &Family) {
         let mut wire = Wire::connect(cluster.primary_port(shard)).unwrap();
         fill(
             &mut wire,
-            &format!("placing.{name}(k, n) between {first} and {last}"),
+            &format!("placed.{name}(k, n) between {first} and {last}"),
         );
     }
 }
@@ -220,7 +220,7 @@ impl Servers {
         for (shard, wire) in self.shards.iter_mut().enumerate() {
             found.extend(rows(&run(wire, &all_rows)));
             let places = format!(
-                "select distinct placing.{name}(k, n), k from (select distinct k, {n} as n from ({tables}) x) x"
+                "select distinct placed.{name}(k, n), k from (select distinct k, {n} as n from ({tables}) x) x"
             );
             let places = if self.placed {
                 rows(&run(wire, &places))
