@@ -205,23 +205,7 @@ fn key_type(context: &Context<'_>, node: &Node) -> Option<KeyType> {
     let text = context.text(node, EXPECTED)?;
     let key_type = KeyType::from_name(text);
     if key_type.is_none() {
-        let folded = text.to_ascii_lowercase();
-        let base = folded.split('(').next().unwrap_or_default().trim();
-        let reason = match base {
-            "varchar" | "character varying" => "write varchar without its length",
-            "char" | "character" | "bpchar" => "write char without its length",
-            "timestamp" | "timestamptz" => "a precision would change the values that are stored",
-            "enum" => "an enum's hash depends on OIDs, which differ between clusters",
-            "numeric" | "decimal" => {
-                "numeric hashes differently from integers that are equal to it"
-            }
-            "real" | "float" | "float4" | "float8" | "double precision" => {
-                "equal floats may print differently"
-            }
-            "citext" => "different texts are equal",
-            "domain" => "write the type beneath it",
-            _ => "its values cannot be read exactly as PostgreSQL reads them",
-        };
+        let reason = KeyType::why_not(text);
         context.error(
             node.at,
             format!("{text:?} cannot be the type of a sharding key: {reason}; expected {EXPECTED}"),

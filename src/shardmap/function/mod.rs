@@ -76,6 +76,18 @@ impl ShardingFunction {
         }
     }
 
+    /// How many of the key's `columns` first ones decide the logical shard: rows that agree in them are
+    /// together. At least 1.
+    pub fn deciding_columns(&self, columns: usize) -> usize {
+        let longest = match self {
+            Self::Range(function) => function.bounds().iter().map(Vec::len).max(),
+            Self::List(function) => function.keys().map(<[KeyValue]>::len).max(),
+            // Tomorrow's entries may give all of them.
+            Self::Hash(_) | Self::Spread(_) | Self::Ring(_) | Self::Directory(_) => Some(columns),
+        };
+        longest.unwrap_or(1).clamp(1, columns.max(1))
+    }
+
     pub fn name(&self) -> &'static str {
         match self {
             Self::Hash(_) | Self::Spread(_) => "hash",
