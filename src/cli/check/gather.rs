@@ -433,19 +433,19 @@ fn with_table(
 
 /// `beneath` is the type below all domains, with the modifier of the lowest.
 const COLUMNS: &str = "SELECT l.schema, l.name, a.attname::text, format_type(b.type, NULL),
-        format_type(a.atttypid, a.atttypmod), a.attnotnull, pg_get_expr(d.adbin, d.adrelid),
+        format_type(a.atttypid, a.atttypmod), a.attnotnull OR b.not_null, pg_get_expr(d.adbin, d.adrelid),
         a.attidentity <> '', a.attgenerated <> '',
         CASE WHEN NOT o.collisdeterministic THEN o.collname::text END,
         format_type(b.type, b.modifier), b.is_enum
     FROM listed l
     JOIN pg_attribute a ON a.attrelid = l.oid AND a.attnum > 0 AND NOT a.attisdropped
     CROSS JOIN LATERAL (
-        WITH RECURSIVE beneath(type, modifier) AS (
-            SELECT a.atttypid, a.atttypmod
+        WITH RECURSIVE beneath(type, modifier, not_null) AS (
+            SELECT a.atttypid, a.atttypmod, false
             UNION ALL
-            SELECT t.typbasetype, t.typtypmod
+            SELECT t.typbasetype, t.typtypmod, not_null OR t.typnotnull
             FROM beneath JOIN pg_type t ON t.oid = beneath.type AND t.typtype = 'd')
-        SELECT beneath.type, beneath.modifier, t.typtype = 'e' AS is_enum
+        SELECT beneath.type, beneath.modifier, beneath.not_null, t.typtype = 'e' AS is_enum
         FROM beneath JOIN pg_type t ON t.oid = beneath.type AND t.typtype <> 'd') b
     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     LEFT JOIN pg_collation o ON o.oid = a.attcollation
