@@ -192,6 +192,12 @@ impl<'a> Walker<'a> {
         if let Verb::Insert(insert) = &block.verb {
             return self.insert(insert, block);
         }
+        if let Verb::Merge(_) = &block.verb {
+            return Err(PgError::refusal(
+                "MERGE is not supported in a statement that names tables of the shard map",
+                "use INSERT … ON CONFLICT or UPDATE",
+            ));
+        }
         let start = self.leaves.len();
         let mut scope = build::Scope {
             first: start,
