@@ -152,6 +152,13 @@ fn locked_reference(table: &str) -> PgError {
     )
 }
 
+fn called(name: &Name) -> PgError {
+    PgError::refusal(
+        format!("function {name} is user-defined and might read or write any table"),
+        "write its statements out, or call it on the shard directly",
+    )
+}
+
 impl<'a> Walker<'a> {
     fn query(&mut self, query: &Query) -> Result<(), PgError> {
         let known = self.ctes.len();
@@ -179,6 +186,9 @@ impl<'a> Walker<'a> {
     }
 
     fn block(&mut self, block: &Block) -> Result<(), PgError> {
+        if let Some(call) = block.calls.first() {
+            return Err(called(&call.name));
+        }
         if let Verb::Insert(insert) = &block.verb {
             return self.insert(insert, block);
         }

@@ -76,6 +76,9 @@ impl<'a> Walker<'a> {
                 alias
             }
             From::Function {
+                call: Some(call), ..
+            } => return Err(super::called(&call.name)),
+            From::Function {
                 alias, subqueries, ..
             } => {
                 scope.inner.extend(
