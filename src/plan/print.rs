@@ -6,7 +6,9 @@ use super::{
     Access, Control, KeySource, KeyTarget, Plan, RelationKey, Route, Setting, Targets, Values,
 };
 use crate::shardmap::ShardMap;
-use crate::types::KeyValue;
+use crate::sql::Literal;
+use crate::sql::tree::Slot;
+use crate::types::{KeyType, KeyValue};
 
 /// The route in lines: where to and why. Parameters without a value stay `$n`.
 pub fn explain_lines(route: &Route, map: &ShardMap, values: Values<'_>) -> Vec<String> {
@@ -63,13 +65,18 @@ fn relation_lines(
             .flat_map(|c| &c.conditions)
             .flatten()
     };
-    let is_open = |source: &KeySource| matches!(source, KeySource::Param { index, .. } if values.params.param(*index).is_none());
+    let is_open = |source: &KeySource| match source {
+        KeySource::Param { index, .. } => values.params.param(*index).is_none(),
+        KeySource::Slot(slot) => values.literals.at(slot.place).next().is_none(),
+        KeySource::Literal(_) | KeySource::Invalid => false,
+    };
     if sources().any(is_open) {
         let known: Vec<String> = relation
             .columns
             .iter()
             .map_while(|column| column.conditions.first())
-            .map(|sources| print_sources(sources))
+            .zip(&keyspace.key.columns)
+            .map(|(sources, column)| print_sources(sources, column.key_type, values))
             .collect();
         return vec![format!("{} -> {keyspace_name}", head(&known))];
     }
@@ -81,7 +88,12 @@ fn relation_lines(
         return vec![format!("{}: no value fits -> no row", relation.relation)];
     }
     let line = |located: &super::Located| {
-        let key: Vec<String> = located.key.iter().map(print_value).collect();
+        let key: Vec<String> = located
+            .key
+            .iter()
+            .zip(&keyspace.key.columns)
+            .map(|(value, column)| print_value(value, column.key_type))
+            .collect();
         let places: Vec<String> = located
             .places
             .iter()
@@ -103,11 +115,11 @@ fn relation_lines(
     located.iter().map(line).collect()
 }
 
-fn print_sources(sources: &[KeySource]) -> String {
+fn print_sources(sources: &[KeySource], key_type: KeyType, values: Values<'_>) -> String {
     let one = |source: &KeySource| match source {
-        KeySource::Literal(value) => print_value(value),
+        KeySource::Literal(value) => print_value(value, key_type),
         KeySource::Invalid => "an invalid value".to_owned(),
-        KeySource::Slot(_) => "a literal".to_owned(),
+        KeySource::Slot(slot) => print_literals(slot, values),
         KeySource::Param {
             index,
             array: false,
@@ -119,11 +131,25 @@ fn print_sources(sources: &[KeySource]) -> String {
     all.join(" or ")
 }
 
-fn print_value(value: &KeyValue) -> String {
+/// The literals as written, without what a cast makes of them.
+fn print_literals(slot: &Slot, values: Values<'_>) -> String {
+    let sign = if slot.negative { "-" } else { "" };
+    let one = |literal| match literal {
+        Literal::Int(value) => format!("{sign}{value}"),
+        Literal::Text(text) => print_value(&KeyValue::Text(text.to_owned()), KeyType::Text),
+    };
+    let all: Vec<String> = values.literals.at(slot.place).map(one).collect();
+    match all.is_empty() {
+        true => "a literal".to_owned(),
+        false => all.join(" or "),
+    }
+}
+
+/// As a literal.
+fn print_value(value: &KeyValue, key_type: KeyType) -> String {
     match value {
-        KeyValue::Null => "NULL".to_owned(),
-        KeyValue::Int(value) => value.to_string(),
-        KeyValue::Text(text) => {
+        KeyValue::Null | KeyValue::Int(_) => key_type.print(value),
+        value => {
             let escape = |c: char| {
                 if c.is_control() {
                     c.escape_default().to_string()
@@ -131,31 +157,13 @@ fn print_value(value: &KeyValue) -> String {
                     c.to_string()
                 }
             };
-            format!(
-                "'{}'",
-                text.replace('\'', "''")
-                    .chars()
-                    .map(escape)
-                    .collect::<String>()
-            )
-        }
-        // Printed by days and microseconds until they have a better form.
-        KeyValue::Date(days) => format!("day {days}"),
-        KeyValue::Timestamp(micros) => format!("microsecond {micros}"),
-        KeyValue::Bytea(bytes) => {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("'\\x{hex}'")
-        }
-        KeyValue::Uuid(bytes) => {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            format!(
-                "'{}-{}-{}-{}-{}'",
-                &hex[..8],
-                &hex[8..12],
-                &hex[12..16],
-                &hex[16..20],
-                &hex[20..]
-            )
+            let text: String = key_type
+                .print(value)
+                .replace('\'', "''")
+                .chars()
+                .map(escape)
+                .collect();
+            format!("'{text}'")
         }
     }
 }

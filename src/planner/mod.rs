@@ -6,6 +6,7 @@
 //! is parsed, walked scope by scope ([`scope`]), and routed where every sharded table in it is tied to a
 //! key. What cannot be read or proved is refused.
 
+mod body;
 mod cache;
 mod control;
 mod cursor;
@@ -17,8 +18,9 @@ mod schema;
 mod scope;
 mod utility;
 
+pub use body::read_query;
 pub use cache::PlanCache;
-pub use schema::{Function, Relation, RelationKind, Schema};
+pub use schema::{Column, Function, PUBLIC, Relation, RelationKind, Schema, SqlFunction};
 
 use crate::error::{PgError, SqlState};
 use crate::plan::{Access, Hint, KeyTarget, Plan, Route, Targets};
@@ -54,14 +56,19 @@ pub struct Context<'a> {
 /// do not end, and for text that names a listed table and cannot be read; 54000 and 54001 for text beyond
 /// the limits of `sql::analyse`.
 pub fn plan(text: &str, context: &Context<'_>) -> Result<Plan, PgError> {
-    let tokens = sql::tokens(text)?;
-    let at = Cursor::new(text, &tokens);
+    plan_tokens(text, &sql::tokens(text)?, context)
+}
+
+/// As `plan`, of the text's tokens, or of those in which slots stand for literals: then whatever would
+/// look at a literal's value must refuse, for the plan is used for every value.
+fn plan_tokens(text: &str, tokens: &[Token<'_>], context: &Context<'_>) -> Result<Plan, PgError> {
+    let at = Cursor::new(text, tokens);
     if let Some(control) = control::control(at, context.transaction_pooling)? {
         return Ok(Plan::Control(control));
     }
     utility::check_session_state(at, context.transaction_pooling)?;
-    let unsettles = functions::check_session_state(&tokens, context.transaction_pooling)?;
-    let planned = route_statement(at, &tokens, context)?;
+    let unsettles = functions::check_session_state(tokens, context.transaction_pooling)?;
+    let planned = route_statement(at, tokens, context)?;
     Ok(match planned {
         Plan::Route(route) => Plan::Route(Route { unsettles, ..route }),
         control => control,
@@ -137,16 +144,7 @@ impl Planner<'_> {
         let tokens = at.rest;
         let calls = functions::check(tokens, self.names, self.context)?;
         let access = access(tokens);
-        // U&"…" UESCAPE '!' hides a name from us.
-        let escaped = tokens
-            .windows(2)
-            .any(|pair| pair[0].kind == Kind::UnicodeQuoted && pair[1].is_word("uescape"));
-        if escaped {
-            return Err(PgError::refusal(
-                "an identifier with UESCAPE is not supported",
-                "write the identifier in quotes",
-            ));
-        }
+        check_escapes(tokens)?;
         let Some(listed) = self.names.mentioned(tokens) else {
             if let Some(function) = calls.on_default {
                 return Ok(route(
@@ -167,6 +165,14 @@ impl Planner<'_> {
                 "it names no table of the shard map".to_owned(),
             ));
         };
+        let analysis = self.analyse(at, listed)?;
+        let footprint = scope::footprint(&analysis.query, self.names, self.context)?;
+        self.route(footprint, tokens, access, calls.on_default)
+    }
+
+    /// Into scopes, with the safety net: each name of the map among the tokens is one in the tree.
+    fn analyse(&self, at: Cursor<'_>, listed: &str) -> Result<sql::Analysis, PgError> {
+        let tokens = at.rest;
         self.check_readable(at, listed)?;
         let analysis = sql::analyse(tokens, at.text, &|name| self.names.is_known(name), &|_| {
             false
@@ -182,8 +188,7 @@ impl Planner<'_> {
                 listed,
             ));
         }
-        let footprint = scope::footprint(&analysis.query, self.names, self.context)?;
-        self.route(footprint, tokens, access, calls.on_default)
+        Ok(analysis)
     }
 
     /// Tokens the parser is known to take for something else.
@@ -280,6 +285,20 @@ impl Planner<'_> {
         };
         Ok(route(Targets::Key(target), access, whole.join(", ")))
     }
+}
+
+/// `U&"…" UESCAPE '!'` hides a name from us.
+fn check_escapes(tokens: &[Token<'_>]) -> Result<(), PgError> {
+    let escaped = tokens
+        .windows(2)
+        .any(|pair| pair[0].kind == Kind::UnicodeQuoted && pair[1].is_word("uescape"));
+    if escaped {
+        return Err(PgError::refusal(
+            "an identifier with UESCAPE is not supported",
+            "write the identifier in quotes",
+        ));
+    }
+    Ok(())
 }
 
 fn unread_construct(construct: &str, listed: &str) -> PgError {
