@@ -3,13 +3,15 @@
 //!
 //! A plan never holds a parameter's value and knows no sockets.
 
+mod constant;
 mod node;
 mod print;
 mod resolve;
 
+pub use constant::{Compared, compared, compared_elements, compared_text};
 pub use node::{
-    Access, ColumnKey, Control, ExplainFormat, Hint, KeySource, KeyTarget, Plan, RelationKey,
-    Route, Setting, Targets,
+    Access, ColumnKey, Control, ExplainFormat, Hint, KeySource, KeyTarget, Plan, Planned,
+    RelationKey, Route, Setting, Targets,
 };
 pub use print::explain_lines;
 #[cfg(test)]

@@ -56,14 +56,19 @@ pub struct Context<'a> {
 /// do not end, and for text that names a listed table and cannot be read; 54000 and 54001 for text beyond
 /// the limits of `sql::analyse`.
 pub fn plan(text: &str, context: &Context<'_>) -> Result<Plan, PgError> {
-    let tokens = sql::tokens(text)?;
-    let at = Cursor::new(text, &tokens);
+    plan_tokens(text, &sql::tokens(text)?, context)
+}
+
+/// As `plan`, of the text's tokens, or of those in which slots stand for literals: then whatever would
+/// look at a literal's value must refuse, for the plan is used for every value.
+fn plan_tokens(text: &str, tokens: &[Token<'_>], context: &Context<'_>) -> Result<Plan, PgError> {
+    let at = Cursor::new(text, tokens);
     if let Some(control) = control::control(at, context.transaction_pooling)? {
         return Ok(Plan::Control(control));
     }
     utility::check_session_state(at, context.transaction_pooling)?;
-    let unsettles = functions::check_session_state(&tokens, context.transaction_pooling)?;
-    let planned = route_statement(at, &tokens, context)?;
+    let unsettles = functions::check_session_state(tokens, context.transaction_pooling)?;
+    let planned = route_statement(at, tokens, context)?;
     Ok(match planned {
         Plan::Route(route) => Plan::Route(Route { unsettles, ..route }),
         control => control,
@@ -192,9 +197,6 @@ impl Planner<'_> {
     /// Tokens the parser is known to take for something else.
     fn check_readable(&self, at: Cursor<'_>, listed: &str) -> Result<(), PgError> {
         for (place, token) in at.rest.iter().enumerate() {
-            let before = place.checked_sub(1).map(|before| &at.rest[before]);
-            let after_rows =
-                before.is_some_and(|before| before.is_word("row") || before.is_word("rows"));
             let construct = match token.kind {
                 Kind::BadString => "a string with an invalid escape",
                 Kind::String
@@ -205,8 +207,6 @@ impl Planner<'_> {
                 {
                     "UESCAPE"
                 }
-                Kind::Word if token.value == "only" && !after_rows => "ONLY",
-                Kind::Word if token.value == "table" => "TABLE",
                 _ => continue,
             };
             return Err(unread_construct(construct, listed)

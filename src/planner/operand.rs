@@ -2,9 +2,9 @@
 
 use super::Context;
 use crate::error::PgError;
-use crate::plan::KeySource;
+use crate::plan::{Compared, KeySource, compared, compared_elements};
 use crate::sql::tree::{CastType, Constant, Operand, Slot};
-use crate::types::{Family, KeyType, KeyValue, Oid};
+use crate::types::{Family, KeyType, Oid};
 
 /// The key's source, or `None` where the operand says nothing certain.
 pub(super) fn source(
@@ -13,49 +13,30 @@ pub(super) fn source(
     context: &Context<'_>,
 ) -> Result<Option<KeySource>, PgError> {
     Ok(match operand {
-        Operand::Constant(constant) => constant_source(constant, key),
-        Operand::Slot(slot) => {
-            let fits = match slot.cast {
-                Some(cast) => cast.family() == key.family(),
-                None => slot.string || key.family() == Family::Integer,
-            };
-            (fits && !slot.array).then_some(KeySource::Slot(*slot))
-        }
+        Operand::Constant(constant) => known(compared(constant, key)),
+        Operand::Slot(slot) if fits(slot, key) && !slot.array => Some(KeySource::Slot(*slot)),
         Operand::Param {
             index,
             cast,
             array: false,
         } => param(*index, *cast, key.family(), context),
-        Operand::Param { array: true, .. } | Operand::Column(_) | Operand::Other => None,
+        _ => None,
     })
 }
 
-fn constant_source(constant: &Constant, key: KeyType) -> Option<KeySource> {
-    let value = match (constant, key.family()) {
-        (Constant::Null, _) => KeyValue::Null,
-        (Constant::Int(value), Family::Integer) => KeyValue::Int(*value),
-        // A literal of unknown type takes the type of the column it is compared with.
-        (Constant::Unknown(text), _) => return read_text(text, key),
-        (Constant::Typed(from, text), family) if from.family() == family => {
-            return read_text(text, *from);
-        }
-        // `char(n) = varchar` compares as char(n), `char(n) = text` as text once the blanks of the char(n) are
-        // gone.
-        (Constant::Typed(KeyType::Varchar, text), Family::Bpchar) => return read_text(text, key),
-        (Constant::Typed(KeyType::Text, text), Family::Bpchar) if !text.ends_with(' ') => {
-            return read_text(text, key);
-        }
-        _ => return None,
-    };
-    Some(KeySource::Literal(value))
+fn known(compared: Compared) -> Option<KeySource> {
+    match compared {
+        Compared::Value(value) => Some(KeySource::Literal(value)),
+        Compared::Invalid => Some(KeySource::Invalid),
+        Compared::Unknown => None,
+    }
 }
 
-fn read_text(text: &str, of: KeyType) -> Option<KeySource> {
-    match of.parse_text(text.as_bytes()) {
-        Ok(value) => Some(KeySource::Literal(value)),
-        Err(_) if of.is_certainly_invalid(text.as_bytes()) => Some(KeySource::Invalid),
-        // Some version of PostgreSQL may read it, or by some setting.
-        Err(_) => None,
+/// Whether any value of the slot's class may be the key's.
+fn fits(slot: &Slot, key: KeyType) -> bool {
+    match slot.cast {
+        Some(cast) => cast.family() == key.family(),
+        None => slot.string || key.family() == Family::Integer,
     }
 }
 
@@ -66,6 +47,10 @@ pub(super) fn elements(
     context: &Context<'_>,
 ) -> Option<Vec<KeySource>> {
     let same = |cast: Option<KeyType>| cast.is_none_or(|cast| cast.family() == key.family());
+    let literal = |text: &str, cast| -> Option<Vec<KeySource>> {
+        let elements = compared_elements(text, cast, key)?;
+        elements.into_iter().map(known).collect()
+    };
     match array {
         Operand::Param {
             index,
@@ -74,7 +59,7 @@ pub(super) fn elements(
         } if same(*cast) => {
             let declared = match declared(context, *index) {
                 Oid::UNSPECIFIED => None,
-                oid => Some(element_of(oid)?),
+                oid => Some(KeyType::from_oid(oid.element()?)?),
             };
             let oid = declared.or(*cast).map_or(Oid::UNSPECIFIED, KeyType::oid);
             same(declared).then_some(vec![KeySource::Param {
@@ -86,31 +71,12 @@ pub(super) fn elements(
         Operand::Slot(slot @ Slot { array: true, .. }) if same(slot.cast) => {
             Some(vec![KeySource::Slot(*slot)])
         }
-        Operand::Constant(Constant::Unknown(text)) => written(text, key),
-        Operand::Constant(Constant::Typed(of, text)) if same(Some(*of)) => written(text, *of),
+        Operand::Constant(Constant::Unknown(text)) => literal(text, None),
+        Operand::Constant(Constant::Typed(of, text)) if same(Some(*of)) => {
+            literal(text, Some(*of))
+        }
         _ => None,
     }
-}
-
-/// The elements of a plain array literal, as `{1,2}`; `None` for one with quotes, dimensions and the like.
-/// Source: <https://www.postgresql.org/docs/current/arrays.html#ARRAYS-INPUT>
-fn written(text: &str, of: KeyType) -> Option<Vec<KeySource>> {
-    let inner = text.strip_prefix('{')?.strip_suffix('}')?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ',' | '-' | '_' | '.' | ':');
-    if !inner.chars().all(plain) {
-        return None;
-    }
-    if inner.is_empty() {
-        return Some(Vec::new());
-    }
-    inner
-        .split(',')
-        .map(|element| match element {
-            "" => None,
-            null if null.eq_ignore_ascii_case("null") => Some(KeySource::Literal(KeyValue::Null)),
-            element => read_text(element, of),
-        })
-        .collect()
 }
 
 /// A parameter's own type is what Parse declared, else what a cast says; the cast then converts within
@@ -149,23 +115,4 @@ pub(super) fn declared(context: &Context<'_>, index: u16) -> Oid {
 
 fn family_of(oid: Oid) -> Option<Family> {
     KeyType::from_oid(oid).map(KeyType::family)
-}
-
-/// The type of an array type's elements.
-/// Source: `src/include/catalog/pg_type.dat` (`array_type_oid`).
-fn element_of(array: Oid) -> Option<KeyType> {
-    Some(match array.0 {
-        1001 => KeyType::Bytea,
-        1005 => KeyType::SmallInt,
-        1007 => KeyType::Integer,
-        1009 => KeyType::Text,
-        1014 => KeyType::Bpchar,
-        1015 => KeyType::Varchar,
-        1016 => KeyType::BigInt,
-        1115 => KeyType::Timestamp,
-        1182 => KeyType::Date,
-        1185 => KeyType::Timestamptz,
-        2951 => KeyType::Uuid,
-        _ => return None,
-    })
 }

@@ -68,7 +68,9 @@ pub(super) fn check(
                 sources.map(|source| (source, *of))
             })
             .filter_map(|(source, of)| match source {
-                KeySource::Param { index, array, .. } => Some((*index, Asked { of, array: *array })),
+                KeySource::Param { index, array, .. } => {
+                    Some((*index, Asked { of, array: *array }))
+                }
                 _ => None,
             })
     };
@@ -103,9 +105,8 @@ pub(super) fn check(
 }
 
 fn agree(uses: &Uses, inferred: &HashMap<usize, Asked>, wanted: Asked) -> bool {
-    let fits = |asked: &Asked| {
-        asked.of.family() == wanted.of.family() && asked.array == wanted.array
-    };
+    let fits =
+        |asked: &Asked| asked.of.family() == wanted.of.family() && asked.array == wanted.array;
     let casts: Option<Vec<Asked>> = uses.casts.iter().copied().collect();
     let Some(casts) = casts else { return false };
     if !inferred.values().chain(&casts).all(fits) {
@@ -153,7 +154,10 @@ fn cast_type(tokens: &[Token<'_>]) -> Option<Asked> {
     }
     let mut take = |words: &[&str]| {
         let found = words.len() <= rest.len()
-            && words.iter().zip(rest).all(|(word, token)| token.is_word(word));
+            && words
+                .iter()
+                .zip(rest)
+                .all(|(word, token)| token.is_word(word));
         if found {
             rest = &rest[words.len()..];
         }

@@ -262,15 +262,7 @@ impl Converter<'_> {
             Op::CrossJoin(constraint @ ast::JoinConstraint::None) => (JoinKind::Inner, constraint),
             _ => return Err("a join PostgreSQL does not have".to_owned()),
         };
-        let mut join = Join {
-            left,
-            right,
-            kind,
-            on: Vec::new(),
-            using: Vec::new(),
-            natural: false,
-            subqueries: Vec::new(),
-        };
+        let mut join = Join::new(left, right, kind);
         match constraint {
             ast::JoinConstraint::On(condition) => {
                 self.subqueries(condition, &mut join.subqueries)?;
@@ -390,6 +382,20 @@ fn alias_of(alias: &Option<ast::TableAlias>) -> Result<Option<String>> {
 fn columns_of(alias: &Option<ast::TableAlias>) -> Vec<String> {
     let columns = alias.iter().flat_map(|alias| &alias.columns);
     columns.map(|column| column.name.value.clone()).collect()
+}
+
+impl Join {
+    fn new(left: From, right: From, kind: JoinKind) -> Self {
+        Self {
+            left,
+            right,
+            kind,
+            on: Vec::new(),
+            using: Vec::new(),
+            natural: false,
+            subqueries: Vec::new(),
+        }
+    }
 }
 
 impl Block {

@@ -7,6 +7,8 @@ mod literals;
 mod operand;
 mod parse;
 mod reserved;
+mod rewrite;
+mod shape;
 mod split;
 /// The scopes of an analysed statement.
 pub mod tree;
@@ -15,6 +17,11 @@ mod unescape;
 #[cfg(test)]
 pub use lex::TOKENS_MAX;
 pub use lex::{Kind, Token, position, tokens};
-pub use literals::Literals;
+pub use literals::{Literal, Literals};
+pub use operand::{cast_constant, slot_constant};
 pub use parse::{Analysis, Unread, analyse};
+pub use shape::{SHAPE_BYTES_MAX, Shape};
 pub use split::{Piece, only_statement, split};
+
+#[cfg(test)]
+mod tests;

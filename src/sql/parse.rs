@@ -12,6 +12,7 @@ use sqlparser::tokenizer as sp;
 
 use super::convert;
 use super::lex::{Kind, Token};
+use super::rewrite::rewritten;
 use super::tree::Query;
 use crate::error::{PgError, SqlState};
 
@@ -51,7 +52,7 @@ pub struct Analysis {
     pub calls: usize,
 }
 
-/// Analyses SELECT, VALUES, INSERT, UPDATE or DELETE, with or without WITH. `is_listed` says which names
+/// Analyses SELECT, VALUES, TABLE, INSERT, UPDATE, DELETE or MERGE, with or without WITH. `is_listed` says which names
 /// the caller wants counted, `is_call` of which functions, by their names without schema, it wants the calls.
 pub fn analyse(
     tokens: &[Token<'_>],
@@ -59,10 +60,11 @@ pub fn analyse(
     is_listed: &dyn Fn(&str) -> bool,
     is_call: &dyn Fn(&str) -> bool,
 ) -> Result<Analysis, Unread> {
-    let depth = bounds(tokens, text).map_err(Unread::Limit)?;
+    let tokens = rewritten(tokens).map_err(Unread::Construct)?;
+    let depth = bounds(&tokens, text).map_err(Unread::Limit)?;
     // The tree is dropped recursively by the compiler's own glue, which knows no bounds.
     stacker::maybe_grow(STACK_BASE / 2, STACK_BASE + depth * STACK_PER_LEVEL, || {
-        let statement = parse(tokens, text)?;
+        let statement = parse(&tokens, text)?;
         let mut census = Census {
             is_listed,
             is_call,
@@ -142,12 +144,8 @@ impl Visitor for Census<'_> {
 
 fn parse(tokens: &[Token<'_>], text: &str) -> Result<Statement, Unread> {
     let dialect = PostgreSqlDialect {};
-    let weaker = weaker_locks(tokens);
-    let kept = tokens
-        .iter()
-        .enumerate()
-        .filter(|(place, _)| weaker.binary_search(place).is_err());
-    let tokens: Vec<_> = kept.map(|(_, token)| convert_token(token, text)).collect();
+    let tokens = tokens.iter().map(|token| convert_token(token, text));
+    let tokens = tokens.collect();
     // The parser spends several levels on one level of parentheses.
     let mut parser = Parser::new(&dialect)
         .with_recursion_limit(NESTING_MAX * 8)
@@ -164,26 +162,6 @@ fn parse(tokens: &[Token<'_>], text: &str) -> Result<Statement, Unread> {
             message: format!("unexpected {token}"),
         }),
     }
-}
-
-/// The words that make `FOR NO KEY UPDATE` and `FOR KEY SHARE` weaker, which the grammar does not know: for
-/// analysis they are the stronger locks. In rising order.
-fn weaker_locks(tokens: &[Token<'_>]) -> Vec<usize> {
-    let word =
-        |place: usize, word: &str| tokens.get(place).is_some_and(|token| token.is_word(word));
-    let mut places = Vec::new();
-    for (place, _) in tokens
-        .iter()
-        .enumerate()
-        .filter(|(_, token)| token.is_word("for"))
-    {
-        if word(place + 1, "no") && word(place + 2, "key") && word(place + 3, "update") {
-            places.extend([place + 1, place + 2]);
-        } else if word(place + 1, "key") && word(place + 2, "share") {
-            places.push(place + 1);
-        }
-    }
-    places
 }
 
 /// Estimates how deep the tree can become, from above.

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use super::outputs::Out;
 use super::{
-    Exposed, Frame, Inquiry, Leaf, LeafKind, Member, MemberState, OutColumn, Part,
-    Scope, Tree, Value, Walker, too_many,
+    Exposed, Frame, Inquiry, Leaf, LeafKind, Member, MemberState, OutColumn, Part, Scope, Tree,
+    Value, Walker, too_many,
 };
 use crate::error::PgError;
 use crate::sql::tree::{Arm, Block, Fact, Output, Query, Verb};
@@ -42,7 +42,10 @@ impl<'a> Walker<'a> {
             outs: None,
         });
         let this = self.queries.len() - 1;
-        let (last, first) = query.arms.split_last().map_or((None, &[][..]), |(l, f)| (Some(l), f));
+        let (last, first) = query
+            .arms
+            .split_last()
+            .map_or((None, &[][..]), |(l, f)| (Some(l), f));
         for arm in first {
             let part = self.build_arm(arm, wanted)?;
             self.queries[this].arms.push(part);
@@ -74,7 +77,11 @@ impl<'a> Walker<'a> {
         let (before, frames) = (self.sight.ctes.len(), self.sight.frames.len());
         let mut members = Vec::new();
         for (at, cte) in query.ctes.iter().enumerate() {
-            let in_sight = if query.recursive { query.ctes.len() } else { at };
+            let in_sight = if query.recursive {
+                query.ctes.len()
+            } else {
+                at
+            };
             self.members.push(Member {
                 cte,
                 recursive: query.recursive,
@@ -138,7 +145,11 @@ impl<'a> Walker<'a> {
         let mut assumed = (*self.outs(this)?).clone();
         for column in &mut assumed.columns {
             (column.class, column.outer) = (None, Vec::new());
+            if !assumed.complete {
+                (column.sets, column.nonnull) = (Vec::new(), false);
+            }
         }
+        let before = self.members[member].recursed;
         loop {
             let taken = Rc::new(assumed.clone());
             self.members[member].state = MemberState::Building(Some(taken));
@@ -147,6 +158,7 @@ impl<'a> Walker<'a> {
             // What the whole query gives is asked for again once this arm is in it.
             self.queries[this].outs = None;
             if !self.members[member].recursed {
+                self.members[member].recursed = before;
                 return Ok(part);
             }
             let given = self.outs_of(part)?;
@@ -155,7 +167,7 @@ impl<'a> Walker<'a> {
                 let same = given
                     .columns
                     .get(at)
-                    .is_some_and(|given| self.gives(given, column));
+                    .is_some_and(|out| given.complete && self.gives(out, column));
                 if !same && (column.nonnull || !column.sets.is_empty()) {
                     (column.sets, column.nonnull) = (Vec::new(), false);
                     dropped = true;
@@ -202,7 +214,12 @@ impl<'a> Walker<'a> {
         let frame = scope.frame.clone();
         let subqueries = self.framed(frame, |walker| {
             let build = |(at, query)| walker.build_query(query, compared.contains(&at));
-            block.subqueries.iter().enumerate().map(build).collect::<Result<Vec<_>, _>>()
+            block
+                .subqueries
+                .iter()
+                .enumerate()
+                .map(build)
+                .collect::<Result<Vec<_>, _>>()
         })?;
         self.calls(block, &mut scope)?;
         scope.trees = scope.frame.visible.clone();
@@ -216,15 +233,21 @@ impl<'a> Walker<'a> {
             scope.leaves.push(*leaf);
         }
         scope.inner.extend(facts.left());
-        if wanted || matches!(block.verb, Verb::Merge(_)) {
+        // What MERGE returns may be of a row that it has just made.
+        if wanted && !matches!(block.verb, Verb::Merge(_)) {
             scope.complete = self.outputs_of(block, &here, &mut scope.outputs);
         }
         self.keep(block, &here, &mut scope);
         if let Verb::Merge(merge) = &block.verb {
             scope.stored = self.merged_rows(merge, scope.target, &here)?;
         }
+        if let Verb::Update(sets) = &block.verb {
+            self.infer_sets(sets, scope.target, &here);
+        }
         scope.frame = here;
-        self.prune(&mut scope)?;
+        if !matches!(block.verb, Verb::Merge(_)) {
+            self.prune(&mut scope)?;
+        }
         self.scopes.push(scope);
         Ok(self.scopes.len() - 1)
     }
@@ -242,12 +265,7 @@ impl<'a> Walker<'a> {
     }
 
     /// The columns that come out; false where they are not all.
-    fn outputs_of(
-        &mut self,
-        block: &'a Block,
-        here: &Frame,
-        out: &mut Vec<OutColumn<'a>>,
-    ) -> bool {
+    fn outputs_of(&mut self, block: &'a Block, here: &Frame, out: &mut Vec<OutColumn<'a>>) -> bool {
         let mut complete = true;
         for output in &block.outputs {
             match output {
@@ -305,10 +323,12 @@ impl<'a> Walker<'a> {
     fn keep(&mut self, block: &'a Block, here: &Frame, scope: &mut Scope<'a>) {
         let lists = block.distinct_on.iter().chain(&block.windows);
         for list in lists {
-            let nodes = list.iter().filter_map(|operand| match self.resolve(operand, here) {
-                Value::Node(node) => Some(node),
-                _ => None,
-            });
+            let nodes = list
+                .iter()
+                .filter_map(|operand| match self.resolve(operand, here) {
+                    Value::Node(node) => Some(node),
+                    _ => None,
+                });
             scope.kept.push(nodes.collect());
         }
     }
@@ -367,7 +387,12 @@ impl<'a> Walker<'a> {
         if all.is_empty() {
             return Ok(());
         }
-        all.extend(scope.leaves.iter().flat_map(|leaf| &self.leaves[*leaf].facts));
+        all.extend(
+            scope
+                .leaves
+                .iter()
+                .flat_map(|leaf| &self.leaves[*leaf].facts),
+        );
         let classes = super::solve::Classes::new(&all);
         let weights = self.weights(scope, &classes);
         let mut kept = [0usize; 2];
@@ -375,7 +400,10 @@ impl<'a> Walker<'a> {
             let node = match tie {
                 super::Tie::In { node, .. } | super::Tie::Equal(node, _) => node,
             };
-            match classes.of(*node).map_or(Weight::None, |class| weights[class]) {
+            match classes
+                .of(*node)
+                .map_or(Weight::None, |class| weights[class])
+            {
                 Weight::None => false,
                 Weight::Some => {
                     kept[0] += 1;

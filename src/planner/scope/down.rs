@@ -10,7 +10,7 @@
 use super::outputs::touched;
 use super::pool::SetId;
 use super::write::StoredKey;
-use super::{Exposed, LeafKind, Node, Part, Sharded, Tie, Value, Walker, too_many};
+use super::{Exposed, LeafKind, MemberState, Node, Part, Sharded, Tie, Value, Walker, too_many};
 use crate::error::PgError;
 use crate::plan::{ColumnKey, RelationKey};
 use crate::sql::tree::Verb;
@@ -20,9 +20,6 @@ const RECORDED_BYTES_MAX: usize = 48 << 20;
 /// What walking one more level of a nested statement may take of the stack.
 const STACK_PER_QUERY: usize = 256 << 10;
 const STACK_GROWTH: usize = 2 << 20;
-
-/// Conditions on a query's columns, by their places.
-pub(super) type Pushed = Vec<(usize, SetId)>;
 
 pub(super) fn locked_reference(table: &str) -> PgError {
     PgError::refusal(
@@ -50,6 +47,14 @@ impl<'a> Walker<'a> {
         } else {
             pushed
         };
+        // In the order of the text, those that references do not walk.
+        let members = self.queries[query].members.clone();
+        for &member in &members {
+            let this = &self.members[member];
+            if this.settled == Some(true) || this.writes || this.recursed {
+                self.down_member(member)?;
+            }
+        }
         for part in self.queries[query].arms.clone() {
             match part {
                 Part::Block(scope) => self.down_scope(scope, pushed)?,
@@ -60,14 +65,19 @@ impl<'a> Walker<'a> {
             self.down_query(query, &[])?;
         }
         // Later members may have walked earlier ones; what none has must be tied by itself.
-        for member in self.queries[query].members.clone().into_iter().rev() {
-            if self.tally.walked.insert(member)
-                && let super::MemberState::Built(query) = self.members[member].state
-            {
-                self.down_query(query, &[])?;
-            }
+        for member in members.into_iter().rev() {
+            self.down_member(member)?;
         }
         Ok(())
+    }
+
+    fn down_member(&mut self, member: usize) -> Result<(), PgError> {
+        match self.members[member].state {
+            MemberState::Built(query) if self.tally.walked.insert(member) => {
+                self.down_query(query, &[])
+            }
+            _ => Ok(()),
+        }
     }
 
     /// All in the query is tied, whatever may be known of its columns besides.

@@ -259,11 +259,7 @@ impl<'a> Walker<'a> {
     }
 
     /// A value as one of a type; `None` where it says nothing certain.
-    pub(super) fn read(
-        &self,
-        value: Value<'a>,
-        of: KeyType,
-    ) -> Result<Option<KeySource>, PgError> {
+    pub(super) fn read(&self, value: Value<'a>, of: KeyType) -> Result<Option<KeySource>, PgError> {
         match value {
             Value::Operand(operand) => operand::source(operand, of, self.context),
             Value::Argument(operand, declared) if declared.family() == of.family() => {

@@ -12,6 +12,10 @@ use crate::shardmap::{TableKind, TableName};
 use crate::sql::tree::{self, Call, From, JoinKind, Query};
 use crate::types::KeyType;
 
+/// What building one more level of a nested join may take of the stack.
+const STACK_PER_JOIN: usize = 128 << 10;
+const STACK_GROWTH: usize = 2 << 20;
+
 impl<'a> Walker<'a> {
     /// The tree of an item; its leaves enter the scope's frame.
     pub(super) fn from(&mut self, from: &'a From, scope: &mut Scope<'a>) -> Result<usize, PgError> {
@@ -60,7 +64,9 @@ impl<'a> Walker<'a> {
                 let exposed = alias.as_deref().map_or(Exposed::Unknown, named);
                 self.push_leaf(unknown(exposed))?
             }
-            From::Join(join) => return self.join(join, scope),
+            From::Join(join) => {
+                return stacker::maybe_grow(STACK_PER_JOIN, STACK_GROWTH, || self.join(join, scope));
+            }
         };
         scope.frame.leaves.push(leaf);
         self.trees.push(Tree::Leaf(leaf));
@@ -91,7 +97,11 @@ impl<'a> Walker<'a> {
         let compared = super::build::compared(&join.on);
         let subqueries = self.framed(here.clone(), |walker| {
             let build = |(at, query)| walker.build_query(query, compared.contains(&at));
-            join.subqueries.iter().enumerate().map(build).collect::<Result<Vec<_>, _>>()
+            join.subqueries
+                .iter()
+                .enumerate()
+                .map(build)
+                .collect::<Result<Vec<_>, _>>()
         })?;
         let mut facts = super::facts::Facts::new(&here, &subqueries);
         on.extend(self.ties(&join.on, &mut facts)?);
@@ -145,7 +155,12 @@ impl<'a> Walker<'a> {
             rights.iter().map(|column| column.name).collect();
         let (rights, lefts) = (rights?, lefts.iter().map(|column| column.name));
         let lefts: Vec<_> = lefts.collect::<Option<_>>()?;
-        Some(lefts.into_iter().filter(|name| rights.contains(name)).collect())
+        Some(
+            lefts
+                .into_iter()
+                .filter(|name| rights.contains(name))
+                .collect(),
+        )
     }
 
     fn table(&mut self, table: &'a tree::Table) -> Result<usize, PgError> {
@@ -165,7 +180,10 @@ impl<'a> Walker<'a> {
         }
         let relation = self.names.resolve_in(name, self.sight.path)?;
         let mut leaf = match relation {
-            Relation::Listed { table: listed, kind } => {
+            Relation::Listed {
+                table: listed,
+                kind,
+            } => {
                 let mut leaf = self.listed(listed, kind, exposed);
                 if table.target && matches!(leaf.kind, LeafKind::Reference) {
                     return Err(super::reference_write(listed));
@@ -276,9 +294,8 @@ impl<'a> Walker<'a> {
                     (Some(outs), LeafKind::Other)
                 } else {
                     self.sight.copies += 1;
-                    let copy = self.as_defined(member, |walker| {
-                        walker.build_query(&cte.query, true)
-                    })?;
+                    let copy =
+                        self.as_defined(member, |walker| walker.build_query(&cte.query, true))?;
                     self.sight.copies -= 1;
                     let kind = LeafKind::Query {
                         query: copy,
@@ -338,6 +355,7 @@ impl<'a> Walker<'a> {
         let mut leaf = self.query_leaf(exposed, built, true)?;
         if let Some(known) = self.names.columns(view)
             && known.len() == leaf.columns.len()
+            && leaf.complete
         {
             for (column, known) in leaf.columns.iter_mut().zip(known) {
                 column.name = Some(&known.name);
@@ -357,7 +375,12 @@ impl<'a> Walker<'a> {
 
     /// The sight within a view or function, which sees nothing around it.
     fn within(&self, query: &'a Query, name: &str) -> Result<Sight<'a>, PgError> {
-        if self.sight.within.iter().any(|around| std::ptr::eq(*around, query)) {
+        if self
+            .sight
+            .within
+            .iter()
+            .any(|around| std::ptr::eq(*around, query))
+        {
             return Err(PgError::refusal(
                 format!("{name} calls itself"),
                 "write the statement out, or run it on the shard directly",
@@ -430,7 +453,11 @@ impl<'a> Walker<'a> {
                 let same = self
                     .key_type(node)
                     .is_some_and(|of| of.family() == declared.family());
-                if same { Value::Node(node) } else { Value::Nothing }
+                if same {
+                    Value::Node(node)
+                } else {
+                    Value::Nothing
+                }
             }
             Value::Argument(operand, of) if of.family() == declared.family() => {
                 Value::Argument(operand, of)

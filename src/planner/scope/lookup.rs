@@ -125,9 +125,12 @@ impl<'a> Walker<'a> {
             .iter()
             .enumerate()
             .filter(|(_, known)| known.name == Some(column));
+        let all_named = || this.columns.iter().all(|known| known.name.is_some());
         match (found.next(), found.next()) {
             (Some((column, _)), None) => Provider::Found(Value::Node(Node { leaf, column })),
-            (None, _) if this.complete && !SYSTEM_COLUMNS.contains(&column) => Provider::Absent,
+            (None, _) if this.complete && all_named() && !SYSTEM_COLUMNS.contains(&column) => {
+                Provider::Absent
+            }
             _ => Provider::Unknown,
         }
     }
@@ -206,7 +209,9 @@ impl<'a> Walker<'a> {
             });
         }
         let mut sides = Vec::new();
-        let complete = self.star(join.left, &mut sides) & self.star(join.right, &mut sides);
+        let mut complete = self.star(join.left, &mut sides) & self.star(join.right, &mut sides);
+        // A column whose name is not known may be one of the merged.
+        complete &= join.merged.is_empty() || sides.iter().all(|column| column.name.is_some());
         sides.retain(|column| column.name.is_none_or(|name| !join.merged.contains(&name)));
         out.append(&mut sides);
         complete

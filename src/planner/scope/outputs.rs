@@ -220,9 +220,8 @@ impl<'a> Walker<'a> {
         let family = |of: Option<KeyType>| of.map(KeyType::family);
         let mut columns = Vec::with_capacity(width);
         for (at, column) in first.columns.iter().enumerate() {
-            let same = |outs: &Rc<Outs<'a>>| {
-                family(outs.columns[at].key_type) == family(column.key_type)
-            };
+            let same =
+                |outs: &Rc<Outs<'a>>| family(outs.columns[at].key_type) == family(column.key_type);
             let mut out = Out::unknown(column.name);
             if column.key_type.is_some() && more.iter().all(same) {
                 out.key_type = column.key_type;

@@ -67,9 +67,7 @@ impl Pool {
 
     /// The set of fewest values, the first of several.
     pub(super) fn smallest(&self, sets: &[SetId]) -> Option<SetId> {
-        sets.iter()
-            .copied()
-            .min_by_key(|set| self.sets[*set].len())
+        sets.iter().copied().min_by_key(|set| self.sets[*set].len())
     }
 
     /// What a copy of the set takes.

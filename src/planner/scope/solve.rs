@@ -164,7 +164,12 @@ impl<'a> Walker<'a> {
             }
             Tree::Join(join) => join,
         };
-        let (left, right, kind, on) = (join.left, join.right, effective(join, ties), join.on.clone());
+        let (left, right, kind, on) = (
+            join.left,
+            join.right,
+            effective(join, ties),
+            join.on.clone(),
+        );
         let side = |walker: &Self, side: usize, with_on: bool| {
             let mut ties = ties.clone();
             if with_on {
@@ -181,8 +186,16 @@ impl<'a> Walker<'a> {
         };
         // The preserved side first: the other may be tied to what is known of it.
         let mut sides = [
-            (left, left_on, extended || matches!(kind, JoinKind::Right | JoinKind::Full)),
-            (right, right_on, extended || matches!(kind, JoinKind::Left | JoinKind::Full)),
+            (
+                left,
+                left_on,
+                extended || matches!(kind, JoinKind::Right | JoinKind::Full),
+            ),
+            (
+                right,
+                right_on,
+                extended || matches!(kind, JoinKind::Left | JoinKind::Full),
+            ),
         ];
         if kind == JoinKind::Right {
             sides.reverse();
@@ -229,7 +242,8 @@ impl<'a> Walker<'a> {
         let mut sets: HashMap<usize, Vec<SetId>> = HashMap::new();
         let own = classes.nodes().filter(|(node, _)| node.leaf == leaf);
         for (_, class) in own {
-            sets.entry(class).or_insert_with(|| classes.sets(class).to_vec());
+            sets.entry(class)
+                .or_insert_with(|| classes.sets(class).to_vec());
         }
         if sets.is_empty() {
             return;

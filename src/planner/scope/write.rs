@@ -5,9 +5,7 @@ use std::collections::HashSet;
 use super::outputs::touched;
 use super::pool::SetId;
 use super::solve::Classes;
-use super::{
-    Exposed, Frame, LeafKind, Node, Part, Scope, Sharded, Tie, Tree, Value, Walker,
-};
+use super::{Exposed, Frame, LeafKind, Node, Part, Scope, Sharded, Tie, Tree, Value, Walker};
 use crate::error::{PgError, SqlState};
 use crate::plan::KeySource;
 use crate::planner::names::{Relation, view_write};
@@ -79,6 +77,7 @@ impl<'a> Walker<'a> {
         };
         let columns = leaf.columns.clone();
         let leaf = self.push_leaf(leaf)?;
+        self.infer_rows(insert, leaf);
         let sets = self.insert_keys(insert, sharded, leaf, source)?;
         // Rows that are there already may have another key of this shard.
         if insert.conflict_sets.is_empty() {
@@ -116,6 +115,52 @@ impl<'a> Walker<'a> {
             })
         })
         .collect()
+    }
+
+    /// Parameters among the values of VALUES get the types of the columns they are stored in.
+    fn infer_rows(&mut self, insert: &'a Insert, leaf: usize) {
+        let InsertSource::Values(rows) = &insert.source else {
+            return;
+        };
+        let columns = &self.leaves[leaf].columns;
+        let type_of = |name: &String| {
+            let column = columns.iter().find(|column| column.name == Some(name));
+            column.and_then(|column| column.key_type)
+        };
+        let types: Vec<_> = if !insert.columns.is_empty() {
+            insert.columns.iter().map(type_of).collect()
+        } else if self.leaves[leaf].complete {
+            columns.iter().map(|column| column.key_type).collect()
+        } else {
+            return;
+        };
+        for (value, of) in rows.iter().flat_map(|row| row.iter().zip(&types)) {
+            if let (Operand::Param { .. }, Some(of)) = (value, of) {
+                self.infer(value, *of, false);
+            }
+        }
+    }
+
+    /// Those in SET likewise.
+    pub(super) fn infer_sets(
+        &mut self,
+        sets: &'a [Assignment],
+        target: Option<usize>,
+        here: &Frame,
+    ) {
+        let Some(target) = target else { return };
+        for set in sets {
+            let columns = &self.leaves[target].columns;
+            let column = columns
+                .iter()
+                .find(|column| column.name == Some(set.column.as_str()));
+            if let (Some(of), Operand::Param { .. }) =
+                (column.and_then(|column| column.key_type), &set.value)
+                && let Value::Operand(operand) = self.resolve(&set.value, here)
+            {
+                self.infer(operand, of, false);
+            }
+        }
     }
 
     /// For each column of the key what is stored in it.
@@ -270,10 +315,10 @@ impl<'a> Walker<'a> {
     fn check_conflict(&self, insert: &Insert, sharded: Sharded<'a>) -> Result<(), PgError> {
         for set in &insert.conflict_sets {
             let same = matches!(&set.value, Operand::Column(column)
-                if column.name == set.column
-                    && column.relation.as_ref().is_some_and(|relation| {
-                        relation.schema.is_none() && relation.name == "excluded"
-                    }));
+            if column.name == set.column
+                && column.relation.as_ref().is_some_and(|relation| {
+                    relation.schema.is_none() && relation.name == "excluded"
+                }));
             if sharded.columns.contains(&set.column) && !same {
                 return Err(changes_key(sharded.table, &set.column));
             }

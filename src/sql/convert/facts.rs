@@ -158,13 +158,11 @@ fn in_query(
         Some(columns) => columns.into_iter().map(operand).collect(),
         None => vec![operand(expr)],
     };
-    places
-        .get(&address(query))
-        .map(|&subquery| Fact::InQuery {
-            operands,
-            subquery,
-            single,
-        })
+    places.get(&address(query)).map(|&subquery| Fact::InQuery {
+        operands,
+        subquery,
+        single,
+    })
 }
 
 /// A query in parentheses.

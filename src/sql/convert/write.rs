@@ -2,11 +2,13 @@
 
 use sqlparser::ast::{self, Expr, SetExpr, Statement};
 
+use super::facts::facts;
 use super::outputs::outputs;
 use super::{Converter, Result};
 use crate::sql::operand::{column_name, ident, name, operand, row};
 use crate::sql::tree::{
-    Assignment, Block, From, Insert, InsertSource, Operand, Query, Table, Verb,
+    Assignment, Block, From, Insert, InsertSource, Join, JoinKind, Merge, Operand, Query, Table,
+    Verb,
 };
 
 impl Converter<'_> {
@@ -15,7 +17,7 @@ impl Converter<'_> {
             Statement::Insert(insert) => this.insert(insert),
             Statement::Update(update) => this.update(update),
             Statement::Delete(delete) => this.delete(delete),
-            Statement::Merge(_) => Err("MERGE".to_owned()),
+            Statement::Merge(merge) => this.merge(merge),
             _ => Err("this statement in WITH".to_owned()),
         })
     }
@@ -153,11 +155,84 @@ impl Converter<'_> {
         Ok(block)
     }
 
+    fn merge(&mut self, statement: &ast::Merge) -> Result<Block> {
+        // PostgreSQL wants INTO.
+        if !statement.into {
+            return Err("MERGE without INTO".to_owned());
+        }
+        let source = self.factor(&statement.source)?;
+        let target = self.target_factor(&statement.table)?;
+        let mut join = Join::new(source, target, JoinKind::Left);
+        self.subqueries(&statement.on, &mut join.subqueries)?;
+        join.on = facts(&statement.on, &self.places);
+        let mut block = Block::new(Verb::Select);
+        block.from.push(From::Join(Box::new(join)));
+        let mut merge = Merge::default();
+        for clause in &statement.clauses {
+            merge.by_source |= clause.clause_kind == ast::MergeClauseKind::NotMatchedBySource;
+            self.subqueries(&clause.predicate, &mut block.subqueries)?;
+            self.merge_action(&clause.action, &mut merge, &mut block)?;
+        }
+        match &statement.output {
+            None => {}
+            Some(ast::OutputClause::Returning { select_items, .. }) => {
+                self.returning(Some(select_items), &mut block)?;
+            }
+            Some(ast::OutputClause::Output { .. }) => return Err("OUTPUT".to_owned()),
+        }
+        block.verb = Verb::Merge(Box::new(merge));
+        Ok(block)
+    }
+
+    fn merge_action(
+        &mut self,
+        action: &ast::MergeAction,
+        merge: &mut Merge,
+        block: &mut Block,
+    ) -> Result<()> {
+        let foreign = || Err("a form of MERGE PostgreSQL does not have".to_owned());
+        match action {
+            ast::MergeAction::Delete { .. } | ast::MergeAction::DoNothing { .. } => {}
+            ast::MergeAction::Update(update) => {
+                let ast::MergeUpdateKind::Set(sets) = &update.kind else {
+                    return foreign();
+                };
+                if update.update_predicate.is_some() || update.delete_predicate.is_some() {
+                    return foreign();
+                }
+                self.subqueries(sets, &mut block.subqueries)?;
+                merge.sets.extend(assignments(sets)?);
+            }
+            ast::MergeAction::Insert(insert) => {
+                let ast::MergeInsertKind::Values(values) = &insert.kind else {
+                    return foreign();
+                };
+                let [row] = values.rows.as_slice() else {
+                    return foreign();
+                };
+                if insert.insert_predicate.is_some() {
+                    return foreign();
+                }
+                self.subqueries(values, &mut block.subqueries)?;
+                let columns = insert.columns.iter().map(column_name);
+                merge.inserts.push((
+                    columns.collect::<std::result::Result<_, _>>()?,
+                    row.content.iter().map(operand).collect(),
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn target(&mut self, table: &ast::TableWithJoins) -> Result<From> {
         if !table.joins.is_empty() {
             return Err("a join as the target".to_owned());
         }
-        match self.factor(&table.relation)? {
+        self.target_factor(&table.relation)
+    }
+
+    fn target_factor(&mut self, factor: &ast::TableFactor) -> Result<From> {
+        match self.factor(factor)? {
             From::Table(table) => Ok(From::Table(Table {
                 target: true,
                 ..table
@@ -173,7 +248,11 @@ fn assignments(list: &[ast::Assignment]) -> Result<Vec<Assignment>> {
         match &assignment.target {
             ast::AssignmentTarget::ColumnName(column) => out.push(Assignment {
                 column: column_name(column)?,
-                value: operand(&assignment.value),
+                value: match column.0.len() {
+                    1 => operand(&assignment.value),
+                    // A field of the column.
+                    _ => Operand::Other,
+                },
             }),
             ast::AssignmentTarget::Tuple(columns) => {
                 let values = row(&assignment.value).filter(|row| row.len() == columns.len());
