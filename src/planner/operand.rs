@@ -72,9 +72,7 @@ pub(super) fn elements(
             Some(vec![KeySource::Slot(*slot)])
         }
         Operand::Constant(Constant::Unknown(text)) => literal(text, None),
-        Operand::Constant(Constant::Typed(of, text)) if same(Some(*of)) => {
-            literal(text, Some(*of))
-        }
+        Operand::Constant(Constant::Typed(of, text)) if same(Some(*of)) => literal(text, Some(*of)),
         _ => None,
     }
 }

@@ -19,6 +19,8 @@ pub struct Schema {
     pub relations: HashMap<TableName, Relation>,
     /// User-defined functions and procedures that might read or write tables.
     pub functions: HashMap<TableName, Function>,
+    /// Of `functions` the names of those that take one row, so that `m.f` calls them.
+    pub row_functions: HashSet<String>,
     /// Relations of the default shard in other schemas that have the name of one in `relations` or in the map:
     /// they may hide it, depending on `search_path`.
     pub homonyms: HashSet<TableName>,
@@ -58,8 +60,8 @@ pub enum RelationKind {
     PartOf(TableName),
     /// A view whose query could be read.
     View(Arc<Query>),
-    /// What stands behind the name is not known, and why (`a foreign table`, `a view with TABLESAMPLE`,
-    /// `differs between shards s1 and s2`).
+    /// What stands behind the name is not known, and why (`it is a foreign table`, `it differs between shards s1
+    /// and s2`). A table of the map may be that, too.
     Opaque(String),
 }
 
@@ -67,7 +69,7 @@ pub enum RelationKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
     pub name: String,
-    /// Of a domain, the type beneath.
+    /// Of a domain, the type beneath; unspecified for a user-defined type, whose OID differs between shards.
     pub type_oid: Oid,
     /// Where values of the column are compared and stored as this type's: no type modifier that changes them,
     /// a deterministic collation.
@@ -81,8 +83,16 @@ pub struct Column {
 pub enum Function {
     /// One function in SQL, of one query that could be read.
     Sql(Arc<SqlFunction>),
-    /// Reads or writes who knows what, and why that is not known.
+    /// Reads or writes who knows what, and why that is not known, as what is said of it
+    /// (`is user-defined`).
     Opaque(String),
+}
+
+impl Function {
+    /// A function whose body cannot be read, with the reason of [`super::read_query`].
+    pub fn unread(reason: &str) -> Self {
+        Self::Opaque(format!("is user-defined ({reason})"))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

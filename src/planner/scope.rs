@@ -290,8 +290,8 @@ fn too_many(what: &str) -> PgError {
     .with_hint("split the statement")
 }
 
-pub(super) struct Walker<'a> {
-    names: &'a Names<'a>,
+pub(super) struct Walker<'a, 'n> {
+    names: &'a Names<'n>,
     context: &'a Context<'a>,
     leaves: Vec<Leaf<'a>>,
     trees: Vec<Tree<'a>>,
@@ -330,7 +330,7 @@ struct Tally {
 /// Errors: a table that is not tied, and what cannot be done to listed tables.
 pub(super) fn footprint<'a>(
     query: &'a Query,
-    names: &'a Names<'a>,
+    names: &'a Names<'_>,
     context: &'a Context<'a>,
 ) -> Result<Footprint<'a>, PgError> {
     let mut walker = Walker {
@@ -357,7 +357,7 @@ pub(super) fn footprint<'a>(
     Ok(walker.found)
 }
 
-impl<'a> Walker<'a> {
+impl<'a> Walker<'a, '_> {
     /// A relation more.
     fn push_leaf(&mut self, leaf: Leaf<'a>) -> Result<usize, PgError> {
         let own = self.sight.within.is_empty() && self.sight.copies == 0;

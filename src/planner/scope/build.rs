@@ -17,7 +17,7 @@ const STACK_GROWTH: usize = 2 << 20;
 /// PostgreSQL's limit on the columns of a query.
 const COLUMNS_MAX: usize = 1664;
 
-impl<'a> Walker<'a> {
+impl<'a> Walker<'a, '_> {
     /// `wanted`: the scope around it asks what is known of its columns.
     pub(super) fn build_query(&mut self, query: &'a Query, wanted: bool) -> Result<usize, PgError> {
         stacker::maybe_grow(STACK_PER_QUERY, STACK_GROWTH, || {

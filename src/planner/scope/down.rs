@@ -30,7 +30,7 @@ pub(super) fn locked_reference(table: &str) -> PgError {
     )
 }
 
-impl<'a> Walker<'a> {
+impl<'a> Walker<'a, '_> {
     pub(super) fn down_query(
         &mut self,
         query: usize,

@@ -42,7 +42,7 @@ impl<'f> Facts<'f> {
     }
 }
 
-impl<'a> Walker<'a> {
+impl<'a> Walker<'a, '_> {
     pub(super) fn ties(
         &mut self,
         facts: &'a [Fact],

@@ -16,7 +16,7 @@ use crate::types::KeyType;
 const STACK_PER_JOIN: usize = 128 << 10;
 const STACK_GROWTH: usize = 2 << 20;
 
-impl<'a> Walker<'a> {
+impl<'a> Walker<'a, '_> {
     /// The tree of an item; its leaves enter the scope's frame.
     pub(super) fn from(&mut self, from: &'a From, scope: &mut Scope<'a>) -> Result<usize, PgError> {
         let leaf = match from {
@@ -65,7 +65,9 @@ impl<'a> Walker<'a> {
                 self.push_leaf(unknown(exposed))?
             }
             From::Join(join) => {
-                return stacker::maybe_grow(STACK_PER_JOIN, STACK_GROWTH, || self.join(join, scope));
+                return stacker::maybe_grow(STACK_PER_JOIN, STACK_GROWTH, || {
+                    self.join(join, scope)
+                });
             }
         };
         scope.frame.leaves.push(leaf);

@@ -20,7 +20,7 @@ enum Provider<'a> {
 /// Source: <https://www.postgresql.org/docs/current/ddl-system-columns.html>
 const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
 
-impl<'a> Walker<'a> {
+impl<'a> Walker<'a, '_> {
     /// `here` is the level the operand stands at.
     pub(super) fn resolve(&mut self, operand: &'a Operand, here: &Frame) -> Value<'a> {
         match operand {

@@ -75,7 +75,7 @@ pub(super) fn facts(outs: &Outs<'_>, leaf: usize, columns: &[LeafColumn<'_>]) ->
     facts
 }
 
-impl<'a> Walker<'a> {
+impl<'a> Walker<'a, '_> {
     pub(super) fn outs(&mut self, query: usize) -> Result<Rc<Outs<'a>>, PgError> {
         if let Some(outs) = &self.queries[query].outs {
             return Ok(outs.clone());

@@ -132,7 +132,7 @@ fn root(parents: &mut [usize], mut at: usize) -> usize {
     at
 }
 
-impl<'a> Walker<'a> {
+impl<'a> Walker<'a, '_> {
     /// Finds what is known of each leaf of a scope, given what else holds on its rows. Gives the ties that hold
     /// on all rows that come out.
     pub(super) fn solve(&mut self, scope: usize, more: &[Tie]) -> Vec<Tie> {

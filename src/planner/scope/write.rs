@@ -41,7 +41,7 @@ pub(in crate::planner) fn reference_write(table: &TableName) -> PgError {
     )
 }
 
-impl<'a> Walker<'a> {
+impl<'a> Walker<'a, '_> {
     pub(super) fn build_insert(
         &mut self,
         insert: &'a Insert,
