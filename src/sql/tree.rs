@@ -212,6 +212,8 @@ pub enum Fact {
     InQuery {
         operands: Vec<Operand>,
         subquery: usize,
+        /// `=`: a second row is an error.
+        single: bool,
     },
     /// OR: the facts of one of the arms hold.
     Either(Vec<Vec<Fact>>),

@@ -35,7 +35,7 @@ pub(super) fn facts(condition: &Expr, places: &HashMap<usize, usize>) -> Vec<Fac
                 expr,
                 subquery,
                 negated: false,
-            } => facts.extend(in_query(expr, subquery, places)),
+            } => facts.extend(in_query(expr, subquery, places, false)),
             Expr::AnyOp {
                 left,
                 compare_op: BinaryOperator::Eq,
@@ -90,11 +90,11 @@ fn either(condition: &Expr, places: &HashMap<usize, usize>) -> Option<Fact> {
 
 fn equal(left: &Expr, right: &Expr, places: &HashMap<usize, usize>, facts: &mut Vec<Fact>) {
     if let Some(query) = subquery(right) {
-        facts.extend(in_query(left, query, places));
+        facts.extend(in_query(left, query, places, true));
         return;
     }
     if let Some(query) = subquery(left) {
-        facts.extend(in_query(right, query, places));
+        facts.extend(in_query(right, query, places, true));
         return;
     }
     match (row(left), row(right)) {
@@ -138,7 +138,7 @@ fn in_list(expr: &Expr, list: &[Expr], places: &HashMap<usize, usize>, facts: &m
 /// `ANY ((SELECT …))` is a subquery too, as in PostgreSQL.
 fn any(left: &Expr, right: &Expr, places: &HashMap<usize, usize>) -> Option<Fact> {
     if let Some(query) = subquery(right).or_else(|| array_of_query(right)) {
-        return in_query(left, query, places);
+        return in_query(left, query, places, false);
     }
     if row(left).is_some() {
         return None;
@@ -150,14 +150,21 @@ fn any(left: &Expr, right: &Expr, places: &HashMap<usize, usize>) -> Option<Fact
     })
 }
 
-fn in_query(expr: &Expr, query: &ast::Query, places: &HashMap<usize, usize>) -> Option<Fact> {
+fn in_query(
+    expr: &Expr,
+    query: &ast::Query,
+    places: &HashMap<usize, usize>,
+    single: bool,
+) -> Option<Fact> {
     let operands = match row(expr) {
         Some(columns) => columns.into_iter().map(operand).collect(),
         None => vec![operand(expr)],
     };
-    places
-        .get(&address(query))
-        .map(|&subquery| Fact::InQuery { operands, subquery })
+    places.get(&address(query)).map(|&subquery| Fact::InQuery {
+        operands,
+        subquery,
+        single,
+    })
 }
 
 /// A query in parentheses.
