@@ -17,7 +17,7 @@ mod schema;
 mod scope;
 mod utility;
 
-pub use cache::PlanCache;
+pub use cache::{Lookup, PlanCache};
 pub use schema::{Function, Relation, RelationKind, Schema};
 
 use crate::error::{PgError, SqlState};

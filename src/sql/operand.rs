@@ -125,7 +125,8 @@ fn wrapped(expr: &Expr, left: usize) -> Operand {
             op: UnaryOperator::Plus,
             expr,
         } => match wrapped(expr, left) {
-            value @ Operand::Constant(Constant::Int(_)) => value,
+            value @ (Operand::Constant(Constant::Int(_))
+            | Operand::Slot(Slot { string: false, .. })) => value,
             _ => Operand::Other,
         },
         Expr::UnaryOp {
@@ -137,6 +138,17 @@ fn wrapped(expr: &Expr, left: usize) -> Operand {
                     Operand::Constant(Constant::Int(value))
                 })
             }
+            Operand::Slot(
+                slot @ Slot {
+                    string: false,
+                    negative: false,
+                    cast: None,
+                    ..
+                },
+            ) => Operand::Slot(Slot {
+                negative: true,
+                ..slot
+            }),
             _ => Operand::Other,
         },
         Expr::Cast {
