@@ -8,7 +8,7 @@ use super::{
 use crate::shardmap::ShardMap;
 use crate::sql::Literal;
 use crate::sql::tree::Slot;
-use crate::types::KeyValue;
+use crate::types::{KeyType, KeyValue};
 
 /// The route in lines: where to and why. Parameters without a value stay `$n`.
 pub fn explain_lines(route: &Route, map: &ShardMap, values: Values<'_>) -> Vec<String> {
@@ -75,7 +75,8 @@ fn relation_lines(
             .columns
             .iter()
             .map_while(|column| column.conditions.first())
-            .map(|sources| print_sources(sources, values))
+            .zip(&keyspace.key.columns)
+            .map(|(sources, column)| print_sources(sources, column.key_type, values))
             .collect();
         return vec![format!("{} -> {keyspace_name}", head(&known))];
     }
@@ -87,7 +88,12 @@ fn relation_lines(
         return vec![format!("{}: no value fits -> no row", relation.relation)];
     }
     let line = |located: &super::Located| {
-        let key: Vec<String> = located.key.iter().map(print_value).collect();
+        let key: Vec<String> = located
+            .key
+            .iter()
+            .zip(&keyspace.key.columns)
+            .map(|(value, column)| print_value(value, column.key_type))
+            .collect();
         let places: Vec<String> = located
             .places
             .iter()
@@ -109,9 +115,9 @@ fn relation_lines(
     located.iter().map(line).collect()
 }
 
-fn print_sources(sources: &[KeySource], values: Values<'_>) -> String {
+fn print_sources(sources: &[KeySource], key_type: KeyType, values: Values<'_>) -> String {
     let one = |source: &KeySource| match source {
-        KeySource::Literal(value) => print_value(value),
+        KeySource::Literal(value) => print_value(value, key_type),
         KeySource::Invalid => "an invalid value".to_owned(),
         KeySource::Slot(slot) => print_literals(slot, values),
         KeySource::Param {
@@ -130,7 +136,7 @@ fn print_literals(slot: &Slot, values: Values<'_>) -> String {
     let sign = if slot.negative { "-" } else { "" };
     let one = |literal| match literal {
         Literal::Int(value) => format!("{sign}{value}"),
-        Literal::Text(text) => print_value(&KeyValue::Text(text.to_owned())),
+        Literal::Text(text) => print_value(&KeyValue::Text(text.to_owned()), KeyType::Text),
     };
     let all: Vec<String> = values.literals.at(slot.place).map(one).collect();
     match all.is_empty() {
@@ -139,11 +145,11 @@ fn print_literals(slot: &Slot, values: Values<'_>) -> String {
     }
 }
 
-fn print_value(value: &KeyValue) -> String {
+/// As a literal.
+fn print_value(value: &KeyValue, key_type: KeyType) -> String {
     match value {
-        KeyValue::Null => "NULL".to_owned(),
-        KeyValue::Int(value) => value.to_string(),
-        KeyValue::Text(text) => {
+        KeyValue::Null | KeyValue::Int(_) => key_type.print(value),
+        value => {
             let escape = |c: char| {
                 if c.is_control() {
                     c.escape_default().to_string()
@@ -151,31 +157,13 @@ fn print_value(value: &KeyValue) -> String {
                     c.to_string()
                 }
             };
-            format!(
-                "'{}'",
-                text.replace('\'', "''")
-                    .chars()
-                    .map(escape)
-                    .collect::<String>()
-            )
-        }
-        // Printed by days and microseconds until they have a better form.
-        KeyValue::Date(days) => format!("day {days}"),
-        KeyValue::Timestamp(micros) => format!("microsecond {micros}"),
-        KeyValue::Bytea(bytes) => {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("'\\x{hex}'")
-        }
-        KeyValue::Uuid(bytes) => {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            format!(
-                "'{}-{}-{}-{}-{}'",
-                &hex[..8],
-                &hex[8..12],
-                &hex[12..16],
-                &hex[16..20],
-                &hex[20..]
-            )
+            let text: String = key_type
+                .print(value)
+                .replace('\'', "''")
+                .chars()
+                .map(escape)
+                .collect();
+            format!("'{text}'")
         }
     }
 }

@@ -7,6 +7,7 @@ mod literals;
 mod operand;
 mod parse;
 mod reserved;
+mod rewrite;
 mod shape;
 mod split;
 /// The scopes of an analysed statement.
@@ -18,6 +19,9 @@ pub use lex::TOKENS_MAX;
 pub use lex::{Kind, Token, position, tokens};
 pub use literals::{Literal, Literals};
 pub use operand::{cast_constant, slot_constant};
-pub use parse::{Unread, analyse};
+pub use parse::{Analysis, Unread, analyse};
 pub use shape::Shape;
 pub use split::{Piece, only_statement, split};
+
+#[cfg(test)]
+mod tests;
