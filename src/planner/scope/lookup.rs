@@ -33,6 +33,16 @@ impl<'a> Walker<'a, '_> {
                 }
                 value
             }
+            // A cast that changes no value and cannot fail.
+            Operand::CastColumn(column, to) => match self.column(column, here) {
+                Value::Node(node) if self.key_type(node).is_some_and(|of| of.widens_to(*to)) => {
+                    if !here.leaves.contains(&node.leaf) {
+                        self.tally.referenced.insert(node);
+                    }
+                    Value::Node(node)
+                }
+                _ => Value::Nothing,
+            },
             Operand::Param { index, cast, array } => match self.sight.arguments.clone() {
                 None => Value::Operand(operand),
                 Some(_) if *array => Value::Nothing,

@@ -238,6 +238,7 @@ fn fact(found: &Fact) -> String {
         Fact::InQuery {
             operands: left,
             subquery,
+            ..
         } => format!("({}) in #{subquery}", operands(left)),
         Fact::Either(arms) => {
             let arm = |arm: &Vec<Fact>| arm.iter().map(fact).collect::<Vec<_>>().join("; ");
