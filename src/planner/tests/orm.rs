@@ -260,6 +260,7 @@ fn map() -> ShardMap {
                 logical_shards: 256,
             }),
             placement: Placement::even(256, 2),
+            require_key: false,
         });
     }
     map.tables.insert(public("classes"), TableKind::Reference);
