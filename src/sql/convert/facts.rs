@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sqlparser::ast::{self, BinaryOperator, Expr};
 
-use super::gather::address;
+use super::gather::{address, last_part};
 use crate::sql::operand::{array, operand, row};
 use crate::sql::tree::{Constant, Fact, Operand};
 
@@ -59,7 +59,9 @@ fn is_certainly_not_null(operand: &Operand) -> bool {
     match operand {
         Operand::Constant(constant) => !matches!(constant, Constant::Null | Constant::Default),
         Operand::Slot(_) => true,
-        Operand::Column(_) | Operand::Param { .. } | Operand::Other => false,
+        Operand::Column(_) | Operand::CastColumn(..) | Operand::Param { .. } | Operand::Other => {
+            false
+        }
     }
 }
 
@@ -135,7 +137,7 @@ fn in_list(expr: &Expr, list: &[Expr], places: &HashMap<usize, usize>, facts: &m
 
 /// `ANY ((SELECT …))` is a subquery too, as in PostgreSQL.
 fn any(left: &Expr, right: &Expr, places: &HashMap<usize, usize>) -> Option<Fact> {
-    if let Some(query) = subquery(right) {
+    if let Some(query) = subquery(right).or_else(|| array_of_query(right)) {
         return in_query(left, query, places, false);
     }
     if row(left).is_some() {
@@ -172,6 +174,21 @@ fn subquery(mut expr: &Expr) -> Option<&ast::Query> {
     }
     match expr {
         Expr::Subquery(query) => Some(query),
+        _ => None,
+    }
+}
+
+/// `ARRAY(SELECT …)`.
+fn array_of_query(mut expr: &Expr) -> Option<&ast::Query> {
+    while let Expr::Nested(inner) = expr {
+        expr = inner;
+    }
+    match expr {
+        Expr::Function(ast::Function {
+            name,
+            args: ast::FunctionArguments::Subquery(query),
+            ..
+        }) if name.0.len() == 1 && last_part(name) == Some("array") => Some(query),
         _ => None,
     }
 }

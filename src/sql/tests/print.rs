@@ -283,6 +283,10 @@ fn operand(operand: &Operand) -> String {
             Some(relation) => format!("{relation}.{name}"),
             None => name.clone(),
         },
+        Operand::CastColumn(Column { relation, name }, cast) => {
+            let relation = relation.as_ref().map_or(String::new(), |r| format!("{r}."));
+            format!("{relation}{name}::{}", cast.name())
+        }
         Operand::Constant(Constant::Null) => "null".to_owned(),
         Operand::Constant(Constant::Default) => "default".to_owned(),
         Operand::Constant(Constant::Int(value)) => value.to_string(),
