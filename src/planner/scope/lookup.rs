@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::{Exposed, Frame, Joined, Leaf, Node, OutColumn, Tree, Value, Walker};
 use crate::sql::tree::{Column, JoinKind, Name, Operand};
+use crate::types::KeyType;
 
 /// What a level has under an unqualified name.
 #[derive(Clone, Copy)]
@@ -24,14 +25,18 @@ impl<'a> Walker<'a, '_> {
     /// `here` is the level the operand stands at.
     pub(super) fn resolve(&mut self, operand: &'a Operand, here: &Frame) -> Value<'a> {
         match operand {
-            Operand::Column(column) => {
-                let value = self.column(column, here);
-                if let Value::Node(node) = value
-                    && !here.leaves.contains(&node.leaf)
-                {
-                    self.tally.referenced.insert(node);
+            Operand::Column(column) => self.column_of(column, here),
+            Operand::CastColumn(column, to) => {
+                let value = self.column_of(column, here);
+                let own = match value {
+                    Value::Node(node) => self.key_type(node),
+                    Value::Argument(_, declared) => Some(declared),
+                    Value::Operand(_) | Value::Nothing => None,
+                };
+                match own {
+                    Some(own) if keeps_all(own, *to) => value,
+                    _ => Value::Nothing,
                 }
-                value
             }
             Operand::Param { index, cast, array } => match self.sight.arguments.clone() {
                 None => Value::Operand(operand),
@@ -55,6 +60,16 @@ impl<'a> Walker<'a, '_> {
             Operand::Constant(_) | Operand::Slot(_) => Value::Operand(operand),
             Operand::Other => Value::Nothing,
         }
+    }
+
+    fn column_of(&mut self, column: &'a Column, here: &Frame) -> Value<'a> {
+        let value = self.column(column, here);
+        if let Value::Node(node) = value
+            && !here.leaves.contains(&node.leaf)
+        {
+            self.tally.referenced.insert(node);
+        }
+        value
     }
 
     fn column(&self, column: &'a Column, here: &Frame) -> Value<'a> {
@@ -231,6 +246,16 @@ impl<'a> Walker<'a, '_> {
         );
         this.complete
     }
+}
+
+/// A cast from the one type to the other changes no value and refuses none.
+fn keeps_all(own: KeyType, to: KeyType) -> bool {
+    let width = |of| match of {
+        KeyType::SmallInt => 2,
+        KeyType::Integer => 4,
+        _ => 8,
+    };
+    own.family() == to.family() && width(own) <= width(to)
 }
 
 /// Two columns of one name make it ambiguous.

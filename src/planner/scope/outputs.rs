@@ -203,6 +203,7 @@ impl<'a> Walker<'a, '_> {
             }
             Operand::Constant(Constant::Null | Constant::Default)
             | Operand::Column(_)
+            | Operand::CastColumn(..)
             | Operand::Other => None,
         }
     }
