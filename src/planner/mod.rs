@@ -19,7 +19,7 @@ mod scope;
 mod utility;
 
 pub use body::read_query;
-pub use cache::PlanCache;
+pub use cache::{Lookup, PlanCache};
 pub use schema::{Column, Function, PUBLIC, Relation, RelationKind, Schema, SqlFunction};
 
 use crate::error::{PgError, SqlState};

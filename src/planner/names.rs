@@ -36,19 +36,20 @@ pub(super) enum Relation<'a> {
 pub(super) struct Names<'a> {
     pub(super) map: &'a ShardMap,
     context: &'a Context<'a>,
-    /// Names, without schema, that listed tables and relations of the schema have.
-    known: HashSet<&'a str>,
+    /// Names, without schema, that listed tables and relations of the schema have; `None` where the schema has
+    /// collected them.
+    known: Option<HashSet<&'a str>>,
     /// Functions in SQL by their names without schema, once they are asked for.
     functions: OnceCell<HashMap<&'a str, (&'a TableName, &'a SqlFunction)>>,
 }
 
 impl<'a> Names<'a> {
     pub(super) fn new(context: &'a Context<'a>) -> Self {
-        let listed = context.map.tables.keys();
-        let known = listed
-            .chain(context.schema.relations.keys())
-            .map(|table| table.name.as_str())
-            .collect();
+        let known = context.schema.names.is_empty().then(|| {
+            let listed = context.map.tables.keys();
+            let all = listed.chain(context.schema.relations.keys());
+            all.map(|table| table.name.as_str()).collect()
+        });
         Self {
             map: context.map,
             context,
@@ -59,7 +60,14 @@ impl<'a> Names<'a> {
 
     /// True where a listed table, or a relation that may reach one, has this name in some schema.
     pub(super) fn is_known(&self, name: &str) -> bool {
-        self.known.contains(name)
+        self.known_as(name).is_some()
+    }
+
+    fn known_as(&self, name: &str) -> Option<&'a str> {
+        match &self.known {
+            Some(known) => known.get(name).copied(),
+            None => self.context.schema.names.get(name).map(String::as_str),
+        }
     }
 
     /// The first such name among the identifiers.
@@ -78,10 +86,7 @@ impl<'a> Names<'a> {
             .filter(|word| !word.is_empty());
         words.find_map(|word| {
             let folded = word.to_ascii_lowercase();
-            self.known
-                .get(folded.as_str())
-                .or_else(|| self.known.get(word))
-                .copied()
+            self.known_as(&folded).or_else(|| self.known_as(word))
         })
     }
 

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::error::PgError;
 use crate::shardmap::TableName;
 use crate::sql::tree::Query;
 use crate::types::{KeyType, Oid};
@@ -17,6 +18,9 @@ pub struct Schema {
     /// Listed tables and what is reached from them: partitions, children, views. A relation that is not
     /// here and not in the map reads no listed table.
     pub relations: HashMap<TableName, Relation>,
+    /// The names without schema of `relations` and of all tables of the map; empty where nobody has collected
+    /// them. The planner looks at every word of a statement.
+    pub names: HashSet<String>,
     /// User-defined functions and procedures that might read or write tables.
     pub functions: HashMap<TableName, Function>,
     /// Of `functions` the names of those that take one row, so that `m.f` calls them.
@@ -29,12 +33,30 @@ pub struct Schema {
     /// Who surely may look names up in a schema, the same on all shards: schema and role. A role of
     /// [`PUBLIC`] means everybody, an empty schema means all of them (superusers).
     pub grants: HashSet<(String, String)>,
+    /// The `search_path` that sessions of a role begin with, by ALTER ROLE and ALTER DATABASE; of the empty name
+    /// for all others. `None` where it is not the same on all shards.
+    pub default_paths: HashMap<String, Option<Vec<String>>>,
 }
 
 /// The role that stands for all; nobody can have this name.
 pub const PUBLIC: &str = "public";
 
 impl Schema {
+    /// The `search_path` a session of this user has that has set none; `None` for PostgreSQL's own.
+    ///
+    /// Errors: 0A000 where shards differ in it.
+    pub fn default_path(&self, user: &str) -> Result<Option<&[String]>, PgError> {
+        let paths = &self.default_paths;
+        match paths.get(user).or_else(|| paths.get("")) {
+            None => Ok(None),
+            Some(Some(path)) => Ok(Some(path)),
+            Some(None) => Err(PgError::refusal(
+                format!("the search_path of user \"{user}\" differs between shards"),
+                "make ALTER ROLE … SET search_path the same on all shards, or SET search_path",
+            )),
+        }
+    }
+
     /// True where the role surely has USAGE of the schema.
     pub fn may_use(&self, role: &str, schema: &str) -> bool {
         let granted =

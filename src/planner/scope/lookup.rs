@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use super::{Exposed, Frame, Joined, Leaf, Node, OutColumn, Tree, Value, Walker};
 use crate::sql::tree::{Column, JoinKind, Name, Operand};
-use crate::types::KeyType;
 
 /// What a level has under an unqualified name.
 #[derive(Clone, Copy)]
@@ -34,7 +33,8 @@ impl<'a> Walker<'a, '_> {
                     Value::Operand(_) | Value::Nothing => None,
                 };
                 match own {
-                    Some(own) if keeps_all(own, *to) => value,
+                    // It changes no value and cannot fail.
+                    Some(own) if own.widens_to(*to) => value,
                     _ => Value::Nothing,
                 }
             }
@@ -246,16 +246,6 @@ impl<'a> Walker<'a, '_> {
         );
         this.complete
     }
-}
-
-/// A cast from the one type to the other changes no value and refuses none.
-fn keeps_all(own: KeyType, to: KeyType) -> bool {
-    let width = |of| match of {
-        KeyType::SmallInt => 2,
-        KeyType::Integer => 4,
-        _ => 8,
-    };
-    own.family() == to.family() && width(own) <= width(to)
 }
 
 /// Two columns of one name make it ambiguous.

@@ -42,6 +42,7 @@ fn map() -> ShardMap {
                 logical_shards: 256,
             }),
             placement: Placement::even(256, 2),
+            require_key: false,
         }],
         tables: HashMap::from([
             table("orders", ["region", "shop"]),

@@ -21,6 +21,8 @@ pub(super) struct Catalog {
     pub(super) namesakes: BTreeSet<TableName>,
     /// As in [`crate::planner::Schema::grants`].
     pub(super) grants: BTreeSet<(String, String)>,
+    /// As in [`crate::planner::Schema::default_paths`].
+    pub(super) default_paths: BTreeMap<String, Vec<String>>,
 }
 
 /// Listed tables, foreign tables, and what is reached from them; functions.
@@ -100,11 +102,19 @@ pub(super) async fn namesakes(
         .iter()
         .map(grant)
         .collect::<Result<_, ControlError>>()?;
+    let mut default_paths = BTreeMap::new();
+    // Those that count more come later.
+    for row in client.query(DEFAULT_PATHS, &[]).await? {
+        let value: String = row.try_get(1)?;
+        let path = path(&value).ok_or(ControlError::Unexpected("the search_path of a role"))?;
+        default_paths.insert(row.try_get(0)?, path);
+    }
     client.batch_execute("COMMIT").await?;
     Ok(Catalog {
         reached,
         namesakes,
         grants,
+        default_paths,
     })
 }
 
@@ -462,6 +472,18 @@ SELECT n.nspname::text, CASE WHEN a.grantee = 0 THEN $2::text ELSE r.rolname::te
    AND (a.grantee = 0 OR r.rolname IS NOT NULL)
 UNION
 SELECT '', rolname::text FROM pg_catalog.pg_roles WHERE rolsuper";
+
+/// What ALTER ROLE and ALTER DATABASE say; no role for what holds for all.
+/// Source: <https://www.postgresql.org/docs/current/catalog-pg-db-role-setting.html>
+const DEFAULT_PATHS: &str = "\
+SELECT coalesce(r.rolname::text, ''), substr(c.setting, length('search_path=') + 1)
+  FROM pg_catalog.pg_db_role_setting s
+  LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
+  LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+ CROSS JOIN LATERAL unnest(s.setconfig) AS c (setting)
+ WHERE c.setting LIKE 'search_path=%' AND (s.setdatabase = 0 OR d.datname = pg_catalog.current_database())
+   AND (s.setrole = 0 OR r.rolname IS NOT NULL)
+ ORDER BY s.setdatabase <> 0";
 
 /// Extensions with functions that run SQL they are given, here or elsewhere.
 const SQL_RUNNING_EXTENSIONS: &[&str] = &[

@@ -1,6 +1,6 @@
 //! The catalogs of all shards become one [`Schema`]: what they agree on, and reasons where they do not. Pure.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::catalog::{self, Catalog, SqlText};
@@ -19,6 +19,7 @@ pub(super) fn merge(map: &ShardMap, shards: &[Shard<'_>]) -> Schema {
             .iter()
             .flat_map(|(_, catalog)| catalog.reached.row_functions.iter().cloned())
             .collect(),
+        default_paths: default_paths(shards),
         ..Schema::default()
     };
     let shapes: Vec<_> = shards.iter().map(|(_, c)| shapes(map, c)).collect();
@@ -44,6 +45,8 @@ pub(super) fn merge(map: &ShardMap, shards: &[Shard<'_>]) -> Schema {
             .insert(name.clone(), Relation { kind, columns });
     }
     add_namesakes(&mut schema, map, shards);
+    let known = map.tables.keys().chain(schema.relations.keys());
+    schema.names = known.map(|table| table.name.clone()).collect();
     let texts = add_functions(&mut schema, shards);
     read_functions(&mut schema, map, texts);
     for (name, text) in views {
@@ -74,6 +77,26 @@ fn grants(shards: &[Shard<'_>]) -> HashSet<(String, String)> {
     };
     let all = shards.iter().flat_map(|(_, catalog)| &catalog.grants);
     all.filter(everywhere).cloned().collect()
+}
+
+fn default_paths(shards: &[Shard<'_>]) -> HashMap<String, Option<Vec<String>>> {
+    let roles: BTreeSet<&String> = shards
+        .iter()
+        .flat_map(|(_, catalog)| catalog.default_paths.keys())
+        .collect();
+    let common = |role: &String| {
+        // A role without one of its own has that of all.
+        let of = |(_, catalog): &Shard<'_>| {
+            let paths = &catalog.default_paths;
+            paths.get(role).or_else(|| paths.get("")).cloned()
+        };
+        let first = shards.first().and_then(of);
+        first.filter(|first| shards.iter().all(|shard| of(shard).as_ref() == Some(first)))
+    };
+    roles
+        .into_iter()
+        .map(|role| (role.clone(), common(role)))
+        .collect()
 }
 
 /// What a relation is on all shards that have it.

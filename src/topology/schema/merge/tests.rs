@@ -356,3 +356,32 @@ fn views_are_read_with_the_functions_at_hand() {
     assert_opaque(&schema, "of_n", "may write");
     assert_opaque(&schema, "broken", "cannot be read");
 }
+
+#[test]
+fn default_paths_must_be_the_same() {
+    let with = |paths: &[(&str, &str)]| {
+        let path = |path: &str| path.split(", ").map(str::to_owned).collect();
+        let paths = paths.iter().map(|(role, p)| ((*role).to_owned(), path(p)));
+        Catalog {
+            default_paths: paths.collect(),
+            ..Catalog::default()
+        }
+    };
+    let schema = merged(&[
+        with(&[("", "x"), ("app", "a, b"), ("other", "x"), ("third", "y")]),
+        with(&[("", "x"), ("app", "a, b"), ("third", "z")]),
+    ]);
+    let path = |user: &str| {
+        schema
+            .default_path(user)
+            .map(|path| path.map(|p| p.join("+")))
+    };
+    assert_eq!(path("app"), Ok(Some("a+b".to_owned())));
+    assert_eq!(path("other"), Ok(Some("x".to_owned())));
+    assert_eq!(path("anybody"), Ok(Some("x".to_owned())));
+    assert!(path("third").is_err());
+    assert_eq!(merged(&[with(&[])]).default_path("app"), Ok(None));
+    // Only one of two says something.
+    let schema = merged(&[with(&[("app", "a")]), with(&[])]);
+    assert!(schema.default_path("app").is_err());
+}
