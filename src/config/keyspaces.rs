@@ -119,6 +119,9 @@ fn keyspace(
     let column = sharding_key
         .as_ref()
         .map(|key| key.columns[0].name.as_str());
+    let require_key = map
+        .optional("require_key")
+        .map_or(Some(false), |node| context.bool(node));
     if let Some(node) = map.required("tables") {
         tables(listed, index, &key.name, node, column);
     }
@@ -131,6 +134,7 @@ fn keyspace(
         key: sharding_key?,
         function,
         placement: placement?,
+        require_key: require_key?,
     })
 }
 

@@ -10,6 +10,8 @@ mod cache;
 mod control;
 mod cursor;
 mod functions;
+mod hint;
+mod hinted;
 mod names;
 mod operand;
 mod params;
@@ -18,10 +20,14 @@ mod scope;
 mod utility;
 
 pub use cache::PlanCache;
+pub use hint::{
+    KEY, KEYSPACE, SHARD, check_own_name, check_own_setting, is_own_setting, of_settings,
+    own_column,
+};
 pub use schema::{Function, Relation, RelationKind, Schema};
 
 use crate::error::{PgError, SqlState};
-use crate::plan::{Access, Hint, KeyTarget, Plan, Route, Targets};
+use crate::plan::{Access, Control, Hint, KeyTarget, Plan, Route, Targets};
 use crate::shardmap::ShardMap;
 use crate::sql::{self, Kind, Token, Unread};
 use crate::types::Oid;
@@ -50,19 +56,29 @@ pub struct Context<'a> {
 
 /// Plans one statement (no semicolon-separated strings; see `sql::split`).
 ///
-/// Errors: a refusal (0A000) with construct, reason and hint; 42601 for text whose quotes or comments
+/// Errors: a refusal (0A000) with construct, reason and hint; 22023 for a hint that cannot be read or leads
+/// nowhere; 42601 for text whose quotes or comments
 /// do not end, and for text that names a listed table and cannot be read; 54000 and 54001 for text beyond
 /// the limits of `sql::analyse`.
 pub fn plan(text: &str, context: &Context<'_>) -> Result<Plan, PgError> {
     let tokens = sql::tokens(text)?;
     let at = Cursor::new(text, &tokens);
     if let Some(control) = control::control(at, context.transaction_pooling)? {
+        if let Control::Set { setting, .. } = &control
+            && is_own_setting(&setting.name)
+        {
+            check_own_setting(setting, context.map)?;
+        }
         return Ok(Plan::Control(control));
     }
     utility::check_session_state(at, context.transaction_pooling)?;
     let unsettles = functions::check_session_state(&tokens, context.transaction_pooling)?;
-    let planned = route_statement(at, &tokens, context)?;
-    Ok(match planned {
+    let hint = hint::in_force(text, &tokens, context)?;
+    let mut planned = route_statement(at, &tokens, context, hint.is_some());
+    if let Some(hint) = hint {
+        planned = hinted::plan(planned, hint, at, context);
+    }
+    Ok(match planned? {
         Plan::Route(route) => Plan::Route(Route { unsettles, ..route }),
         control => control,
     })
@@ -72,6 +88,7 @@ fn route_statement(
     at: Cursor<'_>,
     tokens: &[Token<'_>],
     context: &Context<'_>,
+    hinted: bool,
 ) -> Result<Plan, PgError> {
     if context.map.is_unsharded() {
         let reason = "no table of this database is sharded".to_owned();
@@ -81,9 +98,12 @@ fn route_statement(
         }));
     }
     let names = Names::new(context);
+    // What a guard asks of the statement, no hint makes up for.
+    let guarded = context.map.keyspaces.iter().any(|space| space.require_key);
     Planner {
         names: &names,
         context,
+        lenient: hinted && !guarded,
     }
     .statement(at)
 }
@@ -91,6 +111,8 @@ fn route_statement(
 struct Planner<'a> {
     names: &'a Names<'a>,
     context: &'a Context<'a>,
+    /// Tables that nothing ties do not matter: a hint stands for them.
+    lenient: bool,
 }
 
 impl Planner<'_> {
@@ -135,7 +157,11 @@ impl Planner<'_> {
     /// SELECT, VALUES, TABLE, INSERT, UPDATE, DELETE, MERGE.
     fn query(&self, at: Cursor<'_>) -> Result<Plan, PgError> {
         let tokens = at.rest;
-        let calls = functions::check(tokens, self.names, self.context)?;
+        let (calls, unproven) = match functions::check(tokens, self.names, self.context) {
+            Ok(calls) => (calls, None),
+            Err(error) if self.lenient => (functions::Calls::default(), Some(error)),
+            Err(error) => return Err(error),
+        };
         let access = access(tokens);
         // U&"…" UESCAPE '!' hides a name from us.
         let escaped = tokens
@@ -148,6 +174,9 @@ impl Planner<'_> {
             ));
         }
         let Some(listed) = self.names.mentioned(tokens) else {
+            if let Some(error) = unproven {
+                return Err(error);
+            }
             if let Some(function) = calls.on_default {
                 return Ok(route(
                     Targets::Default,
@@ -180,7 +209,9 @@ impl Planner<'_> {
                 listed,
             ));
         }
-        let footprint = scope::footprint(&analysis.query, self.names, self.context)?;
+        let mut footprint =
+            scope::footprint(&analysis.query, self.names, self.context, self.lenient)?;
+        footprint.untied = unproven.or(footprint.untied);
         self.route(footprint, tokens, access, calls.on_default)
     }
 
@@ -225,7 +256,7 @@ impl Planner<'_> {
 
     fn route(
         &self,
-        found: Footprint<'_>,
+        mut found: Footprint<'_>,
         tokens: &[Token<'_>],
         access: Access,
         on_default: Option<String>,
@@ -237,6 +268,9 @@ impl Planner<'_> {
             .map(|table| format!("{table} (not in the shard map)"))
             .or(on_default);
         let Some(keyspace) = found.keyspace else {
+            if let Some(error) = found.untied {
+                return Err(error);
+            }
             return Ok(match (default, found.reference.first()) {
                 (Some(what), _) => route(
                     Targets::Default,
@@ -257,12 +291,16 @@ impl Planner<'_> {
                 .first()
                 .map(|(table, _)| table.to_string())
                 .unwrap_or_default();
-            return Err(PgError::refusal(
+            let error = PgError::refusal(
                 format!(
                     "{what} is on the default shard only and cannot be combined with sharded table {table}"
                 ),
                 "query them separately, or list it in reference_tables or in the keyspace",
-            ));
+            );
+            if !self.lenient {
+                return Err(error);
+            }
+            found.untied.get_or_insert(error);
         }
         let key = &self.names.map.keyspace(keyspace).key;
         params::check(
@@ -272,16 +310,18 @@ impl Planner<'_> {
             &found.explained,
             self.context,
         )?;
-        let whole: Vec<String> = found
+        let whole = found
             .reference
             .iter()
-            .map(|table| format!("{table} is whole on every shard"))
-            .collect();
+            .map(|table| format!("{table} is whole on every shard"));
+        let unproven = found.untied.iter();
+        let unproven = unproven.map(|error| format!("not proved: {}", error.message));
+        let notes: Vec<String> = unproven.chain(whole).collect();
         let target = KeyTarget {
             keyspace,
             relations: found.relations,
         };
-        Ok(route(Targets::Key(target), access, whole.join(", ")))
+        Ok(route(Targets::Key(target), access, notes.join(", ")))
     }
 }
 

@@ -41,6 +41,8 @@ pub(super) struct Footprint<'a> {
     pub(super) reference: BTreeSet<&'a TableName>,
     /// Tables and catalogs of the default shard, as written.
     pub(super) default: BTreeSet<String>,
+    /// Why the first sharded table that nothing ties is not tied; only where the walk goes on without.
+    pub(super) untied: Option<PgError>,
     /// For each parameter, how often it stands without a cast where only the key's type can be inferred.
     pub(super) explained: HashMap<u16, usize>,
 }
@@ -110,16 +112,19 @@ pub(super) struct Walker<'a> {
     places: HashMap<KeySource, Source>,
     /// Ties of the scope at hand.
     ties: usize,
+    /// A table that nothing ties is noted and passed over: a hint stands for it.
+    lenient: bool,
     found: Footprint<'a>,
 }
 
 /// Walks a statement's scopes.
 ///
-/// Errors: a table that is not tied, and what cannot be done to listed tables.
+/// Errors: a table that is not tied (noted only, where `lenient`), and what cannot be done to listed tables.
 pub(super) fn footprint<'a>(
     query: &Query,
     names: &'a Names<'a>,
     context: &'a Context<'a>,
+    lenient: bool,
 ) -> Result<Footprint<'a>, PgError> {
     let mut walker = Walker {
         names,
@@ -132,6 +137,7 @@ pub(super) fn footprint<'a>(
         values: Vec::new(),
         places: HashMap::new(),
         ties: 0,
+        lenient,
         found: Footprint::default(),
     };
     walker.query(query)?;

@@ -2,7 +2,8 @@
 //!
 //! `UPDATE_EXPECT=1 cargo test --lib planner` rewrites the files in place. Lines `#! name: value` before a
 //! statement set its context: `search_path`, `types` (OIDs declared in Parse), `pooling: session`,
-//! `opaque` (relations), `functions` (opaque ones), `map: unsharded`.
+//! `opaque` (relations), `functions` (opaque ones), `map: unsharded`, `hint` (what the session has set:
+//! `shard=s2`, `key=42`), `require_key` (keyspaces).
 
 mod cases;
 mod robust;
@@ -14,7 +15,7 @@ use std::path::PathBuf;
 
 use super::{Context, Function, Relation, RelationKind, Schema, plan};
 use crate::error::PgError;
-use crate::plan::{NoParams, Values};
+use crate::plan::{Hint, NoParams, Values};
 use crate::shardmap::{
     HashFunction, Keyspace, KeyspaceIndex, MapVersion, Placement, ShardId, ShardMap,
     ShardingFunction, ShardingKey, TableKind, TableName,
@@ -30,6 +31,7 @@ pub(crate) fn map() -> ShardMap {
             logical_shards: 256,
         }),
         placement: Placement::even(256, 2),
+        require_key: false,
     };
     let mut tables = HashMap::new();
     let mut table = |schema: &str, name: &str, kind: TableKind| {
@@ -191,6 +193,12 @@ fn answer(case: &Case) -> String {
     if case.directives.contains_key("map") {
         map.tables.clear();
     }
+    for name in list("require_key") {
+        let mut keyspaces = map.keyspaces.iter_mut();
+        let keyspace = keyspaces.find(|keyspace| keyspace.name == name);
+        keyspace.expect("a keyspace").require_key = true;
+    }
+    let hint = case.directives.get("hint").map(|hint| session_hint(hint));
     let search_path = case
         .directives
         .contains_key("search_path")
@@ -204,7 +212,7 @@ fn answer(case: &Case) -> String {
         schema: &schema,
         search_path: search_path.as_deref(),
         role: "app",
-        hint: None,
+        hint: hint.as_ref(),
         param_types: &types,
         transaction_pooling: !case.directives.contains_key("pooling"),
     };
@@ -230,8 +238,21 @@ fn answer(case: &Case) -> String {
     }
 }
 
+/// `shard=s2` or `key=42`, as SET gives it.
+fn session_hint(text: &str) -> Hint {
+    let hint = match text.split_once('=').expect("name=value") {
+        ("shard", value) => super::of_settings(Some(value), None, None),
+        ("key", value) => super::of_settings(None, Some(value), None),
+        _ => None,
+    };
+    hint.expect("a hint")
+}
+
 fn refused(error: &PgError) -> String {
     let mut text = format!("refused {}: {}\n", error.code, error.message);
+    if let Some(detail) = &error.detail {
+        text.push_str(&format!("  detail: {detail}\n"));
+    }
     if let Some(hint) = &error.hint {
         text.push_str(&format!("  hint: {hint}\n"));
     }

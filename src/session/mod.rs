@@ -184,6 +184,9 @@ impl Session {
     /// Applies the startup packet's settings on a server, which so checks them, and learns the
     /// parameters the client is to be told.
     pub async fn start(&mut self, io: &mut Buffered, settings: Settings) -> Result<(), Failure> {
+        settings
+            .check_startup(self.map())
+            .map_err(|error| Failure::Fatal(error.fatal()))?;
         self.settings = settings;
         // Still idle: no timeout of statements counts here, as in PostgreSQL.
         self.entry().interrupt.attach().await;
@@ -301,7 +304,7 @@ impl Session {
             schema: &schema,
             search_path: self.settings.search_path(),
             role: &self.user.name,
-            hint: None,
+            hint: self.settings.hint(),
             param_types,
             transaction_pooling: !self.session_pooled(),
         };
@@ -367,6 +370,7 @@ impl Session {
             database: self.databases_seen,
             schema: self.database.schema_version(),
             search_path: self.settings.search_path_version(),
+            hint: self.settings.hint_version(),
         }
     }
 
@@ -415,7 +419,13 @@ impl Session {
     pub fn describing_shard(&self, route: &Route) -> ShardId {
         match route.resolve(self.map(), Values::NONE) {
             Ok(Destination::Shard(shard)) => shard,
-            _ => self.any_shard(),
+            Ok(Destination::Any) => self.any_shard(),
+            Err(_) => {
+                let hinted = route.hint.as_ref().map(|hinted| hinted.shard(self.map()));
+                hinted
+                    .and_then(Result::ok)
+                    .unwrap_or_else(|| self.any_shard())
+            }
         }
     }
 

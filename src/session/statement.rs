@@ -48,6 +48,7 @@ pub struct Epoch {
     pub(super) database: u64,
     pub(super) schema: u64,
     pub(super) search_path: u64,
+    pub(super) hint: u64,
 }
 
 /// A statement as one session prepared it: planned once for each epoch.
@@ -239,6 +240,7 @@ mod tests {
                 database: 0,
                 schema: 0,
                 search_path: 0,
+                hint: 0,
             },
         })
     }

@@ -116,6 +116,7 @@ mod tests {
                     logical_shards: placement.len() as u32,
                 }),
                 placement: Placement::new(placement.into_iter().map(ShardId).collect()),
+                require_key: false,
             }],
             tables: HashMap::from([(table("a"), sharded), (table("r"), TableKind::Reference)]),
         }

@@ -185,7 +185,7 @@ impl<'a> Walker<'a> {
                 }
                 _ => sharded.table.to_string(),
             };
-            return Err(PgError::refusal(
+            let untied = PgError::refusal(
                 format!(
                     "{name} is sharded by {column}, and nothing in this query block ties {column} to one value",
                     column = sharded.column
@@ -194,7 +194,12 @@ impl<'a> Walker<'a> {
                     "add {} = … (a literal or parameter) with AND to the WHERE of that block",
                     sharded.column
                 ),
-            ));
+            );
+            if !self.lenient {
+                return Err(untied);
+            }
+            self.found.untied.get_or_insert(untied);
+            return Ok(());
         }
         self.record(sharded, &sources, false)?;
         self.leaves[leaf].sources = sources;
