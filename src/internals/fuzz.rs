@@ -543,8 +543,13 @@ pub fn params(data: &[u8]) {
         KeyType::BigInt,
         KeyType::Text,
         KeyType::Varchar,
+        KeyType::Bpchar,
         KeyType::Uuid,
-    ][usize::from(kind % 6)];
+        KeyType::Date,
+        KeyType::Timestamp,
+        KeyType::Timestamptz,
+        KeyType::Bytea,
+    ][usize::from(kind % 11)];
     let oid = match kind >> 4 {
         choice @ 0..8 => OIDS[usize::from(choice)],
         _ => Oid(input.u32()),
@@ -563,8 +568,17 @@ pub fn params(data: &[u8]) {
                 Ok(value.clone())
             ),
             KeyValue::Text(text) => {
-                assert_eq!(text.as_bytes(), bytes);
+                assert!(bytes.starts_with(text.as_bytes()));
+                assert!(text.len() == bytes.len() || key == KeyType::Bpchar);
                 assert!(!text.contains('\0'));
+            }
+            KeyValue::Date(_) | KeyValue::Timestamp(_) => {
+                // What prints as a day before Christ is not read.
+                let printed = key.print(&value);
+                assert!(
+                    printed.ends_with("BC")
+                        || key.parse_text(printed.as_bytes()).as_ref() == Ok(&value)
+                );
             }
             _ => {}
         }

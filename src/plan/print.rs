@@ -7,7 +7,7 @@ use super::{
     Setting, Targets, Values,
 };
 use crate::shardmap::{Keyspace, LogicalShardId, ShardId, ShardMap};
-use crate::types::KeyValue;
+use crate::types::{KeyType, KeyValue};
 
 /// The route in lines: where to and why. Parameters without a value stay `$n`.
 pub fn explain_lines(route: &Route, map: &ShardMap, values: Values<'_>) -> Vec<String> {
@@ -111,17 +111,14 @@ fn places_text(
 fn summary(
     located: &[Located],
     head: impl Fn(&[String]) -> String,
-    keyspace_name: &str,
+    keyspace: &Keyspace,
     map: &ShardMap,
 ) -> String {
     let first: Vec<String> = located[..LISTED_MAX]
         .iter()
-        .map(|located| {
-            let key: Vec<String> = located.key.iter().map(print_value).collect();
-            match key.as_slice() {
-                [value] => value.clone(),
-                values => format!("({})", values.join(", ")),
-            }
+        .map(|located| match key_texts(located, keyspace).as_slice() {
+            [value] => value.clone(),
+            values => format!("({})", values.join(", ")),
         })
         .collect();
     let mut places: Vec<(LogicalShardId, ShardId)> = located
@@ -135,8 +132,15 @@ fn summary(
         head(&[]),
         first.join(", "),
         located.len(),
-        places_text(&places, keyspace_name, map)
+        places_text(&places, &keyspace_name(keyspace), map)
     )
+}
+
+fn key_texts(located: &Located, keyspace: &Keyspace) -> Vec<String> {
+    let columns = located.key.iter().zip(&keyspace.key.columns);
+    columns
+        .map(|(value, column)| print_value(value, column.key_type))
+        .collect()
 }
 
 /// `matches: organization_id = 5 -> logical 29 of tenants (hash) -> s1`.
@@ -172,7 +176,8 @@ fn relation_lines(
             .columns
             .iter()
             .map_while(|column| column.conditions.first())
-            .map(|sources| print_sources(sources))
+            .zip(&keyspace.key.columns)
+            .map(|(sources, column)| print_sources(sources, column.key_type))
             .collect();
         return vec![format!("{} -> {keyspace_name}", head(&known))];
     }
@@ -184,19 +189,18 @@ fn relation_lines(
         return vec![format!("{}: no value fits -> no row", relation.relation)];
     }
     if located.len() > LISTED_MAX {
-        return vec![summary(&located, head, &keyspace_name, map)];
+        return vec![summary(&located, head, keyspace, map)];
     }
     let line = |located: &Located| {
-        let key: Vec<String> = located.key.iter().map(print_value).collect();
         let to = places_text(&located.places, &keyspace_name, map);
-        format!("{} -> {to}", head(&key))
+        format!("{} -> {to}", head(&key_texts(located, keyspace)))
     };
     located.iter().map(line).collect()
 }
 
-fn print_sources(sources: &[KeySource]) -> String {
+fn print_sources(sources: &[KeySource], key_type: KeyType) -> String {
     let one = |source: &KeySource| match source {
-        KeySource::Literal(value) => print_value(value),
+        KeySource::Literal(value) => print_value(value, key_type),
         KeySource::Invalid => "an invalid value".to_owned(),
         KeySource::Slot(_) => "a literal".to_owned(),
         KeySource::Param {
@@ -210,11 +214,11 @@ fn print_sources(sources: &[KeySource]) -> String {
     all.join(" or ")
 }
 
-fn print_value(value: &KeyValue) -> String {
+/// As a literal.
+fn print_value(value: &KeyValue, key_type: KeyType) -> String {
     match value {
-        KeyValue::Null => "NULL".to_owned(),
-        KeyValue::Int(value) => value.to_string(),
-        KeyValue::Text(text) => {
+        KeyValue::Null | KeyValue::Int(_) => key_type.print(value),
+        value => {
             let escape = |c: char| {
                 if c.is_control() {
                     c.escape_default().to_string()
@@ -222,31 +226,13 @@ fn print_value(value: &KeyValue) -> String {
                     c.to_string()
                 }
             };
-            format!(
-                "'{}'",
-                text.replace('\'', "''")
-                    .chars()
-                    .map(escape)
-                    .collect::<String>()
-            )
-        }
-        // Printed by days and microseconds until they have a better form.
-        KeyValue::Date(days) => format!("day {days}"),
-        KeyValue::Timestamp(micros) => format!("microsecond {micros}"),
-        KeyValue::Bytea(bytes) => {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("'\\x{hex}'")
-        }
-        KeyValue::Uuid(bytes) => {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            format!(
-                "'{}-{}-{}-{}-{}'",
-                &hex[..8],
-                &hex[8..12],
-                &hex[12..16],
-                &hex[16..20],
-                &hex[20..]
-            )
+            let text: String = key_type
+                .print(value)
+                .replace('\'', "''")
+                .chars()
+                .map(escape)
+                .collect();
+            format!("'{text}'")
         }
     }
 }

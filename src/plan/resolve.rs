@@ -381,7 +381,7 @@ fn read(source: &KeySource, key_type: KeyType, values: Values<'_>) -> Result<Rea
 fn unreadable(error: &KeyError, index: u16) -> PgError {
     let code = match error {
         // What some version of PostgreSQL may read: `0x10`, `1_000`.
-        KeyError::Syntax { .. } => SqlState::FEATURE_NOT_SUPPORTED,
+        KeyError::Syntax { .. } | KeyError::Unread { .. } => SqlState::FEATURE_NOT_SUPPORTED,
         KeyError::OutOfRange { .. } => SqlState::NUMERIC_VALUE_OUT_OF_RANGE,
         KeyError::Binary { .. } => SqlState::INVALID_BINARY_REPRESENTATION,
         KeyError::Encoding => SqlState::CHARACTER_NOT_IN_REPERTOIRE,

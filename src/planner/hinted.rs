@@ -290,7 +290,7 @@ impl Writes<'_> {
                 kind: TableKind::Reference,
                 ..
             }) => self.writes_copies(),
-            Ok(Relation::Listed { .. }) | Err(_) => false,
+            Ok(Relation::Listed { .. } | Relation::View { .. }) | Err(_) => false,
             Ok(Relation::Catalog | Relation::Unlisted) => true,
         }
     }
@@ -319,7 +319,7 @@ impl Writes<'_> {
             }) => !sets_any(at.rest, columns),
             Ok(Relation::Catalog | Relation::Unlisted) => true,
             // A view may call the key by another name.
-            Err(_) => false,
+            Ok(Relation::View { .. }) | Err(_) => false,
         }
     }
 
@@ -340,6 +340,7 @@ impl Writes<'_> {
                 kind: TableKind::Reference,
                 ..
             })
+            | Ok(Relation::View { .. })
             | Err(_) => self.writes_copies(),
             Ok(_) => true,
         }

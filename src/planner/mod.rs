@@ -6,6 +6,7 @@
 //! is parsed, walked scope by scope ([`scope`]), and routed where every sharded table in it is tied to a
 //! key. What cannot be read or proved is refused.
 
+mod body;
 mod cache;
 mod control;
 mod cursor;
@@ -19,12 +20,13 @@ mod schema;
 mod scope;
 mod utility;
 
+pub use body::read_query;
 pub use cache::PlanCache;
 pub use hint::{
     KEY, KEYSPACE, SHARD, check_own_name, check_own_setting, is_own_setting, of_settings,
     own_column,
 };
-pub use schema::{Function, Relation, RelationKind, Schema};
+pub use schema::{Column, Function, PUBLIC, Relation, RelationKind, Schema, SqlFunction};
 
 use crate::error::{PgError, SqlState};
 use crate::plan::{Access, Control, Hint, KeyTarget, Plan, Route, Targets};
@@ -163,16 +165,7 @@ impl Planner<'_> {
             Err(error) => return Err(error),
         };
         let access = access(tokens);
-        // U&"…" UESCAPE '!' hides a name from us.
-        let escaped = tokens
-            .windows(2)
-            .any(|pair| pair[0].kind == Kind::UnicodeQuoted && pair[1].is_word("uescape"));
-        if escaped {
-            return Err(PgError::refusal(
-                "an identifier with UESCAPE is not supported",
-                "write the identifier in quotes",
-            ));
-        }
+        check_escapes(tokens)?;
         let Some(listed) = self.names.mentioned(tokens) else {
             if let Some(error) = unproven {
                 return Err(error);
@@ -196,9 +189,21 @@ impl Planner<'_> {
                 "it names no table of the shard map".to_owned(),
             ));
         };
+        let analysis = self.analyse(at, listed)?;
+        let mut footprint =
+            scope::footprint(&analysis.query, self.names, self.context, self.lenient)?;
+        footprint.untied = unproven.or(footprint.untied);
+        self.route(footprint, tokens, access, calls.on_default)
+    }
+
+    /// Into scopes, with the safety net: each name of the map among the tokens is one in the tree.
+    fn analyse(&self, at: Cursor<'_>, listed: &str) -> Result<sql::Analysis, PgError> {
+        let tokens = at.rest;
         self.check_readable(at, listed)?;
-        let analysis = sql::analyse(tokens, at.text, &|name| self.names.is_known(name))
-            .map_err(|unread| self.unread(unread, listed))?;
+        let analysis = sql::analyse(tokens, at.text, &|name| self.names.is_known(name), &|_| {
+            false
+        })
+        .map_err(|unread| self.unread(unread, listed))?;
         let named = tokens
             .iter()
             .filter(|token| token.is_name() && self.names.is_known(&token.value))
@@ -209,18 +214,12 @@ impl Planner<'_> {
                 listed,
             ));
         }
-        let mut footprint =
-            scope::footprint(&analysis.query, self.names, self.context, self.lenient)?;
-        footprint.untied = unproven.or(footprint.untied);
-        self.route(footprint, tokens, access, calls.on_default)
+        Ok(analysis)
     }
 
     /// Tokens the parser is known to take for something else.
     fn check_readable(&self, at: Cursor<'_>, listed: &str) -> Result<(), PgError> {
         for (place, token) in at.rest.iter().enumerate() {
-            let before = place.checked_sub(1).map(|before| &at.rest[before]);
-            let after_rows =
-                before.is_some_and(|before| before.is_word("row") || before.is_word("rows"));
             let construct = match token.kind {
                 Kind::BadString => "a string with an invalid escape",
                 Kind::String
@@ -231,8 +230,6 @@ impl Planner<'_> {
                 {
                     "UESCAPE"
                 }
-                Kind::Word if token.value == "only" && !after_rows => "ONLY",
-                Kind::Word if token.value == "table" => "TABLE",
                 _ => continue,
             };
             return Err(unread_construct(construct, listed)
@@ -323,6 +320,20 @@ impl Planner<'_> {
         };
         Ok(route(Targets::Key(target), access, notes.join(", ")))
     }
+}
+
+/// `U&"…" UESCAPE '!'` hides a name from us.
+fn check_escapes(tokens: &[Token<'_>]) -> Result<(), PgError> {
+    let escaped = tokens
+        .windows(2)
+        .any(|pair| pair[0].kind == Kind::UnicodeQuoted && pair[1].is_word("uescape"));
+    if escaped {
+        return Err(PgError::refusal(
+            "an identifier with UESCAPE is not supported",
+            "write the identifier in quotes",
+        ));
+    }
+    Ok(())
 }
 
 fn unread_construct(construct: &str, listed: &str) -> PgError {

@@ -19,16 +19,34 @@ pub struct Schema {
     pub relations: HashMap<TableName, Relation>,
     /// User-defined functions and procedures that might read or write tables.
     pub functions: HashMap<TableName, Function>,
-    /// Relations in other schemas that have the name of one in `relations`: they may hide it, depending on
-    /// `search_path`.
+    /// Relations of the default shard in other schemas that have the name of one in `relations` or in the map:
+    /// they may hide it, depending on `search_path`.
     pub homonyms: HashSet<TableName>,
+    /// Those of `relations` that are not on every shard.
+    pub partial: HashSet<TableName>,
+    /// Who surely may look names up in a schema, the same on all shards: schema and role. A role of
+    /// [`PUBLIC`] means everybody, an empty schema means all of them (superusers).
+    pub grants: HashSet<(String, String)>,
+}
+
+/// The role that stands for all; nobody can have this name.
+pub const PUBLIC: &str = "public";
+
+impl Schema {
+    /// True where the role surely has USAGE of the schema.
+    pub fn may_use(&self, role: &str, schema: &str) -> bool {
+        let granted =
+            |schema: &str, role: &str| self.grants.contains(&(schema.to_owned(), role.to_owned()));
+        granted(schema, PUBLIC) || granted(schema, role) || granted("", role)
+    }
 }
 
 /// A table, view or the like.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Relation {
     pub kind: RelationKind,
-    /// In the table's order, dropped ones left out.
+    /// In the table's order, dropped ones left out. Empty where they are not known, or not the same on all
+    /// shards.
     pub columns: Vec<Column>,
 }
 

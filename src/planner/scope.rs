@@ -24,7 +24,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
 use super::Context;
-use super::names::{Names, Relation};
+use super::names::{Names, Relation, view_write};
 use crate::error::{PgError, SqlState};
 use crate::plan::{ColumnKey, KeySource, RelationKey};
 use crate::shardmap::{KeyspaceIndex, TableName};
@@ -188,6 +188,12 @@ impl<'a> Walker<'a> {
         if let Verb::Insert(insert) = &block.verb {
             return self.insert(insert, block);
         }
+        if let Verb::Merge(_) = &block.verb {
+            return Err(PgError::refusal(
+                "MERGE is not supported in a statement that names tables of the shard map",
+                "use INSERT … ON CONFLICT or UPDATE",
+            ));
+        }
         let start = self.leaves.len();
         let mut scope = build::Scope {
             first: start,
@@ -263,6 +269,13 @@ impl<'a> Walker<'a> {
         let relation = self.names.resolve(name)?;
         match &relation {
             Relation::Listed { .. } => {}
+            Relation::View { view, .. } if target => return Err(view_write(view)),
+            Relation::View { view, .. } => {
+                return Err(PgError::refusal(
+                    format!("{view} is a view over tables of the shard map"),
+                    "query the tables themselves",
+                ));
+            }
             Relation::Catalog | Relation::Unlisted => {
                 self.found.default.insert(name.to_string());
             }

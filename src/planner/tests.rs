@@ -1,19 +1,20 @@
 //! Golden plans: `testdata/*.txt` holds statements and what becomes of them.
 //!
 //! `UPDATE_EXPECT=1 cargo test --lib planner` rewrites the files in place. Lines `#! name: value` before a
-//! statement set its context: `search_path`, `types` (OIDs declared in Parse), `pooling: session`,
-//! `opaque` (relations), `functions` (opaque ones), `map: unsharded`, `hint` (what the session has set:
-//! `shard=s2`, `key=42`), `require_key` (keyspaces).
+//! statement set its context: `search_path`, `role`, `types` (OIDs declared in Parse), `pooling: session`,
+//! `map: unsharded`, `hint` (what the session has set: `shard=s2`, `key=42`), `require_key` (keyspaces); the
+//! others describe the catalogs, see [`catalogs`].
 
 mod cases;
+mod catalogs;
 mod robust;
 mod scaling;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
 
-use super::{Context, Function, Relation, RelationKind, Schema, plan};
+use super::{Context, plan};
 use crate::error::PgError;
 use crate::plan::{Hint, NoParams, Values};
 use crate::shardmap::{
@@ -76,7 +77,19 @@ struct Case {
     /// Comments, directives and the statement, as written.
     head: String,
     sql: String,
-    directives: HashMap<String, String>,
+    directives: Vec<(String, String)>,
+}
+
+impl Case {
+    /// The value of the last directive of that name.
+    fn directive(&self, name: &str) -> Option<&str> {
+        let found = self
+            .directives
+            .iter()
+            .rev()
+            .find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
 }
 
 #[test]
@@ -148,7 +161,7 @@ fn parse(file: &str) -> Vec<Case> {
             .strip_prefix("#! ")
             .and_then(|directive| directive.split_once(": "))
         {
-            case.directives.insert(name.to_owned(), value.to_owned());
+            case.directives.push((name.to_owned(), value.to_owned()));
         } else if !line.starts_with("# ") {
             case.sql.push_str(line);
             case.sql.push('\n');
@@ -159,38 +172,12 @@ fn parse(file: &str) -> Vec<Case> {
 
 fn answer(case: &Case) -> String {
     let list = |name: &str| -> Vec<String> {
-        case.directives
-            .get(name)
+        case.directive(name)
             .map(|value| value.split(", ").map(str::to_owned).collect())
             .unwrap_or_default()
     };
-    let public = |names: Vec<String>| -> HashSet<TableName> {
-        names
-            .into_iter()
-            .map(|name| TableName {
-                schema: "public".to_owned(),
-                name,
-            })
-            .collect()
-    };
-    let schema = Schema {
-        version: 1,
-        relations: public(list("opaque"))
-            .into_iter()
-            .map(|name| {
-                let kind = RelationKind::Opaque("a view".to_owned());
-                let columns = Vec::new();
-                (name, Relation { kind, columns })
-            })
-            .collect(),
-        functions: public(list("functions"))
-            .into_iter()
-            .map(|name| (name, Function::Opaque("user-defined".to_owned())))
-            .collect(),
-        ..Schema::default()
-    };
     let mut map = map();
-    if case.directives.contains_key("map") {
+    if case.directive("map").is_some() {
         map.tables.clear();
     }
     for name in list("require_key") {
@@ -198,11 +185,9 @@ fn answer(case: &Case) -> String {
         let keyspace = keyspaces.find(|keyspace| keyspace.name == name);
         keyspace.expect("a keyspace").require_key = true;
     }
-    let hint = case.directives.get("hint").map(|hint| session_hint(hint));
-    let search_path = case
-        .directives
-        .contains_key("search_path")
-        .then(|| list("search_path"));
+    let hint = case.directive("hint").map(session_hint);
+    let schema = catalogs::schema(&map, &case.directives);
+    let search_path = case.directive("search_path").map(|_| list("search_path"));
     let types: Vec<Oid> = list("types")
         .iter()
         .map(|oid| Oid(oid.parse().expect("an OID")))
@@ -211,10 +196,10 @@ fn answer(case: &Case) -> String {
         map: &map,
         schema: &schema,
         search_path: search_path.as_deref(),
-        role: "app",
+        role: case.directive("role").unwrap_or("app"),
         hint: hint.as_ref(),
         param_types: &types,
-        transaction_pooling: !case.directives.contains_key("pooling"),
+        transaction_pooling: case.directive("pooling").is_none(),
     };
     match plan(case.sql.trim_end(), &context) {
         Ok(plan) => {

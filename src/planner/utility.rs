@@ -217,6 +217,7 @@ impl Planner<'_> {
                     "use INSERT, or COPY on each shard directly".to_owned()
                 },
             )),
+            Relation::View { view, .. } => Err(self.names_listed("COPY", &view.to_string())),
             Relation::Catalog | Relation::Unlisted => {
                 // COPY … FROM … WHERE may hold subqueries only in error.
                 if let Some(listed) = self.names.mentioned(after_where) {

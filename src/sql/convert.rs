@@ -1,35 +1,64 @@
 //! `sqlparser`'s tree into [`super::tree`]. What is not known here is named and given back as an error:
 //! the planner refuses it, because a construct that is not understood may read any table.
 
-use std::ops::ControlFlow;
+mod facts;
+mod gather;
+mod outputs;
+mod write;
 
-use sqlparser::ast::{self, Expr, SetExpr, Statement, TableFactor, Visit, Visitor};
+use std::collections::HashMap;
 
-use super::operand::{column_name, facts, ident, name, operand};
-use super::tree::{
-    Arm, Assignment, Block, Cte, From, Insert, InsertSource, Join, JoinKind, Operand, Query, Table,
-    Verb,
-};
+use sqlparser::ast::{self, Expr, SetExpr, Statement, TableFactor};
+
+use super::operand::{column_name, ident, name};
+use super::tree::{Arm, Block, Cte, From, Join, JoinKind, Query, Table, Verb};
+use facts::facts;
+use gather::Gathered;
+pub(super) use gather::last_part;
 
 type Result<T> = std::result::Result<T, String>;
 
-/// The statement's scopes, and how many table references were met on the way.
-pub(super) fn statement(statement: &Statement) -> Result<(Query, usize)> {
+/// A statement's scopes, and what was met on the way to them.
+pub(super) struct Converted {
+    pub(super) query: Query,
+    /// Table references.
+    pub(super) relations: usize,
+    /// Calls of the functions asked for.
+    pub(super) calls: usize,
+}
+
+/// Converts a statement. `is_call` says which functions' calls are wanted.
+///
+/// Errors: the construct that is not understood.
+pub(super) fn statement(
+    statement: &Statement,
+    is_call: &dyn Fn(&str) -> bool,
+) -> Result<Converted> {
     let mut converter = Converter {
+        is_call,
         relations: 0,
+        calls: 0,
         joins: 0,
         using: 0,
+        places: HashMap::new(),
+        scope: Gathered::default(),
     };
     let query = match statement {
         Statement::Query(query) => converter.query(query)?,
-        Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => Query {
+        Statement::Insert(_)
+        | Statement::Update(_)
+        | Statement::Delete(_)
+        | Statement::Merge(_) => Query {
             arms: vec![Arm::Block(converter.writing(statement)?)],
             ..Query::default()
         },
-        Statement::Merge(_) => return Err("MERGE".to_owned()),
         _ => return Err("this statement".to_owned()),
     };
-    Ok((query, converter.relations))
+    Ok(Converted {
+        query,
+        relations: converter.relations,
+        calls: converter.calls,
+    })
 }
 
 /// Joins on one way down the tree: each is a level for whoever walks or drops it, on an ordinary stack.
@@ -37,14 +66,20 @@ const JOINS_MAX: usize = 512;
 /// Columns of all USING lists: each is looked at for each column of a condition. PostgreSQL's tables have fewer.
 const USING_MAX: usize = 1600;
 
-struct Converter {
+struct Converter<'a> {
+    is_call: &'a dyn Fn(&str) -> bool,
     relations: usize,
+    calls: usize,
     /// Joins above where we are.
     joins: usize,
     using: usize,
+    /// Of each query found in an expression, by the address of its node: where it stands in its list.
+    places: HashMap<usize, usize>,
+    /// What the scope at hand holds.
+    scope: Gathered,
 }
 
-impl Converter {
+impl Converter<'_> {
     fn query(&mut self, query: &ast::Query) -> Result<Query> {
         if query.for_clause.is_some() || query.settings.is_some() || query.format_clause.is_some() {
             return Err("a clause PostgreSQL does not have".to_owned());
@@ -72,24 +107,51 @@ impl Converter {
             }
         }
         self.arms(&query.body, &mut out.arms)?;
-        let mut tail = Vec::new();
-        self.subqueries(&query.order_by, &mut tail)?;
-        self.subqueries(&query.limit_clause, &mut tail)?;
-        self.subqueries(&query.fetch, &mut tail)?;
+        out.limited = query.limit_clause.is_some() || query.fetch.is_some();
+        let (mut subqueries, mut gathered) = self.tail(query)?;
         let locks = query.locks.iter().map(|lock| match &lock.of {
             None => Ok(None),
             Some(of) => name(of).map(|name| Some(name.name)),
         });
         let locks: Vec<_> = locks.collect::<Result<_>>()?;
-        match out.arms.as_mut_slice() {
-            [Arm::Block(block)] => {
-                block.subqueries.append(&mut tail);
-                block.locks = locks;
-            }
-            _ if locks.is_empty() => out.tail = tail,
-            _ => return Err("FOR UPDATE or FOR SHARE of a nested query".to_owned()),
+        if let [Arm::Block(block)] = out.arms.as_mut_slice() {
+            block.subqueries.append(&mut subqueries);
+            block.calls.append(&mut gathered.calls);
+            block.windows.append(&mut gathered.windows);
+            block.locks = locks;
+            return Ok(out);
         }
+        if !locks.is_empty() {
+            return Err("FOR UPDATE or FOR SHARE of a nested query".to_owned());
+        }
+        if !gathered.calls.is_empty() || !gathered.windows.is_empty() {
+            return Err("a function call in ORDER BY or LIMIT of a nested query".to_owned());
+        }
+        out.tail = subqueries;
         Ok(out)
+    }
+
+    /// What ORDER BY and LIMIT hold. They see the windows of the SELECT they follow.
+    fn tail(&mut self, query: &ast::Query) -> Result<(Vec<Query>, Gathered)> {
+        let outer = std::mem::take(&mut self.scope);
+        if let SetExpr::Select(select) = &*query.body {
+            self.name_windows(&select.named_window);
+        }
+        let mut subqueries = Vec::new();
+        self.subqueries(&query.order_by, &mut subqueries)?;
+        self.subqueries(&query.limit_clause, &mut subqueries)?;
+        self.subqueries(&query.fetch, &mut subqueries)?;
+        Ok((subqueries, std::mem::replace(&mut self.scope, outer)))
+    }
+
+    /// Converts a scope, which gets the calls and windows found meanwhile.
+    fn scope(&mut self, convert: impl FnOnce(&mut Self) -> Result<Block>) -> Result<Block> {
+        let outer = std::mem::take(&mut self.scope);
+        let mut block = convert(self)?;
+        let mut gathered = std::mem::replace(&mut self.scope, outer);
+        block.calls.append(&mut gathered.calls);
+        block.windows.append(&mut gathered.windows);
+        Ok(block)
     }
 
     /// Set operations are left-deep and may be long: a stack of our own, not recursion.
@@ -103,12 +165,12 @@ impl Converter {
                     continue;
                 }
                 SetExpr::Query(query) => Arm::Nested(self.query(query)?),
-                SetExpr::Select(select) => Arm::Block(self.select(select)?),
-                SetExpr::Values(values) => Arm::Block(self.values(values)?),
+                SetExpr::Select(select) => Arm::Block(self.scope(|this| this.select(select))?),
+                SetExpr::Values(values) => Arm::Block(self.scope(|this| this.values(values))?),
                 SetExpr::Insert(statement)
                 | SetExpr::Update(statement)
-                | SetExpr::Delete(statement) => Arm::Block(self.writing(statement)?),
-                SetExpr::Merge(_) => return Err("MERGE".to_owned()),
+                | SetExpr::Delete(statement)
+                | SetExpr::Merge(statement) => Arm::Block(self.writing(statement)?),
                 SetExpr::Table(_) => return Err("TABLE".to_owned()),
             };
             out.push(arm);
@@ -136,6 +198,7 @@ impl Converter {
             return Err("a clause PostgreSQL does not have".to_owned());
         }
         let mut block = Block::new(Verb::Select);
+        self.name_windows(&select.named_window);
         block.from = self.relations(&select.from)?;
         self.condition(select.selection.as_ref(), &mut block)?;
         self.subqueries(&select.distinct, &mut block.subqueries)?;
@@ -143,168 +206,28 @@ impl Converter {
         self.subqueries(&select.group_by, &mut block.subqueries)?;
         self.subqueries(&select.having, &mut block.subqueries)?;
         self.subqueries(&select.named_window, &mut block.subqueries)?;
+        block.outputs = outputs::outputs(&select.projection)?;
+        outputs::forget_grouped(&select.group_by, &mut block.outputs)?;
+        if let Some(ast::Distinct::On(list)) = &select.distinct {
+            block.distinct_on = Some(outputs::distinct_on(list, &block.outputs, &block.from));
+        }
         Ok(block)
     }
 
     fn values(&mut self, values: &ast::Values) -> Result<Block> {
         let mut block = Block::new(Verb::Values);
         self.subqueries(values, &mut block.subqueries)?;
+        block.outputs = outputs::values(&values.rows);
         Ok(block)
     }
 
     fn condition(&mut self, condition: Option<&Expr>, block: &mut Block) -> Result<()> {
         if let Some(condition) = condition {
-            block.facts.extend(facts(condition)?);
+            // The queries first: facts name their places.
             self.subqueries(condition, &mut block.subqueries)?;
+            block.facts.extend(facts(condition, &self.places));
         }
         Ok(())
-    }
-
-    fn writing(&mut self, statement: &Statement) -> Result<Block> {
-        match statement {
-            Statement::Insert(insert) => self.insert(insert),
-            Statement::Update(update) => self.update(update),
-            Statement::Delete(delete) => self.delete(delete),
-            _ => Err("this statement in WITH".to_owned()),
-        }
-    }
-
-    fn insert(&mut self, insert: &ast::Insert) -> Result<Block> {
-        let foreign = insert.or.is_some()
-            || insert.ignore
-            || !insert.into
-            || insert.overwrite
-            || !insert.assignments.is_empty()
-            || insert.partitioned.is_some()
-            || !insert.after_columns.is_empty()
-            || insert.has_table_keyword
-            || insert.output.is_some()
-            || insert.replace_into
-            || insert.priority.is_some()
-            || insert.insert_alias.is_some()
-            || insert.settings.is_some()
-            || insert.format_clause.is_some()
-            || insert.multi_table_insert_type.is_some();
-        if foreign {
-            return Err("a form of INSERT PostgreSQL does not have".to_owned());
-        }
-        let ast::TableObject::TableName(target) = &insert.table else {
-            return Err("INSERT into something that is no table".to_owned());
-        };
-        self.relations += 1;
-        let mut subqueries = Vec::new();
-        let source = match insert.source.as_deref() {
-            None => InsertSource::DefaultValues,
-            Some(query) => self.insert_source(query, &mut subqueries)?,
-        };
-        let mut conflict_sets = Vec::new();
-        match &insert.on {
-            None => {}
-            Some(ast::OnInsert::OnConflict(conflict)) => {
-                self.subqueries(conflict, &mut subqueries)?;
-                if let ast::OnConflictAction::DoUpdate(update) = &conflict.action {
-                    conflict_sets = assignments(&update.assignments)?;
-                }
-            }
-            Some(_) => return Err("ON DUPLICATE KEY".to_owned()),
-        }
-        self.subqueries(&insert.returning, &mut subqueries)?;
-        let target = name(target)?;
-        let columns = insert
-            .columns
-            .iter()
-            .map(column_name)
-            .collect::<Result<_>>()?;
-        let mut block = Block::new(Verb::Insert(Box::new(Insert {
-            target,
-            alias: None,
-            columns,
-            source,
-            conflict_sets,
-        })));
-        block.subqueries = subqueries;
-        Ok(block)
-    }
-
-    fn insert_source(
-        &mut self,
-        query: &ast::Query,
-        subqueries: &mut Vec<Query>,
-    ) -> Result<InsertSource> {
-        let plain = query.with.is_none()
-            && query.order_by.is_none()
-            && query.limit_clause.is_none()
-            && query.fetch.is_none()
-            && query.locks.is_empty();
-        match &*query.body {
-            SetExpr::Values(values) if plain => {
-                self.subqueries(values, subqueries)?;
-                let row = |row: &ast::Parens<Vec<Expr>>| {
-                    row.content.iter().map(operand).collect::<Result<_>>()
-                };
-                Ok(InsertSource::Values(
-                    values.rows.iter().map(row).collect::<Result<_>>()?,
-                ))
-            }
-            _ => Ok(InsertSource::Query(self.query(query)?)),
-        }
-    }
-
-    fn update(&mut self, update: &ast::Update) -> Result<Block> {
-        if update.output.is_some()
-            || update.or.is_some()
-            || update.limit.is_some()
-            || !update.order_by.is_empty()
-        {
-            return Err("a form of UPDATE PostgreSQL does not have".to_owned());
-        }
-        let mut block = Block::new(Verb::Update(assignments(&update.assignments)?));
-        block.from.push(self.target(&update.table)?);
-        match &update.from {
-            None => {}
-            Some(ast::UpdateTableFromKind::AfterSet(from)) => {
-                block.from.extend(self.relations(from)?)
-            }
-            Some(_) => return Err("a form of UPDATE PostgreSQL does not have".to_owned()),
-        }
-        self.condition(update.selection.as_ref(), &mut block)?;
-        self.subqueries(&update.assignments, &mut block.subqueries)?;
-        self.subqueries(&update.returning, &mut block.subqueries)?;
-        Ok(block)
-    }
-
-    fn delete(&mut self, delete: &ast::Delete) -> Result<Block> {
-        let ast::FromTable::WithFromKeyword(from) = &delete.from else {
-            return Err("DELETE without FROM".to_owned());
-        };
-        let [target] = from.as_slice() else {
-            return Err("DELETE from several tables".to_owned());
-        };
-        let foreign = delete.output.is_some() || delete.limit.is_some();
-        if foreign || !delete.tables.is_empty() || !delete.order_by.is_empty() {
-            return Err("a form of DELETE PostgreSQL does not have".to_owned());
-        }
-        let mut block = Block::new(Verb::Delete);
-        block.from.push(self.target(target)?);
-        if let Some(using) = &delete.using {
-            block.from.extend(self.relations(using)?);
-        }
-        self.condition(delete.selection.as_ref(), &mut block)?;
-        self.subqueries(&delete.returning, &mut block.subqueries)?;
-        Ok(block)
-    }
-
-    fn target(&mut self, table: &ast::TableWithJoins) -> Result<From> {
-        if !table.joins.is_empty() {
-            return Err("a join as the target".to_owned());
-        }
-        match self.factor(&table.relation)? {
-            From::Table(table) => Ok(From::Table(Table {
-                target: true,
-                ..table
-            })),
-            _ => Err("a target that is no table".to_owned()),
-        }
     }
 
     fn relations(&mut self, from: &[ast::TableWithJoins]) -> Result<Vec<From>> {
@@ -339,19 +262,11 @@ impl Converter {
             Op::CrossJoin(constraint @ ast::JoinConstraint::None) => (JoinKind::Inner, constraint),
             _ => return Err("a join PostgreSQL does not have".to_owned()),
         };
-        let mut join = Join {
-            left,
-            right,
-            kind,
-            on: Vec::new(),
-            using: Vec::new(),
-            natural: false,
-            subqueries: Vec::new(),
-        };
+        let mut join = Join::new(left, right, kind);
         match constraint {
             ast::JoinConstraint::On(condition) => {
-                join.on = facts(condition)?;
                 self.subqueries(condition, &mut join.subqueries)?;
+                join.on = facts(condition, &self.places);
             }
             ast::JoinConstraint::Using(columns) => {
                 self.using += columns.len();
@@ -368,11 +283,6 @@ impl Converter {
     }
 
     fn factor(&mut self, factor: &TableFactor) -> Result<From> {
-        let alias_of = |alias: &Option<ast::TableAlias>| match alias {
-            None => Ok(None),
-            Some(alias) if alias.at.is_some() => Err("an alias with AT".to_owned()),
-            Some(alias) => ident(&alias.name).map(Some),
-        };
         match factor {
             TableFactor::Table {
                 args: Some(_),
@@ -380,7 +290,7 @@ impl Converter {
                 ..
             } => {
                 self.relations += 1;
-                self.source(factor, alias_of(alias)?)
+                self.source(factor, alias)
             }
             TableFactor::Table {
                 name: table,
@@ -424,7 +334,7 @@ impl Converter {
             | TableFactor::UNNEST { alias, .. }
             | TableFactor::TableFunction { alias, .. }
             | TableFactor::XmlTable { alias, .. }
-            | TableFactor::JsonTable { alias, .. } => self.source(factor, alias_of(alias)?),
+            | TableFactor::JsonTable { alias, .. } => self.source(factor, alias),
             TableFactor::NestedJoin {
                 table_with_joins,
                 alias: None,
@@ -434,54 +344,38 @@ impl Converter {
         }
     }
 
-    fn source(&mut self, factor: &TableFactor, alias: Option<String>) -> Result<From> {
+    fn source(&mut self, factor: &TableFactor, alias: &Option<ast::TableAlias>) -> Result<From> {
         let mut subqueries = Vec::new();
         self.subqueries(factor, &mut subqueries)?;
+        let called = match factor {
+            TableFactor::Table {
+                name,
+                args: Some(args),
+                ..
+            } => Some((name, &args.args)),
+            TableFactor::Function { name, args, .. } => Some((name, args)),
+            _ => None,
+        };
+        let call = match called {
+            Some((name, arguments)) if self.is_call(name) => {
+                Some(self.call(name, gather::positional(arguments))?)
+            }
+            _ => None,
+        };
         Ok(From::Function {
-            alias,
-            columns: Vec::new(),
-            call: None,
+            alias: alias_of(alias)?,
+            columns: columns_of(alias),
+            call,
             subqueries,
         })
     }
-
-    /// The outermost queries within a node, found by the parser's visitor, whatever kind of node it is.
-    fn subqueries<N: Visit>(&mut self, node: &N, out: &mut Vec<Query>) -> Result<()> {
-        let mut finder = Finder {
-            converter: self,
-            depth: 0,
-            out,
-        };
-        match node.visit(&mut finder) {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(construct) => Err(construct),
-        }
-    }
 }
 
-struct Finder<'a> {
-    converter: &'a mut Converter,
-    depth: usize,
-    out: &'a mut Vec<Query>,
-}
-
-impl Visitor for Finder<'_> {
-    type Break = String;
-
-    fn pre_visit_query(&mut self, query: &ast::Query) -> ControlFlow<String> {
-        if self.depth == 0 {
-            match self.converter.query(query) {
-                Ok(query) => self.out.push(query),
-                Err(construct) => return ControlFlow::Break(construct),
-            }
-        }
-        self.depth += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _query: &ast::Query) -> ControlFlow<String> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
+fn alias_of(alias: &Option<ast::TableAlias>) -> Result<Option<String>> {
+    match alias {
+        None => Ok(None),
+        Some(alias) if alias.at.is_some() => Err("an alias with AT".to_owned()),
+        Some(alias) => ident(&alias.name).map(Some),
     }
 }
 
@@ -490,27 +384,18 @@ fn columns_of(alias: &Option<ast::TableAlias>) -> Vec<String> {
     columns.map(|column| column.name.value.clone()).collect()
 }
 
-fn assignments(list: &[ast::Assignment]) -> Result<Vec<Assignment>> {
-    let mut out = Vec::new();
-    for assignment in list {
-        match &assignment.target {
-            ast::AssignmentTarget::ColumnName(column) => {
-                out.push(Assignment {
-                    column: column_name(column)?,
-                    value: operand(&assignment.value)?,
-                });
-            }
-            ast::AssignmentTarget::Tuple(columns) => {
-                for column in columns {
-                    out.push(Assignment {
-                        column: column_name(column)?,
-                        value: Operand::Other,
-                    });
-                }
-            }
+impl Join {
+    fn new(left: From, right: From, kind: JoinKind) -> Self {
+        Self {
+            left,
+            right,
+            kind,
+            on: Vec::new(),
+            using: Vec::new(),
+            natural: false,
+            subqueries: Vec::new(),
         }
     }
-    Ok(out)
 }
 
 impl Block {

@@ -34,6 +34,13 @@ pub enum Kind {
     /// `B'…'`, `X'…'` or `N'…'`: literals with a type of their own.
     TypedString,
     Number,
+    /// In place of a [`Kind::String`]; the value is a [`super::literals::marker`]. The lexer makes none of
+    /// these: `sql::shape` puts them in, so that a plan cannot depend on the literal's value.
+    StringSlot,
+    /// In place of a [`Kind::Number`] of digits that fit 64 bits; the value is a marker.
+    IntegerSlot,
+    /// In place of any other [`Kind::Number`]; the value is [`super::literals::NO_PLACE`].
+    NumberSlot,
     /// `$n`; the value is the digits.
     Param,
     /// Operators, `::`, `:=`, `..`, and the single characters `( ) [ ] , ; . :`.

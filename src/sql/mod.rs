@@ -8,6 +8,7 @@ mod literals;
 mod operand;
 mod parse;
 mod reserved;
+mod rewrite;
 mod split;
 /// The scopes of an analysed statement.
 pub mod tree;
@@ -18,5 +19,8 @@ pub use comments::{Comment, hint_comments, may_have_hint};
 pub use lex::TOKENS_MAX;
 pub use lex::{Kind, Token, position, tokens};
 pub use literals::Literals;
-pub use parse::{Unread, analyse};
+pub use parse::{Analysis, Unread, analyse};
 pub use split::{Piece, only_statement, split};
+
+#[cfg(test)]
+mod tests;

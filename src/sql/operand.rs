@@ -1,20 +1,19 @@
-//! Names, constants and equalities, taken from the parser's expressions only where their meaning in
+//! Names and constants, taken from the parser's expressions only where their meaning in
 //! PostgreSQL is certain. Everything else is [`Operand::Other`].
 
-use sqlparser::ast::{self, BinaryOperator, CastKind, DataType, Expr, UnaryOperator, Value};
+use sqlparser::ast::{self, CastKind, DataType, Expr, UnaryOperator, Value};
 
+use super::literals::slot_of;
 use super::reserved::is_reserved;
-use super::tree::{CastType, Column, Constant, Fact, Name, Operand};
+use super::tree::{CastType, Column, Constant, Name, Operand, Slot};
 use crate::types::{Family, KeyType, KeyValue};
-
-type Result<T> = std::result::Result<T, String>;
 
 /// Parentheses, signs and casts around a constant looked through at most.
 const WRAPPINGS_MAX: usize = 8;
 
 /// A relation's or alias's identifier. PostgreSQL's reserved words cannot be one: where the parser thinks
 /// so, it has misread (`FROM ONLY t`).
-pub(super) fn ident(ident: &ast::Ident) -> Result<String> {
+pub(super) fn ident(ident: &ast::Ident) -> Result<String, String> {
     if ident.quote_style.is_none() && is_reserved(&ident.value) {
         return Err(format!(
             "{} at this place",
@@ -24,7 +23,7 @@ pub(super) fn ident(ident: &ast::Ident) -> Result<String> {
     Ok(ident.value.clone())
 }
 
-pub(super) fn name(name: &ast::ObjectName) -> Result<Name> {
+pub(super) fn name(name: &ast::ObjectName) -> Result<Name, String> {
     let parts: Vec<&ast::Ident> = name
         .0
         .iter()
@@ -44,7 +43,7 @@ pub(super) fn name(name: &ast::ObjectName) -> Result<Name> {
 }
 
 /// A column's name in a list or as the target of SET, where it stands alone.
-pub(super) fn column_name(name: &ast::ObjectName) -> Result<String> {
+pub(super) fn column_name(name: &ast::ObjectName) -> Result<String, String> {
     match name.0.as_slice() {
         [ast::ObjectNamePart::Identifier(column)] => Ok(column.value.clone()),
         // `SET composite.field = …`: the column comes first.
@@ -53,52 +52,99 @@ pub(super) fn column_name(name: &ast::ObjectName) -> Result<String> {
     }
 }
 
-/// The equalities among the conjuncts of a condition. Conjunctions are left-deep and may be long: a stack
-/// of our own, not recursion.
-pub(super) fn facts(condition: &Expr) -> Result<Vec<Fact>> {
-    let mut facts = Vec::new();
-    let mut pending = vec![condition];
-    while let Some(expr) = pending.pop() {
-        match expr {
-            Expr::Nested(inner) => pending.push(inner),
-            Expr::BinaryOp {
-                left,
-                op: BinaryOperator::And,
-                right,
-            } => {
-                pending.push(right);
-                pending.push(left);
-            }
-            Expr::BinaryOp {
-                left,
-                op: BinaryOperator::Eq,
-                right,
-            } => {
-                facts.push(Fact::Equal {
-                    left: operand(left)?,
-                    right: operand(right)?,
-                });
-            }
-            Expr::InList {
-                expr,
-                list,
-                negated: false,
-            } => {
-                if let [only] = list.as_slice() {
-                    facts.push(Fact::Equal {
-                        left: operand(expr)?,
-                        right: operand(only)?,
-                    });
-                }
-            }
-            _ => {}
+/// An array is no value that a key is compared with: it is [`Operand::Other`] here.
+pub(super) fn operand(expr: &Expr) -> Operand {
+    match wrapped(expr, WRAPPINGS_MAX) {
+        Operand::Param { array: true, .. } | Operand::Slot(Slot { array: true, .. }) => {
+            Operand::Other
         }
+        operand => operand,
     }
-    Ok(facts)
 }
 
-pub(super) fn operand(expr: &Expr) -> Result<Operand> {
-    Ok(wrapped(expr, WRAPPINGS_MAX))
+/// The columns of `(a, b)` or `ROW(a, b)`; `None` for what is no row.
+pub(super) fn row(expr: &Expr) -> Option<Vec<&Expr>> {
+    match expr {
+        Expr::Nested(inner) if matches!(**inner, Expr::Tuple(_) | Expr::Nested(_)) => row(inner),
+        Expr::Tuple(columns) => Some(columns.iter().collect()),
+        Expr::Function(function) => row_call(function),
+        _ => None,
+    }
+}
+
+fn row_call(function: &ast::Function) -> Option<Vec<&Expr>> {
+    let [ast::ObjectNamePart::Identifier(name)] = function.name.0.as_slice() else {
+        return None;
+    };
+    let ast::FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
+    let plain = name.quote_style.is_none()
+        && name.value == "row"
+        && list.duplicate_treatment.is_none()
+        && list.clauses.is_empty()
+        && function.over.is_none()
+        && function.filter.is_none()
+        && function.within_group.is_empty();
+    if !plain {
+        return None;
+    }
+    list.args
+        .iter()
+        .map(|argument| match argument {
+            ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) => Some(expr),
+            _ => None,
+        })
+        .collect()
+}
+
+/// What stands in `ANY (…)`: the elements of an `ARRAY[…]`, or else an operand whose elements are meant: a
+/// parameter or slot with `array` set, or a constant with the array's text and the type of its elements.
+pub(super) fn array(expr: &Expr) -> Option<Result<Vec<Operand>, Operand>> {
+    let (inner, element) = match expr {
+        Expr::Nested(inner) => return array(inner),
+        Expr::Cast {
+            kind: CastKind::Cast | CastKind::DoubleColon,
+            expr,
+            data_type,
+            format: None,
+        } => (unnested(expr), Some(element_type(data_type)?)),
+        _ => (expr, None),
+    };
+    if let Expr::Array(ast::Array { elem, named: true }) = inner {
+        let values = elem.iter().map(|value| match element {
+            Some(to) => cast(operand(value), to),
+            None => operand(value),
+        });
+        return Some(Ok(values.collect()));
+    }
+    let Expr::Value(value) = inner else {
+        return None;
+    };
+    Some(Err(match literal(&value.value) {
+        Operand::Param { index, .. } => Operand::Param {
+            index,
+            cast: element,
+            array: true,
+        },
+        Operand::Slot(slot) if slot.string => Operand::Slot(Slot {
+            cast: element,
+            array: true,
+            ..slot
+        }),
+        Operand::Constant(Constant::Unknown(text)) => Operand::Constant(match element {
+            Some(to) => Constant::Typed(to, text),
+            None => Constant::Unknown(text),
+        }),
+        _ => return None,
+    }))
+}
+
+fn unnested(mut expr: &Expr) -> &Expr {
+    while let Expr::Nested(inner) = expr {
+        expr = inner;
+    }
+    expr
 }
 
 fn wrapped(expr: &Expr, left: usize) -> Operand {
@@ -125,6 +171,7 @@ fn wrapped(expr: &Expr, left: usize) -> Operand {
             expr,
         } => match wrapped(expr, left) {
             value @ Operand::Constant(Constant::Int(_)) => value,
+            Operand::Slot(slot) if !slot.string => Operand::Slot(slot),
             _ => Operand::Other,
         },
         Expr::UnaryOp {
@@ -136,6 +183,11 @@ fn wrapped(expr: &Expr, left: usize) -> Operand {
                     Operand::Constant(Constant::Int(value))
                 })
             }
+            // Whether the cast or the minus comes first matters only where one of both is an error.
+            Operand::Slot(slot) if !slot.string => Operand::Slot(Slot {
+                negative: !slot.negative,
+                ..slot
+            }),
             _ => Operand::Other,
         },
         Expr::Cast {
@@ -181,6 +233,8 @@ fn compound(parts: &[ast::Ident]) -> Operand {
 
 fn literal(value: &Value) -> Operand {
     match value {
+        Value::Number(text, false) if slot_of(text).is_some() => slot(text, false),
+        Value::SingleQuotedString(text) if slot_of(text).is_some() => slot(text, true),
         // Decimals, exponents and what does not fit 64 bits are numeric, which is compared as numeric.
         Value::Number(digits, false) if digits.bytes().all(|b| b.is_ascii_digit()) => {
             match digits.parse() {
@@ -205,6 +259,18 @@ fn literal(value: &Value) -> Operand {
     }
 }
 
+fn slot(text: &str, string: bool) -> Operand {
+    slot_of(text).map_or(Operand::Other, |place| {
+        Operand::Slot(Slot {
+            place,
+            string,
+            negative: false,
+            cast: None,
+            array: false,
+        })
+    })
+}
+
 /// What PostgreSQL's cast makes of a constant, where that is certain.
 fn cast(operand: Operand, to: CastType) -> Operand {
     let constant = match operand {
@@ -219,6 +285,21 @@ fn cast(operand: Operand, to: CastType) -> Operand {
                 array: false,
             };
         }
+        Operand::Slot(slot @ Slot { cast: None, .. }) => {
+            return Operand::Slot(Slot {
+                cast: Some(to),
+                ..slot
+            });
+        }
+        // A second cast to the same type changes nothing.
+        same @ (Operand::Param {
+            cast: Some(from),
+            array: false,
+            ..
+        }
+        | Operand::Slot(Slot {
+            cast: Some(from), ..
+        })) if from == to => return same,
         Operand::Constant(constant) => constant,
         _ => return Operand::Other,
     };
@@ -239,9 +320,8 @@ fn cast(operand: Operand, to: CastType) -> Operand {
         (Constant::Unknown(text), CastType::SmallInt) => integer(KeyType::SmallInt, &text),
         (Constant::Unknown(text), CastType::Integer) => integer(KeyType::Integer, &text),
         (Constant::Unknown(text), CastType::BigInt) => integer(KeyType::BigInt, &text),
-        (Constant::Unknown(text), CastType::Text | CastType::Varchar | CastType::Uuid) => {
-            Some(Constant::Typed(to, text))
-        }
+        (Constant::Unknown(text), _) => Some(Constant::Typed(to, text)),
+        (Constant::Typed(from, text), to) if from == to => Some(Constant::Typed(to, text)),
         (Constant::Typed(from, text), CastType::Text | CastType::Varchar)
             if from.family() == Family::Text =>
         {
@@ -252,14 +332,57 @@ fn cast(operand: Operand, to: CastType) -> Operand {
     made.map_or(Operand::Other, Operand::Constant)
 }
 
-fn cast_type(data_type: &DataType) -> Option<CastType> {
+/// The key type a cast names. With a length or precision it may change the value; `char` alone is `char(1)`.
+pub(super) fn cast_type(data_type: &DataType) -> Option<CastType> {
+    use ast::TimezoneInfo as Zone;
     Some(match data_type {
         DataType::SmallInt(None) | DataType::Int2(None) => CastType::SmallInt,
         DataType::Int(None) | DataType::Integer(None) | DataType::Int4(None) => CastType::Integer,
         DataType::BigInt(None) | DataType::Int8(None) => CastType::BigInt,
         DataType::Text => CastType::Text,
-        DataType::Varchar(None) | DataType::CharacterVarying(None) => CastType::Varchar,
+        DataType::Varchar(None)
+        | DataType::CharacterVarying(None)
+        | DataType::CharVarying(None) => CastType::Varchar,
         DataType::Uuid => CastType::Uuid,
+        DataType::Date => CastType::Date,
+        DataType::Timestamp(None, Zone::None | Zone::WithoutTimeZone) => CastType::Timestamp,
+        DataType::Timestamp(None, Zone::WithTimeZone | Zone::Tz) => CastType::Timestamptz,
+        DataType::Bytea => CastType::Bytea,
+        DataType::Custom(name, modifiers) if modifiers.is_empty() => return own_name(name),
         _ => return None,
     })
+}
+
+/// A type by the name it has in `pg_catalog`, which is the first of every `search_path` here.
+fn own_name(name: &ast::ObjectName) -> Option<CastType> {
+    let parts: Vec<&str> = name
+        .0
+        .iter()
+        .map(|part| part.as_ident().map(|ident| ident.value.as_str()))
+        .collect::<Option<_>>()?;
+    let ([name] | ["pg_catalog", name]) = parts.as_slice() else {
+        return None;
+    };
+    Some(match *name {
+        "int2" => CastType::SmallInt,
+        "int4" => CastType::Integer,
+        "int8" => CastType::BigInt,
+        "text" => CastType::Text,
+        "varchar" => CastType::Varchar,
+        "bpchar" => CastType::Bpchar,
+        "uuid" => CastType::Uuid,
+        "date" => CastType::Date,
+        "timestamp" => CastType::Timestamp,
+        "timestamptz" => CastType::Timestamptz,
+        "bytea" => CastType::Bytea,
+        _ => return None,
+    })
+}
+
+/// Of `bigint[]`. A length of the array means nothing to PostgreSQL.
+fn element_type(data_type: &DataType) -> Option<CastType> {
+    match data_type {
+        DataType::Array(ast::ArrayElemTypeDef::SquareBracket(element, _)) => cast_type(element),
+        _ => None,
+    }
 }

@@ -5,13 +5,14 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Ident, ObjectName, Statement, Visit, Visitor};
+use sqlparser::ast::{Expr, Ident, ObjectName, Statement, TableFactor, Visit, Visitor};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer as sp;
 
 use super::convert;
 use super::lex::{Kind, Token};
+use super::rewrite::rewritten;
 use super::tree::Query;
 use crate::error::{PgError, SqlState};
 
@@ -47,34 +48,46 @@ pub struct Analysis {
     pub query: Query,
     /// Every identifier of the parser's tree equal to one of the names asked for.
     pub named: usize,
+    /// Every call of one of the functions asked for.
+    pub calls: usize,
 }
 
-/// Analyses SELECT, VALUES, INSERT, UPDATE or DELETE, with or without WITH. `is_listed` says which names
-/// the caller wants counted.
+/// Analyses SELECT, VALUES, TABLE, INSERT, UPDATE, DELETE or MERGE, with or without WITH. `is_listed` says which names
+/// the caller wants counted, `is_call` of which functions, by their names without schema, it wants the calls.
 pub fn analyse(
     tokens: &[Token<'_>],
     text: &str,
     is_listed: &dyn Fn(&str) -> bool,
+    is_call: &dyn Fn(&str) -> bool,
 ) -> Result<Analysis, Unread> {
-    let depth = bounds(tokens, text).map_err(Unread::Limit)?;
+    let tokens = rewritten(tokens).map_err(Unread::Construct)?;
+    let depth = bounds(&tokens, text).map_err(Unread::Limit)?;
     // The tree is dropped recursively by the compiler's own glue, which knows no bounds.
     stacker::maybe_grow(STACK_BASE / 2, STACK_BASE + depth * STACK_PER_LEVEL, || {
-        let statement = parse(tokens, text)?;
+        let statement = parse(&tokens, text)?;
         let mut census = Census {
             is_listed,
+            is_call,
             relations: 0,
             named: 0,
+            calls: 0,
         };
         let _ = statement.visit(&mut census);
-        let (query, relations) = convert::statement(&statement).map_err(Unread::Construct)?;
-        if relations != census.relations {
+        let converted = convert::statement(&statement, is_call).map_err(Unread::Construct)?;
+        if converted.relations != census.relations {
             return Err(Unread::Construct(
                 "a table reference in an unusual place".to_owned(),
             ));
         }
+        if converted.calls != census.calls {
+            return Err(Unread::Construct(
+                "a function call in an unusual place".to_owned(),
+            ));
+        }
         Ok(Analysis {
-            query,
+            query: converted.query,
             named: census.named,
+            calls: census.calls,
         })
     })
 }
@@ -82,8 +95,17 @@ pub fn analyse(
 /// Counts what is in the tree by the parser's own visitor, which misses nothing that `convert` may miss.
 struct Census<'a> {
     is_listed: &'a dyn Fn(&str) -> bool,
+    is_call: &'a dyn Fn(&str) -> bool,
     relations: usize,
     named: usize,
+    calls: usize,
+}
+
+impl Census<'_> {
+    fn call(&mut self, name: &ObjectName) {
+        let wanted = convert::last_part(name).is_some_and(|name| (self.is_call)(name));
+        self.calls += usize::from(wanted);
+    }
 }
 
 impl Visitor for Census<'_> {
@@ -98,16 +120,32 @@ impl Visitor for Census<'_> {
         self.named += usize::from((self.is_listed)(&ident.value));
         ControlFlow::Continue(())
     }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        if let Expr::Function(function) = expr {
+            self.call(&function.name);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table {
+            name,
+            args: Some(_),
+            ..
+        }
+        | TableFactor::Function { name, .. } = factor
+        {
+            self.call(name);
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 fn parse(tokens: &[Token<'_>], text: &str) -> Result<Statement, Unread> {
     let dialect = PostgreSqlDialect {};
-    let weaker = weaker_locks(tokens);
-    let kept = tokens
-        .iter()
-        .enumerate()
-        .filter(|(place, _)| weaker.binary_search(place).is_err());
-    let tokens: Vec<_> = kept.map(|(_, token)| convert_token(token, text)).collect();
+    let tokens = tokens.iter().map(|token| convert_token(token, text));
+    let tokens = tokens.collect();
     // The parser spends several levels on one level of parentheses.
     let mut parser = Parser::new(&dialect)
         .with_recursion_limit(NESTING_MAX * 8)
@@ -124,26 +162,6 @@ fn parse(tokens: &[Token<'_>], text: &str) -> Result<Statement, Unread> {
             message: format!("unexpected {token}"),
         }),
     }
-}
-
-/// The words that make `FOR NO KEY UPDATE` and `FOR KEY SHARE` weaker, which the grammar does not know: for
-/// analysis they are the stronger locks. In rising order.
-fn weaker_locks(tokens: &[Token<'_>]) -> Vec<usize> {
-    let word =
-        |place: usize, word: &str| tokens.get(place).is_some_and(|token| token.is_word(word));
-    let mut places = Vec::new();
-    for (place, _) in tokens
-        .iter()
-        .enumerate()
-        .filter(|(_, token)| token.is_word("for"))
-    {
-        if word(place + 1, "no") && word(place + 2, "key") && word(place + 3, "update") {
-            places.extend([place + 1, place + 2]);
-        } else if word(place + 1, "key") && word(place + 2, "share") {
-            places.push(place + 1);
-        }
-    }
-    places
 }
 
 /// Estimates how deep the tree can become, from above.
@@ -328,13 +346,14 @@ fn convert_token(token: &Token<'_>, text: &str) -> sp::TokenWithSpan {
     let converted = match token.kind {
         Kind::Word => sp::Token::make_word(&token.value, None),
         Kind::Quoted | Kind::UnicodeQuoted => sp::Token::make_word(&token.value, Some('"')),
-        Kind::String => sp::Token::SingleQuotedString(value()),
+        // Of a slot the value is a marker: `literals::slot_of` tells it apart in the tree.
+        Kind::String | Kind::StringSlot => sp::Token::SingleQuotedString(value()),
         Kind::TypedString => match text.as_bytes().get(token.start).map(u8::to_ascii_lowercase) {
             Some(b'x') => sp::Token::HexStringLiteral(value()),
             Some(b'n') => sp::Token::NationalStringLiteral(value()),
             _ => sp::Token::SingleQuotedByteStringLiteral(value()),
         },
-        Kind::Number => sp::Token::Number(value(), false),
+        Kind::Number | Kind::IntegerSlot | Kind::NumberSlot => sp::Token::Number(value(), false),
         Kind::Param => sp::Token::Placeholder(format!("${}", token.value)),
         Kind::Operator => operator(&token.value),
         Kind::Other | Kind::BadString => {

@@ -203,7 +203,9 @@ pub enum Fact {
         operand: Operand,
         values: Vec<Operand>,
     },
-    /// `operand = ANY (array)`, where the array is a literal or a parameter.
+    /// `operand = ANY (array)`. The array is a parameter or slot with `array` set, its cast that of the
+    /// elements; or a constant with the array's text: [`Constant::Unknown`], or [`Constant::Typed`] with the
+    /// elements' type, integers too.
     Element { operand: Operand, array: Operand },
     /// `(a, b) IN (SELECT …)`, `a = ANY (SELECT …)`, `a = (SELECT …)`: the operands equal a row of that
     /// subquery, the query's place in the list beside these facts.
@@ -225,7 +227,7 @@ pub enum Operand {
     Param {
         index: u16,
         cast: Option<CastType>,
-        /// The cast is to an array of the type.
+        /// It is an array, and the cast to an array of the type: only in [`Fact::Element`].
         array: bool,
     },
     /// Anything else: says nothing.
@@ -244,10 +246,12 @@ pub struct Column {
 pub struct Slot {
     /// Its place among the statement's slots.
     pub place: u32,
+    /// A string literal without a type; else an integer.
+    pub string: bool,
     /// A minus stands before it.
     pub negative: bool,
     pub cast: Option<CastType>,
-    /// An array literal, whose elements are meant.
+    /// An array literal, whose elements are meant: only in [`Fact::Element`].
     pub array: bool,
 }
 

@@ -225,7 +225,114 @@ mod tests {
     }
 
     #[test]
+    fn bpchars_without_their_blanks() {
+        for (value, expected) in [
+            ("", (26790, 470)),
+            ("   ", (26790, 470)),
+            ("a", (20318, 569)),
+            ("ab", (39968, 663)),
+            ("ab   ", (39968, 663)),
+            ("grüße  ", (57646, 557)),
+            (" x ", (14941, 644)),
+        ] {
+            check(KeyType::Bpchar, value, expected);
+        }
+    }
+
+    #[test]
+    fn dates() {
+        for (value, expected) in [
+            ("2000-01-01", (39344, 1015)),
+            ("1999-12-31", (44965, 270)),
+            ("2020-02-29", (28907, 382)),
+            ("0001-01-01", (19275, 943)),
+            ("5874897-12-31", (19650, 214)),
+            ("infinity", (41343, 662)),
+            ("-infinity", (14966, 519)),
+        ] {
+            check(KeyType::Date, value, expected);
+        }
+    }
+
+    #[test]
+    fn timestamps() {
+        for (value, expected) in [
+            ("2000-01-01", (39344, 1015)),
+            ("1999-12-31 23:59:59.999999", (44965, 270)),
+            ("2020-02-29 12:34:56.789", (16251, 932)),
+            ("0001-01-01", (8601, 377)),
+            ("294276-12-31 23:59:59.999999", (63816, 558)),
+            ("infinity", (14966, 519)),
+            ("-infinity", (41343, 662)),
+        ] {
+            check(KeyType::Timestamp, value, expected);
+        }
+        for (value, expected) in [
+            ("2000-01-01 00:00Z", (39344, 1015)),
+            ("2020-02-29 12:34:56.789+05:30", (3649, 21)),
+            ("2020-02-29 12:34:56-08", (51232, 121)),
+            ("infinity", (14966, 519)),
+            ("-infinity", (41343, 662)),
+        ] {
+            check(KeyType::Timestamptz, value, expected);
+        }
+    }
+
+    #[test]
+    fn byteas() {
+        for (value, expected) in [
+            ("", (26790, 470)),
+            ("\\x00", (50618, 229)),
+            ("\\xdeadbeef", (14147, 614)),
+            ("abc", (35493, 794)),
+            ("\\377\\000a\\\\", (52520, 951)),
+            ("\\x000102030405060708090a0b0c0d0e0f", (65455, 379)),
+        ] {
+            check(KeyType::Bytea, value, expected);
+        }
+    }
+
+    /// The same for rows of several columns, in the order of the partition key.
+    #[test]
+    fn rows() {
+        use KeyType::{BigInt, Bytea, Date, Integer, Text, Uuid};
+        let rows: [(&[(KeyType, &str)], (u64, u64)); 7] = [
+            (&[(BigInt, "1"), (Text, "a")], (60357, 855)),
+            (&[(BigInt, "42"), (Text, "")], (26424, 707)),
+            (&[(BigInt, "-7"), (Text, "grüße")], (14621, 764)),
+            (
+                &[(BigInt, "9223372036854775807"), (Text, "organization:42")],
+                (47463, 833),
+            ),
+            (
+                &[(Text, "DE"), (Integer, "1"), (Date, "2020-02-29")],
+                (3278, 377),
+            ),
+            (
+                &[(Text, ""), (Integer, "-1"), (Date, "infinity")],
+                (25716, 466),
+            ),
+            (
+                &[
+                    (Uuid, "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
+                    (Bytea, "\\xdeadbeef"),
+                ],
+                (35806, 47),
+            ),
+        ];
+        for (row, expected) in rows {
+            let key: Vec<KeyValue> = row
+                .iter()
+                .map(|(key_type, text)| key_type.parse_text(text.as_bytes()).expect("valid"))
+                .collect();
+            let hash = partition_hash(&key).expect("not NULL");
+            assert_eq!((hash % 65_536, hash % 1_021), expected, "{row:?}");
+        }
+    }
+
+    #[test]
     fn null_has_no_hash() {
         assert_eq!(partition_hash(&[KeyValue::Null]), None);
+        assert_eq!(partition_hash(&[KeyValue::Int(1), KeyValue::Null]), None);
     }
 }

@@ -5,6 +5,9 @@
 
 use super::Oid;
 
+mod bytea;
+mod datetime;
+
 /// Format code of a parameter or result column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -44,7 +47,9 @@ pub enum Family {
 
 /// One value of a sharding key column. Integer widths compare and hash equal, so one variant holds all
 /// three; text and varchar likewise.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+///
+/// Values of one type are in PostgreSQL's order of them, texts as under collation `C`; NULL is before all.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyValue {
     Null,
     Int(i64),
@@ -65,6 +70,9 @@ pub enum KeyError {
     Syntax { expected: &'static str },
     #[error("value is out of range for type {expected}")]
     OutOfRange { expected: &'static str },
+    /// PostgreSQL reads it by its settings, or in a form that is not read here.
+    #[error("this form of a {expected} is not read by the proxy")]
+    Unread { expected: &'static str },
     #[error("incorrect binary data format for type {expected}")]
     Binary { expected: &'static str },
     #[error("a parameter of type oid {oid} cannot be compared with a sharding key of type {expected} by the proxy", oid = .oid.0)]
@@ -158,28 +166,35 @@ impl KeyType {
     }
 
     /// Reads PostgreSQL's text form, as in a quoted literal or a text parameter.
+    ///
+    /// Errors: [`KeyError::Unread`] for dates and times in other forms than ISO's, and for a timestamptz
+    /// without its offset from UTC.
     pub fn parse_text(self, text: &[u8]) -> Result<KeyValue, KeyError> {
+        let expected = self.name();
         match self {
             Self::SmallInt | Self::Integer | Self::BigInt => {
                 self.parse_int(text).map(KeyValue::Int)
             }
             Self::Text | Self::Varchar => parse_string(text),
+            Self::Bpchar => parse_string(without_trailing_blanks(text)),
             Self::Uuid => parse_uuid(text)
                 .map(KeyValue::Uuid)
-                .ok_or(KeyError::Syntax {
-                    expected: self.name(),
-                }),
-            Self::Bpchar | Self::Date | Self::Timestamp | Self::Timestamptz | Self::Bytea => {
-                Err(KeyError::Syntax {
-                    expected: self.name(),
-                })
+                .ok_or(KeyError::Syntax { expected }),
+            Self::Date => datetime::parse_date(text, expected).map(KeyValue::Date),
+            Self::Timestamp => datetime::parse_timestamp(text, expected).map(KeyValue::Timestamp),
+            Self::Timestamptz => {
+                datetime::parse_timestamptz(text, expected).map(KeyValue::Timestamp)
             }
+            Self::Bytea if is_text(text) => bytea::parse(text)
+                .map(KeyValue::Bytea)
+                .ok_or(KeyError::Syntax { expected }),
+            Self::Bytea => Err(KeyError::Encoding),
         }
     }
 
-    /// True for text that no version of PostgreSQL reads as a value of this type, though [`Self::parse_text`]
-    /// does not either: digits too many, or no number from its first character on. `0x10` and `1_000`
-    /// mean something since PostgreSQL 16.
+    /// True for text that no version of PostgreSQL reads as a value of this type under any setting, though
+    /// [`Self::parse_text`] does not either: digits too many, or no number from its first character on, or a
+    /// day that is in no calendar. `0x10` and `1_000` mean something since PostgreSQL 16.
     pub fn is_certainly_invalid(self, text: &[u8]) -> bool {
         match self {
             Self::SmallInt | Self::Integer | Self::BigInt => {
@@ -194,11 +209,15 @@ impl KeyType {
                     .strip_prefix(b"-")
                     .or_else(|| text.strip_prefix(b"+"))
                     .unwrap_or(text);
-                digits.iter().all(u8::is_ascii_digit)
-                    || !digits.first().is_some_and(u8::is_ascii_digit)
+                (digits.iter().all(u8::is_ascii_digit)
+                    || !digits.first().is_some_and(u8::is_ascii_digit))
+                    && self.parse_text(text).is_err()
             }
-            Self::Uuid => true,
-            _ => false,
+            Self::Uuid | Self::Bytea => self.parse_text(text).is_err(),
+            Self::Date | Self::Timestamp | Self::Timestamptz => {
+                self.parse_text(text).is_err() && datetime::is_certainly_invalid(text)
+            }
+            Self::Text | Self::Varchar | Self::Bpchar => false,
         }
     }
 
@@ -207,25 +226,60 @@ impl KeyType {
     ///
     /// A parameter of another integer width is read in its own width: comparing an `integer` key with a
     /// `bigint` beyond its range is legal and matches no row.
+    ///
+    /// Errors: [`KeyError::Incomparable`] where PostgreSQL would compare values of two types by other means
+    /// than their own equality, as a date with a timestamp.
     pub fn parse_param(self, oid: Oid, format: Format, bytes: &[u8]) -> Result<KeyValue, KeyError> {
-        let read_as = match (self, oid) {
-            (_, Oid::UNSPECIFIED | Oid::UNKNOWN) => None,
-            (Self::SmallInt | Self::Integer | Self::BigInt, Oid::INT2) => Some(Self::SmallInt),
-            (Self::SmallInt | Self::Integer | Self::BigInt, Oid::INT4) => Some(Self::Integer),
-            (Self::SmallInt | Self::Integer | Self::BigInt, Oid::INT8) => Some(Self::BigInt),
-            (Self::Text | Self::Varchar, Oid::TEXT | Oid::VARCHAR) => Some(Self::Text),
-            (Self::Uuid, Oid::UUID) => Some(Self::Uuid),
-            _ => {
-                return Err(KeyError::Incomparable {
-                    oid,
-                    expected: self.name(),
-                });
-            }
+        let incomparable = KeyError::Incomparable {
+            oid,
+            expected: self.name(),
         };
-        match (format, read_as) {
+        let read_as = match oid {
+            Oid::UNSPECIFIED | Oid::UNKNOWN => None,
+            oid => Some(Self::from_oid(oid).ok_or(incomparable.clone())?),
+        };
+        let declared = match (self.family(), read_as) {
+            (_, None) => None,
+            // `char(n) = varchar` compares as char(n).
+            (Family::Bpchar, Some(Self::Varchar)) => Some(Self::Bpchar),
+            // `char(n) = text` compares as text, after the blanks of the char(n) are gone: a text that ends in
+            // one equals no char(n), but is stored in one without it.
+            (Family::Bpchar, Some(Self::Text)) if !bytes.ends_with(b" ") => Some(Self::Text),
+            (family, Some(other)) if other.family() == family => Some(other),
+            _ => return Err(incomparable),
+        };
+        match (format, declared) {
             (Format::Text, declared) => declared.unwrap_or(self).parse_text(bytes),
             (Format::Binary, Some(declared)) => declared.parse_binary(bytes),
             (Format::Binary, None) => self.of_width(bytes.len()).parse_binary(bytes),
+        }
+    }
+
+    /// A value as PostgreSQL prints it under `DateStyle` ISO and `TimeZone` UTC, without quotes; NULL is
+    /// `NULL`.
+    pub fn print(self, value: &KeyValue) -> String {
+        let hex = |bytes: &[u8]| -> String { bytes.iter().map(|b| format!("{b:02x}")).collect() };
+        match value {
+            KeyValue::Null => "NULL".to_owned(),
+            KeyValue::Int(value) => value.to_string(),
+            KeyValue::Text(text) => text.clone(),
+            KeyValue::Uuid(bytes) => {
+                let hex = hex(bytes);
+                let groups = [
+                    &hex[..8],
+                    &hex[8..12],
+                    &hex[12..16],
+                    &hex[16..20],
+                    &hex[20..],
+                ];
+                groups.join("-")
+            }
+            KeyValue::Date(days) => datetime::print_date(*days),
+            KeyValue::Timestamp(micros) => {
+                let zone = if self == Self::Timestamptz { "+00" } else { "" };
+                datetime::print_timestamp(*micros, zone)
+            }
+            KeyValue::Bytea(bytes) => format!("\\x{}", hex(bytes)),
         }
     }
 
@@ -241,9 +295,10 @@ impl KeyType {
     }
 
     fn parse_binary(self, bytes: &[u8]) -> Result<KeyValue, KeyError> {
-        let wrong_length = |_| KeyError::Binary {
+        let no_value = KeyError::Binary {
             expected: self.name(),
         };
+        let wrong_length = |_| no_value.clone();
         Ok(match self {
             Self::SmallInt => {
                 KeyValue::Int(i16::from_be_bytes(bytes.try_into().map_err(wrong_length)?).into())
@@ -255,12 +310,19 @@ impl KeyType {
                 KeyValue::Int(i64::from_be_bytes(bytes.try_into().map_err(wrong_length)?))
             }
             Self::Text | Self::Varchar => return parse_string(bytes),
+            Self::Bpchar => return parse_string(without_trailing_blanks(bytes)),
             Self::Uuid => KeyValue::Uuid(bytes.try_into().map_err(wrong_length)?),
-            Self::Bpchar | Self::Date | Self::Timestamp | Self::Timestamptz | Self::Bytea => {
-                return Err(KeyError::Binary {
-                    expected: self.name(),
-                });
-            }
+            Self::Date => KeyValue::Date(
+                Some(i32::from_be_bytes(bytes.try_into().map_err(wrong_length)?))
+                    .filter(|days| datetime::is_date(*days))
+                    .ok_or(no_value)?,
+            ),
+            Self::Timestamp | Self::Timestamptz => KeyValue::Timestamp(
+                Some(i64::from_be_bytes(bytes.try_into().map_err(wrong_length)?))
+                    .filter(|micros| datetime::is_timestamp(*micros))
+                    .ok_or(no_value)?,
+            ),
+            Self::Bytea => KeyValue::Bytea(bytes.to_vec()),
         })
     }
 
@@ -314,6 +376,20 @@ fn parse_string(bytes: &[u8]) -> Result<KeyValue, KeyError> {
         Ok(text) if !text.contains('\0') => Ok(KeyValue::Text(text.to_owned())),
         _ => Err(KeyError::Encoding),
     }
+}
+
+/// A text form is text, whatever it stands for.
+fn is_text(bytes: &[u8]) -> bool {
+    !bytes.contains(&0) && std::str::from_utf8(bytes).is_ok()
+}
+
+/// Blanks are spaces only: `bpcharlen` in `src/backend/utils/adt/varchar.c`.
+fn without_trailing_blanks(bytes: &[u8]) -> &[u8] {
+    let end = bytes
+        .iter()
+        .rposition(|b| *b != b' ')
+        .map_or(0, |at| at + 1);
+    &bytes[..end]
 }
 
 /// Thirty-two hexadecimal digits, a hyphen allowed after each group of four, braces around the whole.

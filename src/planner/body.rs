@@ -1,0 +1,59 @@
+//! Queries that the catalogs hold: of views, and bodies of functions in SQL. Read once when the catalogs are
+//! loaded, by the same rules as a client's statement.
+
+use super::cursor::Cursor;
+use super::names::Names;
+use super::{Context, Planner, Schema, functions};
+use crate::plan::Access;
+use crate::shardmap::ShardMap;
+use crate::sql;
+use crate::sql::tree::Query;
+
+/// Reads a query as `pg_get_viewdef` prints it, or the body of a function of one query. `schema` must have the
+/// names of all relations and the functions whose bodies are not known; what the relations are does not
+/// matter.
+///
+/// Errors: why it cannot be read, in words that go after `cannot be routed:`.
+pub fn read_query(text: &str, map: &ShardMap, schema: &Schema) -> Result<Query, String> {
+    let mut tokens = sql::tokens(text).map_err(|error| error.message)?;
+    while tokens.last().is_some_and(|token| token.is_op(";")) {
+        tokens.pop();
+    }
+    let reads = |word: &str| {
+        let first = tokens.iter().find(|token| !token.is_op("("));
+        first.is_some_and(|token| token.is_word(word))
+    };
+    if !["select", "with", "values"].into_iter().any(reads) {
+        return Err("its body is not one query".to_owned());
+    }
+    if super::access(&tokens) != Access::Read {
+        return Err("it may write or lock rows".to_owned());
+    }
+    let context = Context {
+        map,
+        schema,
+        search_path: Some(&[]),
+        role: "",
+        hint: None,
+        param_types: &[],
+        transaction_pooling: true,
+    };
+    let names = Names::new(&context);
+    let calls = functions::check(&tokens, &names, &context).map_err(|error| error.message)?;
+    if let Some(function) = calls.on_default {
+        return Err(format!(
+            "it calls {function}, which belongs to the default shard"
+        ));
+    }
+    super::check_escapes(&tokens).map_err(|error| error.message)?;
+    let planner = Planner {
+        names: &names,
+        context: &context,
+        lenient: false,
+    };
+    let listed = names.mentioned(&tokens).unwrap_or_default();
+    let analysis = planner
+        .analyse(Cursor::new(text, &tokens), listed)
+        .map_err(|error| error.message)?;
+    Ok(analysis.query)
+}

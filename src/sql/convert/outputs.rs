@@ -1,0 +1,255 @@
+//! The columns that come out of a scope, and what PostgreSQL calls them.
+
+use sqlparser::ast::{self, Expr, GroupByExpr, SelectItem, Value};
+
+use super::Result;
+use super::gather::last_part;
+use crate::sql::operand::{cast_type, name, operand};
+use crate::sql::reserved::is_reserved;
+use crate::sql::tree::{CastType, Constant, From, Operand, Output};
+
+/// Casts and the like around what gives a column its name.
+const NAMINGS_MAX: usize = 8;
+/// PostgreSQL's name for a column that nothing gives a name to.
+const UNNAMED: &str = "?column?";
+
+/// A SELECT list, or RETURNING.
+pub(super) fn outputs(items: &[SelectItem]) -> Result<Vec<Output>> {
+    items.iter().map(output).collect()
+}
+
+fn output(item: &SelectItem) -> Result<Output> {
+    Ok(match item {
+        SelectItem::UnnamedExpr(Expr::Wildcard(_) | Expr::QualifiedWildcard(..)) => {
+            return Err("* at this place".to_owned());
+        }
+        SelectItem::UnnamedExpr(expr) => Output::Column {
+            name: figured(expr),
+            values: vec![operand(expr)],
+        },
+        // Without AS these are no label: `k ISNULL` is read as `k AS isnull`.
+        SelectItem::ExprWithAlias { alias, .. } if is_no_bare_label(alias) => Output::Column {
+            name: None,
+            values: vec![Operand::Other],
+        },
+        SelectItem::ExprWithAlias { expr, alias } => Output::Column {
+            name: Some(alias.value.clone()),
+            values: vec![operand(expr)],
+        },
+        SelectItem::Wildcard(options) => {
+            plain(options)?;
+            Output::All(None)
+        }
+        SelectItem::QualifiedWildcard(
+            ast::SelectItemQualifiedWildcardKind::ObjectName(relation),
+            options,
+        ) => {
+            plain(options)?;
+            Output::All(Some(name(relation)?))
+        }
+        SelectItem::QualifiedWildcard(..) => return Err("(…).*".to_owned()),
+        SelectItem::ExprWithAliases { .. } => {
+            return Err("a clause PostgreSQL does not have".to_owned());
+        }
+    })
+}
+
+fn plain(options: &ast::WildcardAdditionalOptions) -> Result<()> {
+    let more = options.opt_ilike.is_some()
+        || options.opt_exclude.is_some()
+        || options.opt_except.is_some()
+        || options.opt_replace.is_some()
+        || options.opt_rename.is_some()
+        || options.opt_alias.is_some();
+    if more {
+        return Err("a form of * PostgreSQL does not have".to_owned());
+    }
+    Ok(())
+}
+
+/// Source: <https://www.postgresql.org/docs/current/sql-keywords-appendix.html> ("requires AS").
+fn is_no_bare_label(alias: &ast::Ident) -> bool {
+    const WORDS: &[&str] = &[
+        "array",
+        "as",
+        "char",
+        "character",
+        "create",
+        "day",
+        "except",
+        "fetch",
+        "filter",
+        "for",
+        "from",
+        "grant",
+        "group",
+        "having",
+        "hour",
+        "intersect",
+        "into",
+        "isnull",
+        "limit",
+        "minute",
+        "month",
+        "notnull",
+        "offset",
+        "on",
+        "order",
+        "over",
+        "overlaps",
+        "precision",
+        "returning",
+        "second",
+        "to",
+        "union",
+        "varying",
+        "where",
+        "window",
+        "with",
+        "within",
+        "without",
+        "year",
+    ];
+    alias.quote_style.is_none() && WORDS.contains(&alias.value.as_str())
+}
+
+/// The columns of VALUES.
+pub(super) fn values(rows: &[ast::Parens<Vec<Expr>>]) -> Vec<Output> {
+    let width = rows.first().map_or(0, |row| row.content.len());
+    let column = |at: usize| Output::Column {
+        name: Some(format!("column{}", at + 1)),
+        values: rows
+            .iter()
+            .map(|row| row.content.get(at).map_or(Operand::Other, operand))
+            .collect(),
+    };
+    (0..width).map(column).collect()
+}
+
+/// With grouping sets a column comes out as NULL in the rows of sets it is not in.
+pub(super) fn forget_grouped(group_by: &GroupByExpr, outputs: &mut [Output]) -> Result<()> {
+    let is_set = |expr: &Expr| match expr {
+        Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_) => true,
+        Expr::Function(function) => {
+            matches!(last_part(&function.name), Some("rollup" | "cube" | "sets"))
+        }
+        _ => false,
+    };
+    match group_by {
+        GroupByExpr::Expressions(list, more) if more.is_empty() && !list.iter().any(is_set) => {
+            return Ok(());
+        }
+        GroupByExpr::All(_) | GroupByExpr::Expressions(..) => {}
+    }
+    for output in outputs {
+        match output {
+            Output::All(_) => return Err("* with GROUPING SETS".to_owned()),
+            Output::Column { values, .. } => *values = vec![Operand::Other],
+        }
+    }
+    Ok(())
+}
+
+/// What `DISTINCT ON` compares. As in ORDER BY, a bare name is an output's before it is a column's, and an
+/// integer counts outputs (`findTargetlistEntrySQL92` in `parse_clause.c`).
+pub(super) fn distinct_on(list: &[Expr], outputs: &[Output], from: &[From]) -> Vec<Operand> {
+    let one_relation = matches!(from, [From::Table(_) | From::Derived { .. }]);
+    list.iter()
+        .map(|expr| compared(operand(expr), outputs, one_relation))
+        .collect()
+}
+
+fn compared(operand: Operand, outputs: &[Output], one_relation: bool) -> Operand {
+    let value = |output: &Output| match output {
+        Output::Column { values, .. } => values.first().cloned().unwrap_or(Operand::Other),
+        Output::All(_) => Operand::Other,
+    };
+    match &operand {
+        Operand::Column(column) if column.relation.is_none() => {
+            let mut own = true;
+            for output in outputs {
+                match output {
+                    // Of several outputs of one name PostgreSQL wants that they are the same.
+                    Output::Column {
+                        name: Some(name), ..
+                    } if *name == column.name => return value(output),
+                    Output::Column { name: Some(_), .. } | Output::All(None) => {}
+                    // It may be the name of this one.
+                    Output::Column { name: None, .. } => own = false,
+                    Output::All(Some(_)) => own &= one_relation,
+                }
+            }
+            if own { operand } else { Operand::Other }
+        }
+        Operand::Column(_) => operand,
+        Operand::Constant(Constant::Int(place)) => {
+            let place = usize::try_from(*place)
+                .ok()
+                .and_then(|at| at.checked_sub(1));
+            let before = place.and_then(|place| outputs.get(..=place));
+            match before {
+                Some([before @ .., output])
+                    if !before.iter().any(|output| matches!(output, Output::All(_))) =>
+                {
+                    value(output)
+                }
+                _ => Operand::Other,
+            }
+        }
+        _ => Operand::Other,
+    }
+}
+
+/// The name of a column without alias; `None` where we are not sure of it.
+/// Source: `FigureColname` in `parse_target.c`.
+fn figured(expr: &Expr) -> Option<String> {
+    figure(expr, NAMINGS_MAX).map(|(_, name)| name)
+}
+
+/// The name, and whether it is a good one, which a cast around it keeps.
+fn figure(expr: &Expr, left: usize) -> Option<(bool, String)> {
+    let left = left.checked_sub(1)?;
+    let good = |name: &str| Some((true, name.to_owned()));
+    match expr {
+        Expr::Nested(inner) => figure(inner, left),
+        Expr::Collate { expr, .. } => figure(expr, left),
+        Expr::Identifier(ident) if ident.quote_style.is_none() && is_reserved(&ident.value) => None,
+        Expr::Identifier(ident) => good(&ident.value),
+        Expr::CompoundIdentifier(parts) => good(&parts.last()?.value),
+        Expr::Function(function) => good(last_part(&function.name)?),
+        Expr::Value(value) => match &value.value {
+            // What TRUE is called depends on the version.
+            Value::Number(..)
+            | Value::SingleQuotedString(_)
+            | Value::Null
+            | Value::Placeholder(_) => Some((false, UNNAMED.to_owned())),
+            _ => None,
+        },
+        Expr::UnaryOp { .. } | Expr::IsNull(_) | Expr::IsNotNull(_) => {
+            Some((false, UNNAMED.to_owned()))
+        }
+        Expr::BinaryOp { op, .. } if *op != ast::BinaryOperator::Overlaps => {
+            Some((false, UNNAMED.to_owned()))
+        }
+        Expr::Cast {
+            expr, data_type, ..
+        } => match figure(expr, left)? {
+            (true, name) => Some((true, name)),
+            (false, _) => type_name(data_type),
+        },
+        Expr::TypedString(typed) => type_name(&typed.data_type),
+        Expr::Exists { negated: false, .. } => good("exists"),
+        _ => None,
+    }
+}
+
+/// A type's own name, as opposed to the words of SQL for it.
+fn type_name(data_type: &ast::DataType) -> Option<(bool, String)> {
+    let name = match cast_type(data_type)? {
+        CastType::SmallInt => "int2",
+        CastType::Integer => "int4",
+        CastType::BigInt => "int8",
+        other => other.name(),
+    };
+    Some((false, name.to_owned()))
+}
