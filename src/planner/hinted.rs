@@ -375,8 +375,8 @@ fn relation(at: &mut Cursor<'_>) -> Option<Name> {
     })
 }
 
-/// True where one of these columns may be assigned: it stands between SET and what ends SET's list,
-/// before `=`, or in a list of several.
+/// True where one of these columns may be assigned: it stands between SET and WHERE or RETURNING, before
+/// `=`, or in a list of several. FROM ends nothing: it may belong to IS DISTINCT FROM.
 fn sets_any(after: &[Token<'_>], columns: &[String]) -> bool {
     let Some(start) = after.iter().position(|token| token.is_word("set")) else {
         return true;
@@ -391,11 +391,7 @@ fn sets_any(after: &[Token<'_>], columns: &[String]) -> bool {
                 return false;
             };
             depth = outer;
-        } else if depth == 0
-            && ["where", "from", "returning"]
-                .iter()
-                .any(|word| token.is_word(word))
-        {
+        } else if depth == 0 && (token.is_word("where") || token.is_word("returning")) {
             return false;
         }
         let next = list.get(place + 1);

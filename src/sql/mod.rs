@@ -14,7 +14,7 @@ mod split;
 pub mod tree;
 mod unescape;
 
-pub use comments::{Comment, hint_comments, may_have_hint};
+pub use comments::{Comment, hint_comments};
 #[cfg(test)]
 pub use lex::TOKENS_MAX;
 pub use lex::{Kind, Token, position, tokens};
