@@ -7,6 +7,8 @@ use super::{
     Setting, Targets, Values,
 };
 use crate::shardmap::{Keyspace, LogicalShardId, ShardId, ShardMap};
+use crate::sql::Literal;
+use crate::sql::tree::Slot;
 use crate::types::{KeyType, KeyValue};
 
 /// The route in lines: where to and why. Parameters without a value stay `$n`.
@@ -170,14 +172,18 @@ fn relation_lines(
             .flat_map(|c| &c.conditions)
             .flatten()
     };
-    let is_open = |source: &KeySource| matches!(source, KeySource::Param { index, .. } if values.params.param(*index).is_none());
+    let is_open = |source: &KeySource| match source {
+        KeySource::Param { index, .. } => values.params.param(*index).is_none(),
+        KeySource::Slot(slot) => values.literals.at(slot.place).next().is_none(),
+        KeySource::Literal(_) | KeySource::Invalid => false,
+    };
     if sources().any(is_open) {
         let known: Vec<String> = relation
             .columns
             .iter()
             .map_while(|column| column.conditions.first())
             .zip(&keyspace.key.columns)
-            .map(|(sources, column)| print_sources(sources, column.key_type))
+            .map(|(sources, column)| print_sources(sources, column.key_type, values))
             .collect();
         return vec![format!("{} -> {keyspace_name}", head(&known))];
     }
@@ -198,11 +204,11 @@ fn relation_lines(
     located.iter().map(line).collect()
 }
 
-fn print_sources(sources: &[KeySource], key_type: KeyType) -> String {
+fn print_sources(sources: &[KeySource], key_type: KeyType, values: Values<'_>) -> String {
     let one = |source: &KeySource| match source {
         KeySource::Literal(value) => print_value(value, key_type),
         KeySource::Invalid => "an invalid value".to_owned(),
-        KeySource::Slot(_) => "a literal".to_owned(),
+        KeySource::Slot(slot) => print_literals(slot, values),
         KeySource::Param {
             index,
             array: false,
@@ -212,6 +218,20 @@ fn print_sources(sources: &[KeySource], key_type: KeyType) -> String {
     };
     let all: Vec<String> = sources.iter().map(one).collect();
     all.join(" or ")
+}
+
+/// The literals as written, without what a cast makes of them.
+fn print_literals(slot: &Slot, values: Values<'_>) -> String {
+    let sign = if slot.negative { "-" } else { "" };
+    let one = |literal| match literal {
+        Literal::Int(value) => format!("{sign}{value}"),
+        Literal::Text(text) => print_value(&KeyValue::Text(text.to_owned()), KeyType::Text),
+    };
+    let all: Vec<String> = values.literals.at(slot.place).map(one).collect();
+    match all.is_empty() {
+        true => "a literal".to_owned(),
+        false => all.join(" or "),
+    }
 }
 
 /// As a literal.

@@ -1,9 +1,12 @@
 //! From a route and the values for its slots to one shard.
 
+use super::constant::{Compared, compared, compared_elements, compared_text};
 use super::{ColumnKey, KeySource, KeyTarget, RelationKey, Route, Targets};
 use crate::error::{PgError, SqlState};
 use crate::shardmap::{LogicalShardId, ShardId, ShardMap};
-use crate::sql::Literals;
+use crate::sql::tree::Slot;
+use crate::sql::{Literal, Literals, slot_constant};
+use crate::types::array::binary_elements;
 use crate::types::{Format, KeyError, KeyType, KeyValue, Oid};
 
 /// The parameters of one Bind, read where they lie.
@@ -115,6 +118,25 @@ impl Route {
 
     /// The parameters that decide the shard, zero-based.
     pub fn params(&self) -> impl Iterator<Item = u16> {
+        self.sources().filter_map(|source| match source {
+            KeySource::Param { index, .. } => Some(*index),
+            _ => None,
+        })
+    }
+
+    /// The places of the literals that decide the shard, in rising order.
+    pub fn slots(&self) -> Box<[u32]> {
+        let places = self.sources().filter_map(|source| match source {
+            KeySource::Slot(slot) => Some(slot.place),
+            _ => None,
+        });
+        let mut places: Vec<u32> = places.collect();
+        places.sort_unstable();
+        places.dedup();
+        places.into()
+    }
+
+    fn sources(&self) -> impl Iterator<Item = &KeySource> {
         let relations = match &self.targets {
             Targets::Key(target) => target.relations.as_slice(),
             _ => &[],
@@ -123,10 +145,6 @@ impl Route {
             .iter()
             .flat_map(|relation| &relation.columns)
             .flat_map(|column| column.conditions.iter().flatten())
-            .filter_map(|source| match source {
-                KeySource::Param { index, .. } => Some(*index),
-                _ => None,
-            })
     }
 
     fn scattered(&self, map: &ShardMap, target: &KeyTarget, values: Values<'_>) -> PgError {
@@ -332,21 +350,70 @@ fn check_stored(
 }
 
 fn read(source: &KeySource, key_type: KeyType, values: Values<'_>) -> Result<Read, PgError> {
-    let (index, oid) = match source {
-        KeySource::Literal(value) => return Ok(Read::One(value.clone())),
-        KeySource::Invalid => return Ok(Read::Many(Vec::new())),
-        KeySource::Slot(_) | KeySource::Param { array: true, .. } => {
-            return Ok(Read::Nothing(PgError::refusal(
-                "this value of the sharding key is not supported yet",
-                "give it as a literal",
-            )));
+    match source {
+        KeySource::Literal(value) => Ok(Read::One(value.clone())),
+        KeySource::Invalid => Ok(Read::Many(Vec::new())),
+        KeySource::Slot(slot) => Ok(read_slot(slot, key_type, values.literals)),
+        KeySource::Param { index, oid, array } => {
+            read_param(*index, *oid, *array, key_type, values)
         }
-        KeySource::Param {
-            index,
-            oid,
-            array: false,
-        } => (*index, *oid),
+    }
+}
+
+/// What a literal taken out of the text means: exactly what it would have meant left in.
+fn read_slot(slot: &Slot, key_type: KeyType, literals: &Literals) -> Read {
+    let one = |literal: Literal<'_>| match (slot.cast, literal) {
+        // Of the two ways this is the shorter one.
+        (None, Literal::Text(text)) if !slot.negative => Some(compared_text(text, key_type)),
+        _ => Some(compared(&slot_constant(slot, literal)?, key_type)),
     };
+    let mut found = literals.at(slot.place);
+    let Some(first) = found.next() else {
+        return Read::Nothing(unread_literal());
+    };
+    let second = found.next();
+    if second.is_none() && !slot.array {
+        return match one(first) {
+            Some(Compared::Value(value)) => Read::One(value),
+            Some(Compared::Invalid) => Read::Many(Vec::new()),
+            Some(Compared::Unknown) | None => Read::Nothing(unread_literal()),
+        };
+    }
+    let mut all = Vec::new();
+    for literal in [first].into_iter().chain(second).chain(found) {
+        let these = match (slot.array, literal) {
+            (false, literal) => one(literal).map(|one| vec![one]),
+            (true, Literal::Text(text)) => compared_elements(text, slot.cast, key_type),
+            (true, Literal::Int(_)) => None,
+        };
+        let Some(these) = these else {
+            return Read::Nothing(unread_literal());
+        };
+        for one in these {
+            match one {
+                Compared::Value(value) => all.push(value),
+                Compared::Invalid => {}
+                Compared::Unknown => return Read::Nothing(unread_literal()),
+            }
+        }
+    }
+    Read::Many(all)
+}
+
+fn unread_literal() -> PgError {
+    PgError::refusal(
+        "a literal that is compared with the sharding key is written in a way that is not read the same by all versions of PostgreSQL",
+        "write it in the form PostgreSQL prints it in",
+    )
+}
+
+fn read_param(
+    index: u16,
+    oid: Oid,
+    array: bool,
+    key_type: KeyType,
+    values: Values<'_>,
+) -> Result<Read, PgError> {
     let Some((format, bytes)) = values.params.param(index) else {
         return Err(PgError::client(
             SqlState::PROTOCOL_VIOLATION,
@@ -356,26 +423,86 @@ fn read(source: &KeySource, key_type: KeyType, values: Values<'_>) -> Result<Rea
             ),
         ));
     };
-    let oid = match oid {
-        Oid::UNSPECIFIED => values
-            .declared
-            .get(usize::from(index))
-            .copied()
-            .unwrap_or(Oid::UNSPECIFIED),
-        oid => oid,
+    let declared = || {
+        let declared = values.declared.get(usize::from(index)).copied();
+        declared.unwrap_or(Oid::UNSPECIFIED)
     };
-    Ok(match bytes {
-        None => Read::One(KeyValue::Null),
+    let oid = match (oid, array) {
+        (Oid::UNSPECIFIED, false) => declared(),
+        (Oid::UNSPECIFIED, true) => match declared() {
+            Oid::UNSPECIFIED | Oid::UNKNOWN => Oid::UNSPECIFIED,
+            other => match other.element() {
+                Some(element) => element,
+                None => return Ok(Read::Nothing(unread_array(index))),
+            },
+        },
+        (oid, _) => oid,
+    };
+    match bytes {
+        // `key = NULL` and `key = ANY (NULL)` are true of no row.
+        None => Ok(Read::One(KeyValue::Null)),
+        Some(bytes) if array => Ok(read_array(index, oid, format, bytes, key_type)),
         Some(bytes) => match key_type.parse_param(oid, format, bytes) {
-            Ok(value) => Read::One(value),
+            Ok(value) => Ok(Read::One(value)),
             Err(KeyError::Syntax { .. } | KeyError::OutOfRange { .. })
                 if key_type.is_certainly_invalid(bytes) =>
             {
-                Read::Many(Vec::new())
+                Ok(Read::Many(Vec::new()))
             }
-            Err(error) => return Err(unreadable(&error, index)),
+            Err(error) => Err(unreadable(&error, index)),
         },
-    })
+    }
+}
+
+/// The elements of an array parameter; `oid` is their type, where it is known. NULL among them equals
+/// nothing.
+fn read_array(index: u16, oid: Oid, format: Format, bytes: &[u8], key_type: KeyType) -> Read {
+    let read_as = match KeyType::from_oid(oid) {
+        _ if oid == Oid::UNSPECIFIED => key_type,
+        Some(element) if element.family() == key_type.family() => element,
+        _ => return Read::Nothing(unread_array(index)),
+    };
+    let elements = match format {
+        Format::Text => std::str::from_utf8(bytes)
+            .ok()
+            .and_then(|text| compared_elements(text, None, read_as)),
+        Format::Binary => binary_array(oid, bytes, key_type),
+    };
+    let Some(elements) = elements else {
+        return Read::Nothing(unread_array(index));
+    };
+    let mut all = Vec::new();
+    for element in elements {
+        match element {
+            Compared::Value(value) => all.push(value),
+            Compared::Invalid => return Read::Many(Vec::new()),
+            Compared::Unknown => return Read::Nothing(unread_array(index)),
+        }
+    }
+    Read::Many(all)
+}
+
+/// An array says what its elements are; a server refuses any but those it expects.
+fn binary_array(oid: Oid, bytes: &[u8], key_type: KeyType) -> Option<Vec<Compared>> {
+    let (element, elements) = binary_elements(bytes)?;
+    if oid != Oid::UNSPECIFIED && element != oid {
+        return None;
+    }
+    let value = |bytes: &[u8]| match key_type.parse_param(element, Format::Binary, bytes) {
+        Ok(value) => Compared::Value(value),
+        Err(_) => Compared::Unknown,
+    };
+    Some(elements.into_iter().flatten().map(value).collect())
+}
+
+fn unread_array(index: u16) -> PgError {
+    PgError::refusal(
+        format!(
+            "the array in parameter ${}, which is compared with the sharding key, is not a plain one of its type",
+            u32::from(index) + 1
+        ),
+        "give an array of one dimension, of the type of the key, without bounds",
+    )
 }
 
 fn unreadable(error: &KeyError, index: u16) -> PgError {

@@ -214,7 +214,8 @@ fn measures(name: &str) -> bool {
 /// `matches`, `public.matches` or `"Matches"` in a string, as `regclass` reads it.
 fn names_listed(token: &Token<'_>, names: &Names<'_>) -> bool {
     if token.kind != Kind::String {
-        return token.kind == Kind::BadString;
+        // What a slot says is not known here.
+        return matches!(token.kind, Kind::BadString | Kind::StringSlot);
     }
     // Nested calls would have it read once for each of them.
     if token.value.len() > REGCLASS_BYTES_MAX {

@@ -140,7 +140,13 @@ pub(super) fn in_force(
     context: &Context<'_>,
 ) -> Result<Option<InForce>, PgError> {
     let mut found: Option<(Hint, usize)> = None;
-    for comment in sql::hint_comments(text, tokens) {
+    // Between the tokens of a shape lie literals, which must not be taken for comments: a text whose comments
+    // have a hint has no shape.
+    let comments = match super::hinted::has_slots(tokens) {
+        true => Vec::new(),
+        false => sql::hint_comments(text, tokens),
+    };
+    for comment in comments {
         let at = |error: PgError| error.with_position(sql::position(text, comment.start));
         let hint = read(&comment).map_err(at)?;
         match &found {

@@ -9,8 +9,8 @@ use super::{Context, access, explained};
 use crate::error::{PgError, SqlState};
 use crate::plan::{Hint, Hinted, Plan, Route, Targets};
 use crate::shardmap::{Keyspace, TableKind};
-use crate::sql::Token;
 use crate::sql::tree::Name;
+use crate::sql::{Kind, Token};
 
 /// The plan under a hint, from the plan or refusal without it.
 pub(super) fn plan(
@@ -53,6 +53,16 @@ fn concerns(from: Source, route: &Route, at: Cursor<'_>) -> bool {
     }
 }
 
+/// True for the tokens of a shape: its literals have no values.
+pub(super) fn has_slots(tokens: &[Token<'_>]) -> bool {
+    tokens.iter().any(|token| {
+        matches!(
+            token.kind,
+            Kind::StringSlot | Kind::IntegerSlot | Kind::NumberSlot
+        )
+    })
+}
+
 /// Cursors, settings and notifications.
 fn is_session_s(at: Cursor<'_>) -> bool {
     matches!(
@@ -81,6 +91,10 @@ fn overruled(
     at: Cursor<'_>,
     context: &Context<'_>,
 ) -> Result<Route, PgError> {
+    // With slots for literals less can be proved, which no hint may stand for: the text itself is planned then.
+    if has_slots(at.rest) {
+        return Err(error);
+    }
     // NULL for a key, and limits, are not about where the statement goes.
     let is_about_place = [SqlState::FEATURE_NOT_SUPPORTED, SqlState::SYNTAX_ERROR];
     if !is_about_place.contains(&error.code) {

@@ -63,8 +63,13 @@ pub struct Context<'a> {
 /// do not end, and for text that names a listed table and cannot be read; 54000 and 54001 for text beyond
 /// the limits of `sql::analyse`.
 pub fn plan(text: &str, context: &Context<'_>) -> Result<Plan, PgError> {
-    let tokens = sql::tokens(text)?;
-    let at = Cursor::new(text, &tokens);
+    plan_tokens(text, &sql::tokens(text)?, context)
+}
+
+/// As `plan`, of the text's tokens, or of those in which slots stand for literals: then whatever would
+/// look at a literal's value must refuse, for the plan is used for every value.
+fn plan_tokens(text: &str, tokens: &[Token<'_>], context: &Context<'_>) -> Result<Plan, PgError> {
+    let at = Cursor::new(text, tokens);
     if let Some(control) = control::control(at, context.transaction_pooling)? {
         if let Control::Set { setting, .. } = &control
             && is_own_setting(&setting.name)
@@ -74,9 +79,9 @@ pub fn plan(text: &str, context: &Context<'_>) -> Result<Plan, PgError> {
         return Ok(Plan::Control(control));
     }
     utility::check_session_state(at, context.transaction_pooling)?;
-    let unsettles = functions::check_session_state(&tokens, context.transaction_pooling)?;
-    let hint = hint::in_force(text, &tokens, context)?;
-    let mut planned = route_statement(at, &tokens, context, hint.is_some());
+    let unsettles = functions::check_session_state(tokens, context.transaction_pooling)?;
+    let hint = hint::in_force(text, tokens, context)?;
+    let mut planned = route_statement(at, tokens, context, hint.is_some());
     if let Some(hint) = hint {
         planned = hinted::plan(planned, hint, at, context);
     }
@@ -105,7 +110,7 @@ fn route_statement(
     Planner {
         names: &names,
         context,
-        lenient: hinted && !guarded,
+        lenient: hinted && !guarded && !hinted::has_slots(at.rest),
     }
     .statement(at)
 }

@@ -2,9 +2,9 @@
 
 use super::Context;
 use crate::error::PgError;
-use crate::plan::KeySource;
-use crate::sql::tree::{CastType, Constant, Operand};
-use crate::types::{Family, KeyType, KeyValue, Oid};
+use crate::plan::{Compared, KeySource, compared};
+use crate::sql::tree::{CastType, Operand, Slot};
+use crate::types::{Family, KeyType, Oid};
 
 /// The key's source, or `None` where the operand says nothing certain.
 pub(super) fn source(
@@ -12,39 +12,28 @@ pub(super) fn source(
     key: KeyType,
     context: &Context<'_>,
 ) -> Result<Option<KeySource>, PgError> {
-    let value = match (operand, key.family()) {
-        (Operand::Constant(Constant::Null), _) => KeyValue::Null,
-        (Operand::Constant(Constant::Int(value)), Family::Integer) => KeyValue::Int(*value),
-        // A literal of unknown type takes the type of the column it is compared with.
-        (Operand::Constant(Constant::Unknown(text)), _)
-        | (Operand::Constant(Constant::Typed(KeyType::Uuid, text)), Family::Uuid) => {
-            match key.parse_text(text.as_bytes()) {
-                Ok(value) => value,
-                Err(_) if key.is_certainly_invalid(text.as_bytes()) => {
-                    return Ok(Some(KeySource::Invalid));
-                }
-                // Some version of PostgreSQL may read it.
-                Err(_) => return Ok(None),
-            }
-        }
-        (Operand::Constant(Constant::Typed(from, text)), Family::Text)
-            if from.family() == Family::Text =>
-        {
-            KeyValue::Text(text.clone())
-        }
-        (
-            Operand::Param {
-                index,
-                cast,
-                array: false,
-            },
-            family,
-        ) => {
-            return Ok(param(*index, *cast, family, context));
-        }
-        _ => return Ok(None),
-    };
-    Ok(Some(KeySource::Literal(value)))
+    Ok(match operand {
+        Operand::Constant(constant) => match compared(constant, key) {
+            Compared::Value(value) => Some(KeySource::Literal(value)),
+            Compared::Invalid => Some(KeySource::Invalid),
+            Compared::Unknown => None,
+        },
+        Operand::Slot(slot) if fits(slot, key) => Some(KeySource::Slot(*slot)),
+        Operand::Param {
+            index,
+            cast,
+            array: false,
+        } => param(*index, *cast, key.family(), context),
+        _ => None,
+    })
+}
+
+/// Whether any value of the slot's class may be the key's.
+fn fits(slot: &Slot, key: KeyType) -> bool {
+    match slot.cast {
+        Some(cast) => cast.family() == key.family(),
+        None => slot.string || key.family() == Family::Integer,
+    }
 }
 
 /// A parameter's own type is what Parse declared, else what a cast says; the cast then converts within

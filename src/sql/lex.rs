@@ -74,6 +74,21 @@ impl Token<'_> {
     }
 }
 
+/// Where a token stands, before its value is made: [`Lexer::value`] does that.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scanned {
+    /// Of a string not yet known to decode: [`Kind::String`].
+    pub(super) kind: Kind,
+    pub(super) start: usize,
+    pub(super) end: usize,
+    /// What is between quotes or behind `$`, else the whole.
+    pub(super) body: (usize, usize),
+    /// Which escapes a string has; `None` for what stands for itself.
+    pub(super) form: Option<unescape::Form>,
+    /// Made of several parts on several lines, which `body` holds with all that lies between.
+    pub(super) continued: bool,
+}
+
 /// All tokens of a text.
 ///
 /// Errors: 42601 where a quote or comment does not end; 54001 beyond [`TOKENS_MAX`].
@@ -98,24 +113,27 @@ pub struct Lexer<'a> {
     at: usize,
     /// Up to here there is only `+` and `-`, each an operator of its own.
     signs_until: usize,
+    /// A comment passed by has the word [`HINT`] in it.
+    hinted: bool,
 }
+
+/// What comments that ask something of us begin with.
+const HINT: &[u8] = b"trunkline";
 
 impl<'a> Iterator for Lexer<'a> {
     type Item = Result<Token<'a>, PgError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Err(error) = self.skip_blanks() {
-            self.at = self.bytes.len();
-            return Some(Err(error));
-        }
-        if self.at >= self.bytes.len() {
-            return None;
-        }
-        let token = self.token();
-        if token.is_err() {
-            self.at = self.bytes.len();
-        }
-        Some(token)
+        let scanned = self.next_scanned()?;
+        Some(scanned.map(|scanned| {
+            let (kind, value) = self.value(&scanned);
+            Token {
+                kind,
+                start: scanned.start,
+                end: scanned.end,
+                value,
+            }
+        }))
     }
 }
 
@@ -126,6 +144,7 @@ impl<'a> Lexer<'a> {
             bytes: text.as_bytes(),
             at: 0,
             signs_until: 0,
+            hinted: false,
         }
     }
 
@@ -145,9 +164,21 @@ impl<'a> Lexer<'a> {
     }
 
     fn skip_line(&mut self) {
+        let start = self.at;
         while self.at < self.bytes.len() && !matches!(self.bytes[self.at], b'\n' | b'\r') {
             self.at += 1;
         }
+        self.look_for_hint(start);
+    }
+
+    fn look_for_hint(&mut self, start: usize) {
+        let mut words = self.bytes[start..self.at].windows(HINT.len());
+        self.hinted |= words.any(|word| word.eq_ignore_ascii_case(HINT));
+    }
+
+    /// A comment may ask something of us. Comments between the parts of a string are not looked at.
+    pub(super) fn has_hint(&self) -> bool {
+        self.hinted
     }
 
     fn skip_block_comment(&mut self) -> Result<(), PgError> {
@@ -163,6 +194,7 @@ impl<'a> Lexer<'a> {
                     depth -= 1;
                     self.at += 2;
                     if depth == 0 {
+                        self.look_for_hint(start);
                         return Ok(());
                     }
                 }
@@ -172,22 +204,38 @@ impl<'a> Lexer<'a> {
         Err(unterminated("/* comment", self.text, start))
     }
 
-    fn token(&mut self) -> Result<Token<'a>, PgError> {
+    /// The next token, without its value. Ends after the first error, as the iterator does.
+    pub(super) fn next_scanned(&mut self) -> Option<Result<Scanned, PgError>> {
+        if let Err(error) = self.skip_blanks() {
+            self.at = self.bytes.len();
+            return Some(Err(error));
+        }
+        if self.at >= self.bytes.len() {
+            return None;
+        }
+        let scanned = self.token();
+        if scanned.is_err() {
+            self.at = self.bytes.len();
+        }
+        Some(scanned)
+    }
+
+    fn token(&mut self) -> Result<Scanned, PgError> {
+        use unescape::Form;
         let start = self.at;
         let first = self.peek(0);
+        match first {
+            b'\'' => return self.quoted_string(start, 0, Form::Plain, Kind::String),
+            b'"' => return self.quoted_identifier(start, 0, Kind::Quoted),
+            _ => {}
+        }
         match (first, self.peek(1), self.peek(2)) {
-            (b'\'', ..) => self.quoted_string(start, 0, unescape::Form::Plain),
-            (b'e' | b'E', b'\'', _) => self.quoted_string(start, 1, unescape::Form::Escape),
-            (b'u' | b'U', b'&', b'\'') => self.quoted_string(start, 2, unescape::Form::Unicode),
+            (b'e' | b'E', b'\'', _) => self.quoted_string(start, 1, Form::Escape, Kind::String),
+            (b'u' | b'U', b'&', b'\'') => self.quoted_string(start, 2, Form::Unicode, Kind::String),
             (b'b' | b'B' | b'x' | b'X' | b'n' | b'N', b'\'', _) => {
-                let token = self.quoted_string(start, 1, unescape::Form::Plain)?;
-                Ok(Token {
-                    kind: Kind::TypedString,
-                    ..token
-                })
+                self.quoted_string(start, 1, Form::Plain, Kind::TypedString)
             }
             (b'u' | b'U', b'&', b'"') => self.quoted_identifier(start, 2, Kind::UnicodeQuoted),
-            (b'"', ..) => self.quoted_identifier(start, 0, Kind::Quoted),
             (b'$', b'0'..=b'9', _) => Ok(self.param(start)),
             (b'$', ..) => self.dollar_string(start),
             (b'.', b'0'..=b'9', _) | (b'0'..=b'9', ..) => Ok(self.number(start)),
@@ -196,27 +244,56 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn make(&self, kind: Kind, start: usize, value: Cow<'a, str>) -> Token<'a> {
-        Token {
+    /// A token that stands for itself and ends here.
+    fn plain(&self, kind: Kind, start: usize) -> Scanned {
+        Scanned {
             kind,
             start,
             end: self.at,
-            value,
+            body: (start, self.at),
+            form: None,
+            continued: false,
         }
     }
 
-    fn word(&mut self, start: usize) -> Token<'a> {
+    /// A token's kind, now that a string is decoded, and its value.
+    pub(super) fn value(&self, scanned: &Scanned) -> (Kind, Cow<'a, str>) {
+        let body = &self.text[scanned.body.0..scanned.body.1];
+        let value = match scanned.kind {
+            Kind::Word => {
+                // PostgreSQL folds ASCII only; other bytes only in single-byte encodings.
+                let raw = cut(body);
+                if raw.bytes().any(|b| b.is_ascii_uppercase()) {
+                    Cow::Owned(raw.to_ascii_lowercase())
+                } else {
+                    Cow::Borrowed(raw)
+                }
+            }
+            Kind::Quoted | Kind::UnicodeQuoted => identifier(body, scanned.kind),
+            Kind::String | Kind::TypedString => {
+                let Some(form) = scanned.form else {
+                    return (scanned.kind, Cow::Borrowed(body));
+                };
+                let raw = if scanned.continued {
+                    Cow::Owned(self.parts(scanned, form))
+                } else {
+                    Cow::Borrowed(body)
+                };
+                match unescape::string(raw, form) {
+                    Some(value) => value,
+                    None => return (Kind::BadString, Cow::Borrowed("")),
+                }
+            }
+            _ => Cow::Borrowed(body),
+        };
+        (scanned.kind, value)
+    }
+
+    fn word(&mut self, start: usize) -> Scanned {
         while is_identifier_part(self.peek(0)) {
             self.at += 1;
         }
-        let raw = cut(&self.text[start..self.at]);
-        // PostgreSQL folds ASCII only; other bytes only in single-byte encodings.
-        let value = if raw.bytes().any(|b| b.is_ascii_uppercase()) {
-            Cow::Owned(raw.to_ascii_lowercase())
-        } else {
-            Cow::Borrowed(raw)
-        };
-        self.make(Kind::Word, start, value)
+        self.plain(Kind::Word, start)
     }
 
     fn quoted_identifier(
@@ -224,7 +301,7 @@ impl<'a> Lexer<'a> {
         start: usize,
         prefix: usize,
         kind: Kind,
-    ) -> Result<Token<'a>, PgError> {
+    ) -> Result<Scanned, PgError> {
         self.at += prefix + 1;
         let body = self.at;
         loop {
@@ -235,22 +312,12 @@ impl<'a> Lexer<'a> {
                 Some(_) => self.at += 1,
             }
         }
-        let raw = &self.text[body..self.at];
+        let end = self.at;
         self.at += 1;
-        let undoubled = if raw.contains("\"\"") {
-            Cow::Owned(raw.replace("\"\"", "\""))
-        } else {
-            Cow::Borrowed(raw)
-        };
-        let value = match kind {
-            Kind::UnicodeQuoted => Cow::Owned(unescape::unicode(&undoubled).unwrap_or_default()),
-            _ => undoubled,
-        };
-        let value = match value {
-            Cow::Borrowed(value) => Cow::Borrowed(cut(value)),
-            Cow::Owned(value) => Cow::Owned(cut(&value).to_owned()),
-        };
-        Ok(self.make(kind, start, value))
+        Ok(Scanned {
+            body: (body, end),
+            ..self.plain(kind, start)
+        })
     }
 
     /// A string with all its continuations (`'a'` newline `'b'` is one literal).
@@ -259,29 +326,52 @@ impl<'a> Lexer<'a> {
         start: usize,
         prefix: usize,
         form: unescape::Form,
-    ) -> Result<Token<'a>, PgError> {
+        kind: Kind,
+    ) -> Result<Scanned, PgError> {
         self.at += prefix;
-        let mut raw: Cow<'a, str> = Cow::Borrowed("");
+        let body = self.at + 1;
+        let mut continued = false;
         loop {
             self.at += 1;
-            let body = self.at;
             self.string_body(start, form)?;
-            let part = &self.text[body..self.at];
+            let end = self.at;
             self.at += 1;
-            raw = if raw.is_empty() {
-                Cow::Borrowed(part)
-            } else {
-                Cow::Owned(raw.into_owned() + part)
-            };
             match self.continuation() {
                 Some(quote) => self.at = quote,
+                None => {
+                    return Ok(Scanned {
+                        body: (body, end),
+                        form: Some(form),
+                        continued,
+                        ..self.plain(kind, start)
+                    });
+                }
+            }
+            continued = true;
+        }
+    }
+
+    /// What is between the quotes of a string of several parts.
+    fn parts(&self, scanned: &Scanned, form: unescape::Form) -> String {
+        let mut lexer = Lexer {
+            at: scanned.body.0,
+            ..Lexer::new(self.text)
+        };
+        let mut raw = String::new();
+        // It has been walked once and ends.
+        while lexer.at <= scanned.body.1 {
+            let from = lexer.at;
+            if lexer.string_body(scanned.start, form).is_err() {
+                break;
+            }
+            raw.push_str(&self.text[from..lexer.at]);
+            lexer.at += 1;
+            match lexer.continuation() {
+                Some(quote) => lexer.at = quote + 1,
                 None => break,
             }
         }
-        Ok(match unescape::string(raw, form) {
-            Some(value) => self.make(Kind::String, start, value),
-            None => self.make(Kind::BadString, start, Cow::Borrowed("")),
-        })
+        raw
     }
 
     /// Moves to the closing quote.
@@ -323,7 +413,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn dollar_string(&mut self, start: usize) -> Result<Token<'a>, PgError> {
+    fn dollar_string(&mut self, start: usize) -> Result<Scanned, PgError> {
         let mut end = start + 1;
         while self
             .bytes
@@ -334,7 +424,7 @@ impl<'a> Lexer<'a> {
         }
         if self.bytes.get(end) != Some(&b'$') {
             self.at += 1;
-            return Ok(self.make(Kind::Other, start, Cow::Borrowed("$")));
+            return Ok(self.plain(Kind::Other, start));
         }
         let tag = &self.text[start..=end];
         let body = end + 1;
@@ -342,26 +432,24 @@ impl<'a> Lexer<'a> {
             return Err(unterminated("dollar-quoted string", self.text, start));
         };
         self.at = body + length + tag.len();
-        Ok(self.make(
-            Kind::String,
-            start,
-            Cow::Borrowed(&self.text[body..body + length]),
-        ))
+        Ok(Scanned {
+            body: (body, body + length),
+            ..self.plain(Kind::String, start)
+        })
     }
 
-    fn param(&mut self, start: usize) -> Token<'a> {
+    fn param(&mut self, start: usize) -> Scanned {
         self.at += 1;
         while self.peek(0).is_ascii_digit() {
             self.at += 1;
         }
-        self.make(
-            Kind::Param,
-            start,
-            Cow::Borrowed(&self.text[start + 1..self.at]),
-        )
+        Scanned {
+            body: (start + 1, self.at),
+            ..self.plain(Kind::Param, start)
+        }
     }
 
-    fn number(&mut self, start: usize) -> Token<'a> {
+    fn number(&mut self, start: usize) -> Scanned {
         let digits = |lexer: &mut Self, hex: bool| {
             while lexer.peek(0).is_ascii_digit()
                 || lexer.peek(0) == b'_'
@@ -374,11 +462,7 @@ impl<'a> Lexer<'a> {
             let hex = matches!(self.peek(1), b'x' | b'X');
             self.at += 2;
             digits(self, hex);
-            return self.make(
-                Kind::Number,
-                start,
-                Cow::Borrowed(&self.text[start..self.at]),
-            );
+            return self.plain(Kind::Number, start);
         }
         digits(self, false);
         // `1..10` is a range of two integers in PL/pgSQL, not two decimals.
@@ -393,33 +477,21 @@ impl<'a> Lexer<'a> {
                 digits(self, false);
             }
         }
-        self.make(
-            Kind::Number,
-            start,
-            Cow::Borrowed(&self.text[start..self.at]),
-        )
+        self.plain(Kind::Number, start)
     }
 
-    fn operator(&mut self, start: usize) -> Token<'a> {
+    fn operator(&mut self, start: usize) -> Scanned {
         let length = match (self.peek(0), self.peek(1)) {
             (b':', b':' | b'=') | (b'.', b'.') => 2,
             (b'(' | b')' | b'[' | b']' | b',' | b';' | b'.' | b':', _) => 1,
             (byte, _) if is_operator(byte) => self.operator_length(),
             _ => {
                 self.at += 1;
-                return self.make(
-                    Kind::Other,
-                    start,
-                    Cow::Borrowed(&self.text[start..self.at]),
-                );
+                return self.plain(Kind::Other, start);
             }
         };
         self.at += length;
-        self.make(
-            Kind::Operator,
-            start,
-            Cow::Borrowed(&self.text[start..self.at]),
-        )
+        self.plain(Kind::Operator, start)
     }
 
     /// The longest operator, before a comment; a trailing `+` or `-` is another token unless the operator
@@ -447,6 +519,23 @@ impl<'a> Lexer<'a> {
             self.signs_until = self.at + run;
         }
         length
+    }
+}
+
+/// What a quoted identifier names, from between its quotes.
+fn identifier(raw: &str, kind: Kind) -> Cow<'_, str> {
+    let undoubled = if raw.contains("\"\"") {
+        Cow::Owned(raw.replace("\"\"", "\""))
+    } else {
+        Cow::Borrowed(raw)
+    };
+    let value = match kind {
+        Kind::UnicodeQuoted => Cow::Owned(unescape::unicode(&undoubled).unwrap_or_default()),
+        _ => undoubled,
+    };
+    match value {
+        Cow::Borrowed(value) => Cow::Borrowed(cut(value)),
+        Cow::Owned(value) => Cow::Owned(cut(&value).to_owned()),
     }
 }
 
@@ -493,98 +582,4 @@ pub fn position(text: &str, offset: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lex(text: &str) -> Vec<(Kind, String)> {
-        tokens(text)
-            .expect("lexes")
-            .into_iter()
-            .map(|t| (t.kind, t.value.into_owned()))
-            .collect()
-    }
-
-    fn values(text: &str) -> Vec<String> {
-        lex(text).into_iter().map(|(_, value)| value).collect()
-    }
-
-    #[test]
-    fn operators_end_where_postgresql_ends_them() {
-        assert_eq!(values("a=-5"), ["a", "=", "-", "5"]);
-        assert_eq!(values("a>=-5"), ["a", ">=", "-", "5"]);
-        assert_eq!(values("a@-5"), ["a", "@-", "5"]);
-        assert_eq!(values("a*/*c*/b"), ["a", "*", "b"]);
-        assert_eq!(values("a+--c\nb"), ["a", "+", "b"]);
-        assert_eq!(values("a::int"), ["a", "::", "int"]);
-        assert_eq!(values("a--5"), ["a"]);
-        assert_eq!(values("a<>-$1"), ["a", "<>", "-", "1"]);
-    }
-
-    #[test]
-    fn strings_of_every_form_are_decoded() {
-        assert_eq!(lex("'it''s'"), [(Kind::String, "it's".into())]);
-        assert_eq!(lex(r"'a\'"), [(Kind::String, r"a\".into())]);
-        assert_eq!(
-            lex(r"E'a\'b\n\x41\u00e9\101'"),
-            [(Kind::String, "a'b\nAéA".into())]
-        );
-        assert_eq!(lex(r"U&'d\0061t\+000061'"), [(Kind::String, "data".into())]);
-        assert_eq!(lex("$$a'b$$"), [(Kind::String, "a'b".into())]);
-        assert_eq!(lex("$x$a$$b$x$"), [(Kind::String, "a$$b".into())]);
-        assert_eq!(lex("'a' -- c\n 'b'"), [(Kind::String, "ab".into())]);
-        assert_eq!(lex("'a' 'b'").len(), 2);
-        assert_eq!(lex("x'1F'"), [(Kind::TypedString, "1F".into())]);
-        assert_eq!(lex(r"E'\xff'")[0].0, Kind::BadString);
-        assert_eq!(lex(r"E'\000'")[0].0, Kind::BadString);
-    }
-
-    #[test]
-    fn identifiers_are_folded_and_cut() {
-        assert_eq!(lex("ÄB$1"), [(Kind::Word, "Äb$1".into())]);
-        assert_eq!(lex("\"A\"\"b\""), [(Kind::Quoted, "A\"b".into())]);
-        assert_eq!(lex(r#"U&"d\0061t""#), [(Kind::UnicodeQuoted, "dat".into())]);
-        let long = "a".repeat(62) + "é";
-        assert_eq!(values(&long), ["a".repeat(62)]);
-        assert_eq!(values(&"b".repeat(80)), ["b".repeat(63)]);
-    }
-
-    #[test]
-    fn numbers_and_parameters() {
-        assert_eq!(values("1..2"), ["1", "..", "2"]);
-        assert_eq!(
-            values("1.5e-3 .5 5. 0x1F 1_000"),
-            ["1.5e-3", ".5", "5.", "0x1F", "1_000"]
-        );
-        assert_eq!(lex("$12"), [(Kind::Param, "12".into())]);
-        assert_eq!(values("5e"), ["5", "e"]);
-    }
-
-    #[test]
-    fn runs_of_signs_are_walked_once() {
-        assert_eq!(values("+-+"), ["+", "-", "+"]);
-        assert_eq!(values("*+-+1"), ["*", "+", "-", "+", "1"]);
-        assert_eq!(values("+*+"), ["+*", "+"]);
-        assert_eq!(values("@+-+"), ["@+-+"]);
-        let started = std::time::Instant::now();
-        assert_eq!(values(&"+".repeat(TOKENS_MAX)).len(), TOKENS_MAX);
-        assert_eq!(values(&"+*".repeat(200_000)).len(), 1);
-        assert!(started.elapsed().as_secs() < 20);
-    }
-
-    #[test]
-    fn tokens_are_bounded() {
-        assert!(tokens(&"(".repeat(TOKENS_MAX)).is_ok());
-        let error = tokens(&"(".repeat(TOKENS_MAX + 1)).expect_err("too many");
-        assert_eq!(error.code, SqlState::STATEMENT_TOO_COMPLEX);
-    }
-
-    #[test]
-    fn what_does_not_end_is_an_error() {
-        for text in ["'a", "\"a", "/* /* */", "$$a", "E'a\\'", "$a$ $$", "E'\\"] {
-            let error = tokens(text).expect_err(text);
-            assert_eq!(error.code, SqlState::SYNTAX_ERROR, "{text}");
-            assert!(error.position.is_some(), "{text}");
-        }
-        assert_eq!(tokens("é 'a").expect_err("open").position, Some(3));
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@ mod operand;
 mod parse;
 mod reserved;
 mod rewrite;
+mod shape;
 mod split;
 /// The scopes of an analysed statement.
 pub mod tree;
@@ -18,8 +19,10 @@ pub use comments::{Comment, hint_comments};
 #[cfg(test)]
 pub use lex::TOKENS_MAX;
 pub use lex::{Kind, Token, position, tokens};
-pub use literals::Literals;
+pub use literals::{Literal, Literals};
+pub use operand::{cast_constant, slot_constant};
 pub use parse::{Analysis, Unread, analyse};
+pub use shape::{SHAPE_BYTES_MAX, Shape};
 pub use split::{Piece, only_statement, split};
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use sqlparser::ast::{self, CastKind, DataType, Expr, UnaryOperator, Value};
 
-use super::literals::slot_of;
+use super::literals::{Literal, slot_of};
 use super::reserved::is_reserved;
 use super::tree::{CastType, Column, Constant, Name, Operand, Slot};
 use crate::types::{Family, KeyType, KeyValue};
@@ -271,25 +271,23 @@ fn slot(text: &str, string: bool) -> Operand {
     })
 }
 
-/// What PostgreSQL's cast makes of a constant, where that is certain.
 fn cast(operand: Operand, to: CastType) -> Operand {
-    let constant = match operand {
+    match operand {
         Operand::Param {
             index,
             cast: None,
             array: false,
-        } => {
-            return Operand::Param {
-                index,
-                cast: Some(to),
-                array: false,
-            };
-        }
-        Operand::Slot(slot @ Slot { cast: None, .. }) => {
-            return Operand::Slot(Slot {
-                cast: Some(to),
-                ..slot
-            });
+        } => Operand::Param {
+            index,
+            cast: Some(to),
+            array: false,
+        },
+        Operand::Slot(slot @ Slot { cast: None, .. }) => Operand::Slot(Slot {
+            cast: Some(to),
+            ..slot
+        }),
+        Operand::Constant(constant) => {
+            cast_constant(constant, to).map_or(Operand::Other, Operand::Constant)
         }
         // A second cast to the same type changes nothing.
         same @ (Operand::Param {
@@ -299,10 +297,27 @@ fn cast(operand: Operand, to: CastType) -> Operand {
         }
         | Operand::Slot(Slot {
             cast: Some(from), ..
-        })) if from == to => return same,
-        Operand::Constant(constant) => constant,
-        _ => return Operand::Other,
+        })) if from == to => same,
+        _ => Operand::Other,
+    }
+}
+
+/// What stands in the text where a slot is, as far as it is a constant of known meaning.
+pub fn slot_constant(slot: &Slot, literal: Literal<'_>) -> Option<Constant> {
+    let constant = match (literal, slot.negative) {
+        (Literal::Int(value), true) => Constant::Int(value.checked_neg()?),
+        (Literal::Int(value), false) => Constant::Int(value),
+        (Literal::Text(_), true) => return None,
+        (Literal::Text(text), false) => Constant::Unknown(text.to_owned()),
     };
+    match slot.cast {
+        Some(to) => cast_constant(constant, to),
+        None => Some(constant),
+    }
+}
+
+/// What PostgreSQL's cast makes of a constant, where that is certain.
+pub fn cast_constant(constant: Constant, to: CastType) -> Option<Constant> {
     let integer = |key_type: KeyType, text: &str| match key_type.parse_text(text.as_bytes()) {
         Ok(KeyValue::Int(value)) => Some(Constant::Int(value)),
         _ => None,
@@ -312,7 +327,7 @@ fn cast(operand: Operand, to: CastType) -> Operand {
             .contains(&value)
             .then_some(Constant::Int(value))
     };
-    let made = match (constant, to) {
+    match (constant, to) {
         (Constant::Null, _) => Some(Constant::Null),
         (Constant::Int(value), CastType::SmallInt) => fits(value, i16::MIN.into(), i16::MAX.into()),
         (Constant::Int(value), CastType::Integer) => fits(value, i32::MIN.into(), i32::MAX.into()),
@@ -328,8 +343,7 @@ fn cast(operand: Operand, to: CastType) -> Operand {
             Some(Constant::Typed(to, text))
         }
         _ => None,
-    };
-    made.map_or(Operand::Other, Operand::Constant)
+    }
 }
 
 /// The key type a cast names. With a length or precision it may change the value; `char` alone is `char(1)`.

@@ -3,6 +3,8 @@
 //!
 //! No I/O, no SQL syntax, no shard map.
 
+/// Arrays, in which `= ANY` looks for a key.
+pub mod array;
 mod oid;
 mod key;
 mod hash;

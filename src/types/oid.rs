@@ -21,4 +21,22 @@ impl Oid {
     pub const TIMESTAMPTZ: Self = Self(1184);
     pub const NUMERIC: Self = Self(1700);
     pub const UUID: Self = Self(2950);
+
+    /// The type of the elements of an array of one of the key types.
+    pub fn element(self) -> Option<Self> {
+        Some(match self.0 {
+            1001 => Self::BYTEA,
+            1005 => Self::INT2,
+            1007 => Self::INT4,
+            1009 => Self::TEXT,
+            1014 => Self::BPCHAR,
+            1015 => Self::VARCHAR,
+            1016 => Self::INT8,
+            1115 => Self::TIMESTAMP,
+            1182 => Self::DATE,
+            1185 => Self::TIMESTAMPTZ,
+            2951 => Self::UUID,
+            _ => return None,
+        })
+    }
 }
