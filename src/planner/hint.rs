@@ -23,7 +23,7 @@ pub const SHARD: &str = "trunkline.shard";
 pub const KEY: &str = "trunkline.key";
 pub const KEYSPACE: &str = "trunkline.keyspace";
 
-/// A setting is part of what plans are cached under.
+/// Hints are part of plans and of what they are cached under.
 const VALUE_BYTES_MAX: usize = 1024;
 
 /// True for the names of settings that no server knows.
@@ -288,6 +288,9 @@ impl Asked {
     }
 
     fn give_all(&mut self, name: &str, mut values: Vec<String>) -> Result<(), String> {
+        if values.iter().any(|value| value.len() > VALUE_BYTES_MAX) {
+            return Err(format!("a value is longer than {VALUE_BYTES_MAX} bytes"));
+        }
         let again = match name {
             "key" => self.key.replace(values).is_some(),
             "shard" | "keyspace" => {
@@ -491,6 +494,70 @@ mod tests {
             ),
         ] {
             assert_eq!(hint(body).as_deref(), Ok(expected), "{body}");
+        }
+    }
+
+    #[test]
+    fn values_are_bounded() {
+        let long = "a".repeat(VALUE_BYTES_MAX + 1);
+        assert!(hint(&format!("trunkline: key={}", &long[1..])).is_ok());
+        for body in [
+            format!("trunkline: key={long}"),
+            format!("trunkline: key=(1, '{long}')"),
+            format!("trunkline_shard='{long}'"),
+        ] {
+            let error = hint(&body).expect_err("too long");
+            assert!(error.contains("longer than 1024 bytes"), "{error}");
+        }
+        let map = crate::planner::tests::map();
+        let setting = |value: &str| Setting {
+            name: KEY.to_owned(),
+            values: Some(vec![value.to_owned()]),
+        };
+        assert!(check_own_setting(&setting(&long[1..]), &map).is_ok());
+        assert!(check_own_setting(&setting(&long), &map).is_err());
+    }
+
+    /// Pieces of hints in any order, cut anywhere.
+    #[test]
+    fn arbitrary_comments_do_not_panic() {
+        const PIECES: [&str; 19] = [
+            "trunkline",
+            ":",
+            "_",
+            "shard",
+            "key",
+            "keyspace",
+            "=",
+            "'",
+            "''",
+            "(",
+            ")",
+            ",",
+            " ",
+            "s2",
+            "4",
+            "%",
+            "%2",
+            "\\",
+            "ä",
+        ];
+        let mut state = 1u64;
+        let mut next = |below: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        for _ in 0..20_000 {
+            let count = next(14);
+            let mut text = ["trunkline:", "trunkline_", "a='b',trunkline_"][next(3)].to_owned();
+            (0..count).for_each(|_| text.push_str(PIECES[next(PIECES.len())]));
+            let _ = hint(&text);
+            let _ = key_values(&text);
+            let statement = format!("select 1 /*{text}*/ from matches --{text}");
+            let tokens = sql::tokens(&statement).expect("lexes");
+            assert!(sql::hint_comments(&statement, &tokens).len() <= 2);
         }
     }
 
