@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
+use std::process::Command;
 use std::sync::OnceLock;
 
 use integration_tests::client::{connect_as, texts};
+use integration_tests::proxy::binary;
 use integration_tests::wire::{Format, Parameters, Reply, Script, Wire};
 use integration_tests::{Cluster, Proxy, ProxyOptions, Setup};
 
@@ -312,7 +314,7 @@ fn prepared_statements_are_planned_again() {
         .sync();
     let prepared = wire.run(&prepare).unwrap();
     assert_eq!(code(&prepared), None, "{prepared:?}");
-    let mut run = |wire: &mut Wire| {
+    let run = |wire: &mut Wire| {
         let mut script = Script::new();
         script
             .bind("", "p", &Parameters::NONE)
@@ -440,4 +442,39 @@ fn a_guarded_keyspace_takes_no_hint_for_the_key() {
         shard(&mut wire, "from matches", "/* trunkline: shard=s2 */"),
         1
     );
+}
+
+#[test]
+fn explain_on_the_command_line_may_ask_the_servers() {
+    let config = plain().config.to_str().unwrap().to_owned();
+    let explain = |arguments: &[&str]| {
+        let run = Command::new(binary())
+            .args(["explain", "-c", &config])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&run.stdout).into_owned();
+        (
+            text + &String::from_utf8_lossy(&run.stderr),
+            run.status.success(),
+        )
+    };
+    // What home() does is known to the servers only.
+    let (text, planned) = explain(&["select home()"]);
+    assert!(planned, "{text}");
+    let (text, planned) = explain(&["--connect", "select home()"]);
+    assert!(!planned && text.contains("home"), "{text}");
+    let organization = cluster().organization_on(1);
+    let parameter = format!("1={organization}");
+    let (text, planned) = explain(&[
+        "--connect",
+        "--param",
+        &parameter,
+        "select * from matches where organization_id = $1",
+    ]);
+    assert!(
+        planned && text.contains(&format!("organization_id = {organization} -> ")),
+        "{text}"
+    );
+    assert!(text.contains("-> s2"), "{text}");
 }
