@@ -449,7 +449,7 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
     .into(),
     functions: [(
         table("public", "count_matches"),
-        Function::Opaque("user-defined".to_owned()),
+        Function::Opaque("is user-defined".to_owned()),
     )]
     .into(),
     ..Schema::default()

@@ -9,7 +9,7 @@ mod node;
 mod print;
 mod resolve;
 
-pub use constant::{Compared, compared, compared_elements, compared_text};
+pub use constant::{Compared, compared, compared_elements};
 pub use hint::{Hint, Hinted, HintedTo, key_list, key_values, quoted};
 pub use node::{
     Access, ColumnKey, Control, ExplainFormat, KeySource, KeyTarget, Plan, Planned, RelationKey,

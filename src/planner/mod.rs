@@ -21,11 +21,8 @@ mod scope;
 mod utility;
 
 pub use body::read_query;
-pub use cache::PlanCache;
-pub use hint::{
-    KEY, KEYSPACE, SHARD, check_own_name, check_own_setting, is_own_setting, of_settings,
-    own_column,
-};
+pub use cache::{Lookup, PlanCache};
+pub use hint::{KEY, KEYSPACE, SHARD, check_own_setting, is_own_setting, of_settings, own_column};
 pub use schema::{Column, Function, PUBLIC, Relation, RelationKind, Schema, SqlFunction};
 
 use crate::error::{PgError, SqlState};
@@ -171,7 +168,8 @@ impl Planner<'_> {
         };
         let access = access(tokens);
         check_escapes(tokens)?;
-        let Some(listed) = self.names.mentioned(tokens) else {
+        let mentioned = self.names.mentioned(tokens).or(calls.in_sql.as_deref());
+        let Some(listed) = mentioned else {
             if let Some(error) = unproven {
                 return Err(error);
             }
@@ -194,21 +192,27 @@ impl Planner<'_> {
                 "it names no table of the shard map".to_owned(),
             ));
         };
-        let analysis = self.analyse(at, listed)?;
+        let analysis = self.analyse(at, listed, calls.in_sql_count)?;
         let mut footprint =
             scope::footprint(&analysis.query, self.names, self.context, self.lenient)?;
         footprint.untied = unproven.or(footprint.untied);
         self.route(footprint, tokens, access, calls.on_default)
     }
 
-    /// Into scopes, with the safety net: each name of the map among the tokens is one in the tree.
-    fn analyse(&self, at: Cursor<'_>, listed: &str) -> Result<sql::Analysis, PgError> {
+    /// Into scopes, with the safety net: each name of the map among the tokens, and each of the `calls` of
+    /// functions whose bodies are known, is one in the tree.
+    fn analyse(
+        &self,
+        at: Cursor<'_>,
+        listed: &str,
+        calls: usize,
+    ) -> Result<sql::Analysis, PgError> {
         let tokens = at.rest;
         self.check_readable(at, listed)?;
-        let analysis = sql::analyse(tokens, at.text, &|name| self.names.is_known(name), &|_| {
-            false
-        })
-        .map_err(|unread| self.unread(unread, listed))?;
+        let is_known = |name: &str| self.names.is_known(name);
+        let is_call = |name: &str| calls > 0 && self.names.is_sql_function(name);
+        let analysis = sql::analyse(tokens, at.text, &is_known, &is_call)
+            .map_err(|unread| self.unread(unread, listed))?;
         let named = tokens
             .iter()
             .filter(|token| token.is_name() && self.names.is_known(&token.value))
@@ -216,6 +220,12 @@ impl Planner<'_> {
         if named != analysis.named {
             return Err(unread_construct(
                 "a name of the shard map in an unusual place",
+                listed,
+            ));
+        }
+        if calls != analysis.calls {
+            return Err(unread_construct(
+                "a call of a user-defined function in an unusual place",
                 listed,
             ));
         }
@@ -291,7 +301,7 @@ impl Planner<'_> {
             let table = found
                 .sharded
                 .first()
-                .map(|(table, _)| table.to_string())
+                .map(ToString::to_string)
                 .unwrap_or_default();
             let error = PgError::refusal(
                 format!(
@@ -305,25 +315,25 @@ impl Planner<'_> {
             found.untied.get_or_insert(error);
         }
         let key = &self.names.map.keyspace(keyspace).key;
+        let types: Vec<_> = key.columns.iter().map(|column| column.key_type).collect();
         params::check(
             tokens,
             &found.relations,
-            key.columns[0].key_type,
-            &found.explained,
+            &types,
+            &found.inferred,
             self.context,
         )?;
-        let whole = found
-            .reference
-            .iter()
-            .map(|table| format!("{table} is whole on every shard"));
         let unproven = found.untied.iter();
         let unproven = unproven.map(|error| format!("not proved: {}", error.message));
-        let notes: Vec<String> = unproven.chain(whole).collect();
+        let views = found.views.iter().map(|view| format!("view {view}"));
+        let whole = found.reference.iter();
+        let whole = whole.map(|table| format!("{table} is whole on every shard"));
+        let reasons: Vec<String> = unproven.chain(views).chain(whole).collect();
         let target = KeyTarget {
             keyspace,
             relations: found.relations,
         };
-        Ok(route(Targets::Key(target), access, notes.join(", ")))
+        Ok(route(Targets::Key(target), access, reasons.join(", ")))
     }
 }
 

@@ -1,8 +1,8 @@
 //! What the session has SET, so that it stays true on whichever server connection comes next.
 //!
 //! A setting is kept as the client's own statement and replayed as text; values are not interpreted,
-//! except `search_path`, which the planner must know, and those under `trunkline.`, which no server hears of.
-//! What a transaction sets counts when it commits.
+//! except `search_path` and the role, which the planner must know, and those under `trunkline.`, which no
+//! server hears of. What a transaction sets counts when it commits.
 //! Source: <https://www.postgresql.org/docs/current/sql-set.html>
 
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -51,8 +51,10 @@ pub struct Settings {
     savepoints: Vec<(String, usize)>,
     mark: SettingsMark,
     search_path: Option<Vec<String>>,
-    /// Rises whenever `search_path` changes.
-    search_path_version: u64,
+    /// Of SET ROLE.
+    role: Option<String>,
+    /// Rises whenever `search_path` or the role changes.
+    names_version: u64,
     /// What the settings of our own ask for.
     hint: Option<Hint>,
     /// Rises whenever `hint` changes.
@@ -89,8 +91,14 @@ impl Settings {
         self.search_path.as_deref()
     }
 
-    pub fn search_path_version(&self) -> u64 {
-        self.search_path_version
+    /// The role the session has taken; `None` for the one it logged in with.
+    pub fn role(&self) -> Option<&str> {
+        self.role.as_deref()
+    }
+
+    /// Another number means that names may mean something else.
+    pub fn names_version(&self) -> u64 {
+        self.names_version
     }
 
     /// Where the session wants its statements to go.
@@ -299,11 +307,14 @@ impl Settings {
 
     /// What plans depend on.
     fn refresh_planning(&mut self) {
-        let search_path = self.current("search_path");
-        let search_path = search_path.and_then(|entry| entry.values.clone());
-        if search_path != self.search_path {
+        let values = |name| self.current(name).and_then(|entry| entry.values.clone());
+        let search_path = values("search_path");
+        let named = |role: &String| role != "none";
+        let role = values("role").and_then(|values| values.into_iter().find(named));
+        if search_path != self.search_path || role != self.role {
             self.search_path = search_path;
-            self.search_path_version += 1;
+            self.role = role;
+            self.names_version += 1;
         }
         let (shard, key) = (self.own(SHARD), self.own(KEY));
         let hint = planner::of_settings(Some(shard), Some(key), Some(self.own(KEYSPACE)));
@@ -313,14 +324,16 @@ impl Settings {
         }
     }
 
-    /// What a setting is now.
+    /// What a setting is set to; `None` for the server's default.
     fn current(&self, name: &str) -> Option<&Entry> {
         let of = |entry: &&Entry| entry.name == name;
+        // RESET ALL leaves the role alone.
+        let all = name != "role";
         // The last word of the transaction, from the end: a string of statements may have said much before.
         for change in self.changes.iter().rev() {
             match change {
                 Change::Set(entry) | Change::Local(entry) if of(&entry) => return Some(entry),
-                Change::Reset(reset) if reset.as_deref().is_none_or(|reset| reset == name) => {
+                Change::Reset(reset) if reset.as_deref().map_or(all, |reset| reset == name) => {
                     return self.startup.iter().rfind(of);
                 }
                 _ => {}
@@ -478,6 +491,26 @@ mod tests {
         assert_eq!(settings.search_path().map(<[_]>::len), Some(2));
         settings.commit();
         assert_eq!(settings.replay(), "SET \"search_path\" TO 'sales', 'Odd'");
+    }
+
+    #[test]
+    fn the_role_counts_for_names() {
+        let mut settings = Settings::default();
+        let before = settings.names_version();
+        settings.set(&setting("role", "sales"), false, "SET ROLE sales");
+        assert_eq!(settings.role(), Some("sales"));
+        assert_ne!(settings.names_version(), before);
+        settings.commit();
+        settings.reset(None);
+        settings.commit();
+        assert_eq!(settings.role(), Some("sales"), "RESET ALL leaves it alone");
+        settings.set(&setting("role", "none"), true, "SET LOCAL ROLE NONE");
+        assert_eq!(settings.role(), None);
+        assert!(!settings.rollback());
+        assert_eq!(settings.role(), Some("sales"));
+        settings.reset(Some("role"));
+        settings.commit();
+        assert_eq!(settings.role(), None);
     }
 
     #[test]
