@@ -68,6 +68,7 @@ pub mod internals {
         pub use crate::cluster::*;
     }
     pub mod fuzz;
+    pub mod keys;
 
     use crate::shardmap::{HashFunction, Placement, ShardId, format_ranges};
     use crate::types::KeyValue;
