@@ -406,6 +406,7 @@ static MAP: LazyLock<ShardMap> = LazyLock::new(|| {
             logical_shards: 256,
         }),
         placement: Placement::even(256, 2),
+        require_key: false,
     };
     let sharded = |name: &str, keyspace, column: &str| {
         let kind = TableKind::Sharded {

@@ -38,6 +38,7 @@ fn sharded(servers: &[&Server], tables: &[&str]) -> Arc<Database> {
             key: ShardingKey::single("org", KeyType::BigInt),
             function: ShardingFunction::Hash(HashFunction { logical_shards: 16 }),
             placement: Placement::even(16, servers.len() as u16),
+            require_key: false,
         }],
         tables: tables
             .iter()
