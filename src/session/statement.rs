@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use crate::backend::{SettingsMark, StatementId};
 use crate::error::{PgError, SqlState};
 use crate::plan::Plan;
+use crate::shardmap::MapVersion;
 use crate::types::Oid;
 
 /// Named statements one session may hold.
@@ -46,6 +47,7 @@ pub struct Global {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Epoch {
     pub(super) database: u64,
+    pub(super) map: MapVersion,
     pub(super) schema: u64,
     pub(super) search_path: u64,
 }
@@ -236,6 +238,7 @@ mod tests {
             global: Globals::default().intern(text, &vec![Oid(23); types], SettingsMark(0)),
             plan: Arc::new(Plan::Control(Control::DiscardAll)),
             epoch: Epoch {
+                map: MapVersion(1),
                 database: 0,
                 schema: 0,
                 search_path: 0,
