@@ -19,6 +19,7 @@ impl SqlState {
     pub const INVALID_PARAMETER_VALUE: Self = Self(*b"22023");
     pub const CHARACTER_NOT_IN_REPERTOIRE: Self = Self(*b"22021");
     pub const NOT_NULL_VIOLATION: Self = Self(*b"23502");
+    pub const CHECK_VIOLATION: Self = Self(*b"23514");
     pub const ACTIVE_TRANSACTION: Self = Self(*b"25001");
     pub const READ_ONLY_TRANSACTION: Self = Self(*b"25006");
     pub const NO_ACTIVE_TRANSACTION: Self = Self(*b"25P01");

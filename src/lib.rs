@@ -69,6 +69,7 @@ pub mod internals {
     }
     pub mod fuzz;
     pub mod plans;
+    pub mod relations;
 
     use crate::shardmap::{HashFunction, Placement, ShardId, format_ranges};
     use crate::types::KeyValue;

@@ -1,7 +1,7 @@
 //! `trunkline check`: does the configuration fit the servers?
 //!
 //! ```text
-//! gather (I/O: connections, catalogs) → facts (plain data) → servers, tables (pure) → findings
+//! gather (I/O: connections, catalogs) → facts (plain data) → servers, tables, keys (pure) → findings
 //! ```
 //!
 //! Changes nothing anywhere. What it cannot see it says: a server that does not answer is a finding, and
@@ -10,6 +10,7 @@
 mod certificate;
 mod facts;
 mod gather;
+mod keys;
 mod servers;
 mod tables;
 

@@ -4,19 +4,22 @@ use std::collections::HashMap;
 
 use super::database::shard_id;
 use super::error::Position;
+use super::functions::{self, Given};
 use super::reader::{Context, whole_number};
 use super::values::{column_name, table_name};
 use super::yaml::{Key, Node, Value};
 use crate::shardmap::{
-    HashFunction, Keyspace, KeyspaceIndex, Placement, PlacementBuilder, PlacementError, ShardId,
-    ShardingFunction, ShardingKey, TableKind, TableName, format_ranges,
+    KeyColumn, Keyspace, KeyspaceIndex, Placement, PlacementBuilder, PlacementError, ShardId,
+    ShardingKey, TableKind, TableName, format_ranges,
 };
 use crate::types::KeyType;
 
 type Tables = HashMap<TableName, TableKind>;
 
-const LOGICAL_SHARDS: u32 = 256;
-const LOGICAL_SHARDS_MAX: u32 = 65_536;
+pub(super) const LOGICAL_SHARDS: u32 = 256;
+pub(super) const LOGICAL_SHARDS_MAX: u32 = 65_536;
+/// Columns of a sharding key.
+const KEY_COLUMNS_MAX: usize = 8;
 
 /// Reads both keys. `shards` is `None` where the shards could not be read; then what needs their names
 /// is not checked.
@@ -98,101 +101,117 @@ fn keyspace(
     let sharding_key = map
         .required("key")
         .and_then(|node| sharding_key(context, node));
-    if let Some(node) = map.optional("function") {
-        function(context, node);
-    }
-    let logical_shards = map
-        .optional("logical_shards")
-        .map_or(Some(LOGICAL_SHARDS), |node| {
-            context
-                .number(node, 1, LOGICAL_SHARDS_MAX.into())
-                .map(|n| n as u32)
-        });
-    let placement_node = map.optional("placement");
-    let placement = match (placement_node, logical_shards) {
-        (Some(node), Some(logical_shards)) => placement(context, node, logical_shards, shards),
-        (None, Some(logical_shards)) => {
-            shards.map(|shards| Placement::even(logical_shards, shards.len() as u16))
-        }
-        (_, None) => None,
+    let given = Given {
+        key: sharding_key.as_ref(),
+        shards,
     };
-    let column = sharding_key
-        .as_ref()
-        .map(|key| key.columns[0].name.as_str());
+    let function = functions::read(context, &mut map, given);
+    let node = map.optional("placement");
+    let placement = match &function {
+        None => None,
+        Some((_, Some(made))) => Some(made.clone()),
+        Some((function, None)) => {
+            let logical_shards = function.logical_shards();
+            match node {
+                Some(node) => placement(context, node, logical_shards, shards),
+                None => shards.map(|shards| Placement::even(logical_shards, shards.len() as u16)),
+            }
+        }
+    };
     if let Some(node) = map.required("tables") {
-        tables(listed, index, &key.name, node, column);
+        let columns = sharding_key.as_ref().map(|key| key.columns.as_slice());
+        tables(listed, index, &key.name, node, columns);
     }
+    let require_key = map
+        .optional("require_key")
+        .map_or(Some(false), |node| context.bool(node));
     map.finish();
-    let function = ShardingFunction::Hash(HashFunction {
-        logical_shards: logical_shards?,
-    });
     Some(Keyspace {
         name: key.name.clone(),
         key: sharding_key?,
-        function,
+        function: function?.0,
         placement: placement?,
+        require_key: require_key?,
     })
 }
 
+/// `{ column, type }`, or `{ columns: [{ name, type }, …] }`.
 fn sharding_key(context: &Context<'_>, node: &Node) -> Option<ShardingKey> {
-    let mut map = context.map(node, "{ column, type }")?;
-    if map.not_yet("columns", "a sharding key has one column") {
+    let mut map = context.map(
+        node,
+        "{ column, type }, or { columns: [{ name, type }, …] }",
+    )?;
+    let columns = map.optional("columns");
+    let key = if let Some(list) = columns {
+        for single in ["column", "type"] {
+            if let Some(node) = map.optional(single) {
+                context.error(
+                    node.at,
+                    format!("`{single}` and `columns` exclude each other"),
+                );
+            }
+        }
+        key_columns(context, list)
+    } else {
+        let column = map
+            .required("column")
+            .and_then(|node| column_name(context, node));
+        let key_type = map
+            .required("type")
+            .and_then(|node| key_type(context, node));
+        column
+            .zip(key_type)
+            .map(|(column, key_type)| ShardingKey::single(column, key_type))
+    };
+    map.finish();
+    key
+}
+
+fn key_columns(context: &Context<'_>, node: &Node) -> Option<ShardingKey> {
+    let items = context.list(node, "a list of columns: [{ name, type }, …]")?;
+    if items.is_empty() || items.len() > KEY_COLUMNS_MAX {
+        context.error(
+            node.at,
+            format!("a sharding key has from 1 to {KEY_COLUMNS_MAX} columns"),
+        );
         return None;
     }
-    let column = map
-        .required("column")
-        .and_then(|node| column_name(context, node));
-    let key_type = map
-        .required("type")
-        .and_then(|node| key_type(context, node));
-    map.finish();
-    Some(ShardingKey::single(column?, key_type?))
+    let mut columns: Vec<KeyColumn> = Vec::new();
+    for item in items {
+        let Some(mut map) = context.map(item, "a column: { name, type }") else {
+            continue;
+        };
+        let name = map
+            .required("name")
+            .and_then(|node| column_name(context, node));
+        let key_type = map
+            .required("type")
+            .and_then(|node| key_type(context, node));
+        map.finish();
+        if let (Some(name), Some(key_type)) = (name, key_type) {
+            if columns.iter().any(|column| column.name == name) {
+                context.error(item.at, format!("the column `{name}` is named twice"));
+                continue;
+            }
+            columns.push(KeyColumn { name, key_type });
+        }
+    }
+    (columns.len() == items.len()).then_some(ShardingKey { columns })
 }
 
 fn key_type(context: &Context<'_>, node: &Node) -> Option<KeyType> {
-    const EXPECTED: &str = "one of smallint, integer, bigint, text, varchar, uuid";
+    const EXPECTED: &str = "one of smallint, integer, bigint, text, varchar, char, uuid, date, timestamp, \
+                            timestamptz, bytea";
     let text = context.text(node, EXPECTED)?;
     let key_type = KeyType::from_name(text);
     if key_type.is_none() {
-        let folded = text.to_ascii_lowercase();
-        let base = folded.split('(').next().unwrap_or_default().trim();
-        let reason = match base {
-            "varchar" | "character varying" => "write varchar without its length",
-            "char" | "character" | "bpchar" => {
-                "char(n) compares equal whatever its trailing blanks"
-            }
-            "enum" => "an enum's hash depends on OIDs, which differ between clusters",
-            "numeric" | "decimal" => {
-                "numeric hashes differently from integers that are equal to it"
-            }
-            "real" | "float" | "float4" | "float8" | "double precision" => {
-                "equal floats may print differently"
-            }
-            "date" | "timestamp" | "timestamptz" => "literals depend on TimeZone and DateStyle",
-            _ => "its values cannot be read exactly as PostgreSQL reads them",
-        };
+        let reason = KeyType::why_not(text);
         context.error(
             node.at,
             format!("{text:?} cannot be the type of a sharding key: {reason}; expected {EXPECTED}"),
         );
     }
     key_type
-}
-
-fn function(context: &Context<'_>, node: &Node) {
-    match context.text(node, "hash") {
-        None | Some("hash") => {}
-        Some(later @ ("range" | "list" | "ring" | "directory")) => {
-            context.error(
-                node.at,
-                format!("`function: {later}` is not yet supported: the only function is hash"),
-            );
-        }
-        Some(other) => context.error(
-            node.at,
-            format!("unknown sharding function {other:?}, expected hash"),
-        ),
-    }
 }
 
 fn placement(
@@ -282,19 +301,19 @@ fn tables(
     index: KeyspaceIndex,
     keyspace: &str,
     node: &Node,
-    column: Option<&str>,
+    columns: Option<&[KeyColumn]>,
 ) {
     const EXPECTED: &str = "a list of tables, or a map { table: { key: column } }";
     match &node.value {
         Value::Map(entries) => entries
             .iter()
-            .for_each(|(key, node)| table(listed, index, keyspace, key, Some(node), column)),
+            .for_each(|(key, node)| table(listed, index, keyspace, key, Some(node), columns)),
         Value::List(items) => {
             for item in items {
                 match &item.value {
                     Value::Map(entries) => {
                         entries.iter().for_each(|(key, node)| {
-                            table(listed, index, keyspace, key, Some(node), column)
+                            table(listed, index, keyspace, key, Some(node), columns)
                         });
                     }
                     _ => {
@@ -306,7 +325,7 @@ fn tables(
                                 at: item.at,
                                 name: name.to_owned(),
                             };
-                            table(listed, index, keyspace, &key, None, column);
+                            table(listed, index, keyspace, &key, None, columns);
                         }
                     }
                 }
@@ -324,31 +343,63 @@ fn table(
     keyspace_name: &str,
     key: &Key,
     settings: Option<&Node>,
-    column: Option<&str>,
+    columns: Option<&[KeyColumn]>,
 ) {
     let context = listed.context;
-    let own_column = settings
+    let own = settings
         .filter(|node| node.value != Value::Null)
         .and_then(|node| {
             let mut map = context.map(node, "{ key: column }")?;
-            let column = map
+            let own = map
                 .optional("key")
-                .and_then(|node| column_name(context, node));
+                .and_then(|node| table_key(context, node, columns));
             map.finish();
-            column
+            own
         });
-    // Without a column there has been an error already; the table still counts as listed.
-    let column = own_column.or(column.map(str::to_owned)).unwrap_or_default();
+    // Without columns there has been an error already; the table still counts as listed.
+    let names = |columns: &[KeyColumn]| columns.iter().map(|column| column.name.clone()).collect();
+    let columns = own.or(columns.map(names)).unwrap_or_default();
     if let Some(name) = table_name(context, key.at, &key.name) {
         let place = format!("in the keyspace `{keyspace_name}`");
         listed.add(
             key.at,
             name,
-            TableKind::Sharded {
-                keyspace,
-                columns: vec![column],
-            },
+            TableKind::Sharded { keyspace, columns },
             place,
         );
     }
+}
+
+/// A column, or a list of as many as the sharding key has.
+fn table_key(
+    context: &Context<'_>,
+    node: &Node,
+    columns: Option<&[KeyColumn]>,
+) -> Option<Vec<String>> {
+    let items = match &node.value {
+        Value::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    let mut names: Vec<String> = Vec::new();
+    for item in items {
+        let name = column_name(context, item)?;
+        if names.contains(&name) {
+            context.error(item.at, format!("the column `{name}` is named twice"));
+            return None;
+        }
+        names.push(name);
+    }
+    let expected = columns?.len();
+    if names.len() != expected {
+        context.error(
+            node.at,
+            format!(
+                "{} column{} for a sharding key of {expected}",
+                names.len(),
+                if names.len() == 1 { "" } else { "s" }
+            ),
+        );
+        return None;
+    }
+    Some(names)
 }

@@ -12,6 +12,7 @@
 
 mod database;
 mod error;
+mod functions;
 mod keyspaces;
 mod limits;
 mod reader;

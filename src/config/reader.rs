@@ -203,6 +203,11 @@ pub(super) struct MapReader<'n> {
 }
 
 impl<'n> MapReader<'n> {
+    /// Where the map stands.
+    pub(super) fn at(&self) -> Position {
+        self.at
+    }
+
     pub(super) fn optional(&mut self, key: &'static str) -> Option<&'n Node> {
         if !self.known.contains(&key) {
             self.known.push(key);

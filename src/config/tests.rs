@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::*;
-use crate::shardmap::{ShardId, TableKind, format_ranges};
+use crate::shardmap::{ShardId, ShardingFunction, TableKind, format_ranges};
 
 const CASE: &str = "==== ";
 const EXPECTED: &str = "---- expected";
@@ -196,13 +196,33 @@ fn database_summary(out: &mut String, database: &Database) {
     }
     let _ = writeln!(out, "  default shard {}", map.shard_name(map.default_shard));
     for keyspace in &map.keyspaces {
-        let key = &keyspace.key;
+        let columns: Vec<String> = keyspace
+            .key
+            .columns
+            .iter()
+            .map(|column| format!("{} {}", column.name, column.key_type.name()))
+            .collect();
+        let _ = write!(out, "  keyspace {}: {}", keyspace.name, columns.join(", "));
+        let _ = match &keyspace.function {
+            ShardingFunction::Hash(_) => Ok(()),
+            ShardingFunction::List(function) => {
+                let mut keys: Vec<String> = function
+                    .keys()
+                    .map(|key| format!("{key:?} {:?}", function.logical_shard(key)))
+                    .collect();
+                keys.sort();
+                write!(out, " {} default {:?}", keys.join(", "), function.default())
+            }
+            function => write!(out, " {function:?}"),
+        };
         let _ = writeln!(
             out,
-            "  keyspace {}: {} {}",
-            keyspace.name,
-            key,
-            key.columns[0].key_type.name()
+            "{}",
+            if keyspace.require_key {
+                ", key required"
+            } else {
+                ""
+            }
         );
         for (index, shard) in (0..).zip(&map.shards) {
             let _ = writeln!(

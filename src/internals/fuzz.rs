@@ -406,6 +406,7 @@ static MAP: LazyLock<ShardMap> = LazyLock::new(|| {
             logical_shards: 256,
         }),
         placement: Placement::even(256, 2),
+        require_key: false,
     };
     let sharded = |name: &str, keyspace, column: &str| {
         let kind = TableKind::Sharded {
@@ -448,7 +449,7 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
     .into(),
     functions: [(
         table("public", "count_matches"),
-        Function::Opaque("user-defined".to_owned()),
+        Function::Opaque("is user-defined".to_owned()),
     )]
     .into(),
     ..Schema::default()

@@ -34,6 +34,7 @@ impl Default for Plans {
                 logical_shards: 256,
             }),
             placement: Placement::even(256, 2),
+            require_key: false,
         };
         let table = |name: String, keyspace, column: &str| {
             let kind = TableKind::Sharded {

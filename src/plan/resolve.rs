@@ -99,6 +99,7 @@ impl Route {
             Targets::Default => return Ok(Destination::Shard(map.default_shard)),
             Targets::Key(target) => target,
         };
+        target.check_ready(map)?;
         let mut found: Option<ShardId> = None;
         let mut several = false;
         let mut meet = |shard: ShardId| match found {
@@ -217,7 +218,40 @@ impl KeyTarget {
         };
         check_stored(relation, column, key_type, &value)?;
         let found = map.locate(self.keyspace, std::slice::from_ref(&value));
+        if found.is_none() && relation.stores {
+            return Err(self.no_place(relation, map));
+        }
         Ok(Some(found.map(|(_, shard)| shard)))
+    }
+
+    /// A directory that has not been read would answer with its fallback.
+    fn check_ready(&self, map: &ShardMap) -> Result<(), PgError> {
+        let keyspace = map.keyspace(self.keyspace);
+        if keyspace.function.is_ready() {
+            return Ok(());
+        }
+        Err(PgError::client(
+            SqlState::CANNOT_CONNECT_NOW,
+            format!(
+                "the directory of keyspace \"{}\" has not been read yet",
+                keyspace.name
+            ),
+        )
+        .with_hint("try again once the default shard answers"))
+    }
+
+    /// For an INSERT of a key that no logical shard holds.
+    fn no_place(&self, relation: &RelationKey, map: &ShardMap) -> PgError {
+        let columns: Vec<&str> = relation.columns.iter().map(|c| c.name.as_str()).collect();
+        PgError::client(
+            SqlState::CHECK_VIOLATION,
+            format!(
+                "keyspace \"{}\" has no logical shard for this value of the sharding key ({})",
+                map.keyspace(self.keyspace).name,
+                columns.join(", ")
+            ),
+        )
+        .with_hint("add it to the keyspace's `values`, or give the keyspace a `default`")
     }
 
     /// The keys the relation's rows may have, and where each of them is.
@@ -253,7 +287,7 @@ impl KeyTarget {
                 .collect();
         }
         let place = |values: Vec<KeyValue>| {
-            let places = if values.len() == key.columns.len() {
+            let places: Vec<_> = if values.len() == key.columns.len() {
                 map.locate(self.keyspace, &values).into_iter().collect()
             } else {
                 let placement = &map.keyspace(self.keyspace).placement;
@@ -262,12 +296,15 @@ impl KeyTarget {
                     .map(|logical| (logical, placement.shard(logical)))
                     .collect()
             };
-            Located {
+            if places.is_empty() && relation.stores {
+                return Err(self.no_place(relation, map));
+            }
+            Ok(Located {
                 key: values,
                 places,
-            }
+            })
         };
-        Ok(keys.into_iter().map(place).collect())
+        keys.into_iter().map(place).collect()
     }
 }
 

@@ -145,7 +145,8 @@ impl Planner<'_> {
         let calls = functions::check(tokens, self.names, self.context)?;
         let access = access(tokens);
         check_escapes(tokens)?;
-        let Some(listed) = self.names.mentioned(tokens) else {
+        let mentioned = self.names.mentioned(tokens).or(calls.in_sql.as_deref());
+        let Some(listed) = mentioned else {
             if let Some(function) = calls.on_default {
                 return Ok(route(
                     Targets::Default,
@@ -165,19 +166,25 @@ impl Planner<'_> {
                 "it names no table of the shard map".to_owned(),
             ));
         };
-        let analysis = self.analyse(at, listed)?;
+        let analysis = self.analyse(at, listed, calls.in_sql_count)?;
         let footprint = scope::footprint(&analysis.query, self.names, self.context)?;
         self.route(footprint, tokens, access, calls.on_default)
     }
 
-    /// Into scopes, with the safety net: each name of the map among the tokens is one in the tree.
-    fn analyse(&self, at: Cursor<'_>, listed: &str) -> Result<sql::Analysis, PgError> {
+    /// Into scopes, with the safety net: each name of the map among the tokens, and each of the `calls` of
+    /// functions whose bodies are known, is one in the tree.
+    fn analyse(
+        &self,
+        at: Cursor<'_>,
+        listed: &str,
+        calls: usize,
+    ) -> Result<sql::Analysis, PgError> {
         let tokens = at.rest;
         self.check_readable(at, listed)?;
-        let analysis = sql::analyse(tokens, at.text, &|name| self.names.is_known(name), &|_| {
-            false
-        })
-        .map_err(|unread| self.unread(unread, listed))?;
+        let is_known = |name: &str| self.names.is_known(name);
+        let is_call = |name: &str| calls > 0 && self.names.is_sql_function(name);
+        let analysis = sql::analyse(tokens, at.text, &is_known, &is_call)
+            .map_err(|unread| self.unread(unread, listed))?;
         let named = tokens
             .iter()
             .filter(|token| token.is_name() && self.names.is_known(&token.value))
@@ -185,6 +192,12 @@ impl Planner<'_> {
         if named != analysis.named {
             return Err(unread_construct(
                 "a name of the shard map in an unusual place",
+                listed,
+            ));
+        }
+        if calls != analysis.calls {
+            return Err(unread_construct(
+                "a call of a user-defined function in an unusual place",
                 listed,
             ));
         }
@@ -257,7 +270,7 @@ impl Planner<'_> {
             let table = found
                 .sharded
                 .first()
-                .map(|(table, _)| table.to_string())
+                .map(ToString::to_string)
                 .unwrap_or_default();
             return Err(PgError::refusal(
                 format!(
@@ -267,23 +280,23 @@ impl Planner<'_> {
             ));
         }
         let key = &self.names.map.keyspace(keyspace).key;
+        let types: Vec<_> = key.columns.iter().map(|column| column.key_type).collect();
         params::check(
             tokens,
             &found.relations,
-            key.columns[0].key_type,
-            &found.explained,
+            &types,
+            &found.inferred,
             self.context,
         )?;
-        let whole: Vec<String> = found
-            .reference
-            .iter()
-            .map(|table| format!("{table} is whole on every shard"))
-            .collect();
+        let views = found.views.iter().map(|view| format!("view {view}"));
+        let whole = found.reference.iter();
+        let whole = whole.map(|table| format!("{table} is whole on every shard"));
+        let reasons: Vec<String> = views.chain(whole).collect();
         let target = KeyTarget {
             keyspace,
             relations: found.relations,
         };
-        Ok(route(Targets::Key(target), access, whole.join(", ")))
+        Ok(route(Targets::Key(target), access, reasons.join(", ")))
     }
 }
 

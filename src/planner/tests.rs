@@ -6,6 +6,7 @@
 
 mod cases;
 mod catalogs;
+mod orm;
 mod robust;
 mod scaling;
 
@@ -33,6 +34,7 @@ pub(crate) fn map() -> ShardMap {
             logical_shards: 256,
         }),
         placement: Placement::even(256, 2),
+        require_key: false,
     };
     let mut tables = HashMap::new();
     let mut table = |schema: &str, name: &str, kind: TableKind| {

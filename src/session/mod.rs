@@ -299,7 +299,10 @@ impl Session {
         let context = Context {
             map: self.map(),
             schema: &schema,
-            search_path: self.settings.search_path(),
+            search_path: match self.settings.search_path() {
+                Some(path) => Some(path),
+                None => schema.default_path(&self.user.name)?,
+            },
             role: self.settings.role().unwrap_or(&self.user.name),
             hint: None,
             param_types,

@@ -90,6 +90,8 @@ pub struct Keyspace {
     pub key: ShardingKey,
     pub function: ShardingFunction,
     pub placement: Placement,
+    /// A statement over its tables that does not give the key is refused.
+    pub require_key: bool,
 }
 
 /// The versioned whole, for one database.
@@ -151,6 +153,7 @@ mod tests {
             key: ShardingKey::single("organization_id", KeyType::BigInt),
             function: ShardingFunction::Hash(HashFunction { logical_shards }),
             placement: Placement::even(logical_shards, 2),
+            require_key: false,
         };
         ShardMap {
             version: MapVersion(1),

@@ -10,8 +10,13 @@ mod map;
 mod placement;
 
 pub use diff::diff;
-pub use function::{HashFunction, LogicalShardId, ShardingFunction};
+pub use function::{
+    BoundsError, DirectoryError, DirectoryFunction, EntryError, HashFunction, ListFunction,
+    LogicalShardId, RangeFunction, RingFunction, ShardingFunction, SpreadFunction,
+    VIRTUAL_NODES_MAX, ring_placement,
+};
 pub use map::{
-    Keyspace, KeyspaceIndex, MapVersion, ShardId, ShardMap, ShardingKey, TableKind, TableName,
+    KeyColumn, Keyspace, KeyspaceIndex, MapVersion, ShardId, ShardMap, ShardingKey, TableKind,
+    TableName,
 };
 pub use placement::{Placement, PlacementBuilder, PlacementError, format_ranges};

@@ -287,16 +287,14 @@ impl LiveDatabase {
                 tasks.push(tokio::spawn(monitor.run()).abort_handle());
             }
         }
-        if let Ok(default_shard) = self.shard(self.config.map.default_shard) {
-            let loader = Loader {
-                schema: Arc::clone(&self.schema),
-                map: Arc::clone(&self.config.map),
-                default_shard: Arc::clone(default_shard),
-                service: self.config.service.clone(),
-                tls: Arc::clone(&self.tls),
-            };
-            tasks.push(tokio::spawn(loader.run()).abort_handle());
-        }
+        let loader = Loader {
+            schema: Arc::clone(&self.schema),
+            map: Arc::clone(&self.config.map),
+            shards: self.shards.clone(),
+            service: self.config.service.clone(),
+            tls: Arc::clone(&self.tls),
+        };
+        tasks.push(tokio::spawn(loader.run()).abort_handle());
         tasks
     }
 

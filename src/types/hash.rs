@@ -296,7 +296,8 @@ mod tests {
     #[test]
     fn rows() {
         use KeyType::{BigInt, Bytea, Date, Integer, Text, Uuid};
-        let rows: [(&[(KeyType, &str)], (u64, u64)); 7] = [
+        type Row = &'static [(KeyType, &'static str)];
+        let rows: [(Row, (u64, u64)); 7] = [
             (&[(BigInt, "1"), (Text, "a")], (60357, 855)),
             (&[(BigInt, "42"), (Text, "")], (26424, 707)),
             (&[(BigInt, "-7"), (Text, "grüße")], (14621, 764)),

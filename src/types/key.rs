@@ -101,6 +101,26 @@ impl KeyType {
         }
     }
 
+    /// Why a type that [`Self::from_name`] does not know cannot be a sharding key's.
+    pub fn why_not(name: &str) -> &'static str {
+        let folded = name.to_ascii_lowercase();
+        match folded.split('(').next().unwrap_or_default().trim() {
+            "varchar" | "character varying" => "write varchar without its length",
+            "char" | "character" | "bpchar" => "write char without its length",
+            "timestamp" | "timestamptz" => "a precision would change the values that are stored",
+            "enum" => "an enum's hash depends on OIDs, which differ between clusters",
+            "numeric" | "decimal" => {
+                "numeric hashes differently from integers that are equal to it"
+            }
+            "real" | "float" | "float4" | "float8" | "double precision" => {
+                "equal floats may print differently"
+            }
+            "citext" => "different texts are equal",
+            "domain" => "write the type beneath it",
+            _ => "its values cannot be read exactly as PostgreSQL reads them",
+        }
+    }
+
     /// PostgreSQL's name of the type, as in the configuration.
     pub fn name(self) -> &'static str {
         match self {
@@ -116,6 +136,17 @@ impl KeyType {
             Self::Timestamptz => "timestamptz",
             Self::Bytea => "bytea",
         }
+    }
+
+    /// True where a cast to `to` keeps every value as it is and cannot fail.
+    pub fn widens_to(self, to: Self) -> bool {
+        self == to
+            || matches!(
+                (self, to),
+                (Self::SmallInt, Self::Integer | Self::BigInt)
+                    | (Self::Integer, Self::BigInt)
+                    | (Self::Text | Self::Varchar, Self::Text | Self::Varchar)
+            )
     }
 
     pub fn family(self) -> Family {

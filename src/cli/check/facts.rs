@@ -84,6 +84,8 @@ pub(super) struct Table {
     pub(super) indexes: Vec<String>,
     /// Triggers and rules of users.
     pub(super) triggers: Vec<String>,
+    /// Those of them that may change a row before it is stored.
+    pub(super) rewriters: Vec<String>,
     /// Partitions and inheriting tables, one level below.
     pub(super) children: Vec<TableName>,
 }
@@ -91,10 +93,13 @@ pub(super) struct Table {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Column {
     pub(super) name: String,
-    /// `format_type` without the modifier, as in `character varying`.
-    pub(super) base_type: String,
     /// `format_type` with the modifier, as in `character varying(36)`.
     pub(super) full_type: String,
+    /// The same beneath all domains.
+    pub(super) inner_type: String,
+    /// The same without the modifier, as in `character varying`.
+    pub(super) base_type: String,
+    pub(super) is_enum: bool,
     pub(super) not_null: bool,
     pub(super) default: Option<String>,
     pub(super) identity: bool,

@@ -361,6 +361,8 @@ async fn read_catalog(
             identity: row.try_get(7)?,
             generated: row.try_get(8)?,
             nondeterministic: row.try_get(9)?,
+            inner_type: row.try_get(10)?,
+            is_enum: row.try_get(11)?,
         };
         with_table(&mut catalog, &row, |table| table.columns.push(column))?;
     }
@@ -384,8 +386,14 @@ async fn read_catalog(
         with_table(&mut catalog, &row, |table| table.indexes.push(definition))?;
     }
     for row in query(TRIGGERS).await? {
-        let trigger = row.try_get(2)?;
-        with_table(&mut catalog, &row, |table| table.triggers.push(trigger))?;
+        let trigger: String = row.try_get(2)?;
+        let rewrites: bool = row.try_get(3)?;
+        with_table(&mut catalog, &row, |table| {
+            if rewrites {
+                table.rewriters.push(trigger.clone());
+            }
+            table.triggers.push(trigger);
+        })?;
     }
     for row in query(CHILDREN).await? {
         let child = table_name(&row, 2)?;
@@ -423,12 +431,22 @@ fn with_table(
     Ok(())
 }
 
-const COLUMNS: &str = "SELECT l.schema, l.name, a.attname::text, format_type(a.atttypid, NULL),
-        format_type(a.atttypid, a.atttypmod), a.attnotnull, pg_get_expr(d.adbin, d.adrelid),
+/// `beneath` is the type below all domains, with the modifier of the lowest.
+const COLUMNS: &str = "SELECT l.schema, l.name, a.attname::text, format_type(b.type, NULL),
+        format_type(a.atttypid, a.atttypmod), a.attnotnull OR b.not_null, pg_get_expr(d.adbin, d.adrelid),
         a.attidentity <> '', a.attgenerated <> '',
-        CASE WHEN NOT o.collisdeterministic THEN o.collname::text END
+        CASE WHEN NOT o.collisdeterministic THEN o.collname::text END,
+        format_type(b.type, b.modifier), b.is_enum
     FROM listed l
     JOIN pg_attribute a ON a.attrelid = l.oid AND a.attnum > 0 AND NOT a.attisdropped
+    CROSS JOIN LATERAL (
+        WITH RECURSIVE beneath(type, modifier, not_null) AS (
+            SELECT a.atttypid, a.atttypmod, false
+            UNION ALL
+            SELECT t.typbasetype, t.typtypmod, not_null OR t.typnotnull
+            FROM beneath JOIN pg_type t ON t.oid = beneath.type AND t.typtype = 'd')
+        SELECT beneath.type, beneath.modifier, beneath.not_null, t.typtype = 'e' AS is_enum
+        FROM beneath JOIN pg_type t ON t.oid = beneath.type AND t.typtype <> 'd') b
     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     LEFT JOIN pg_collation o ON o.oid = a.attcollation
     ORDER BY a.attrelid, a.attnum";
@@ -457,9 +475,11 @@ const INDEXES: &str = "SELECT l.schema, l.name,
     JOIN pg_class c ON c.oid = i.indexrelid
     ORDER BY 3";
 
-const TRIGGERS: &str = "SELECT l.schema, l.name, 'trigger ' || t.tgname
+/// Bits of `tgtype`: 1 for each row, 2 before, 4 insert, 16 update.
+const TRIGGERS: &str = "SELECT l.schema, l.name, 'trigger ' || t.tgname,
+        t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0
     FROM listed l JOIN pg_trigger t ON t.tgrelid = l.oid AND NOT t.tgisinternal
-    UNION ALL SELECT l.schema, l.name, 'rule ' || r.rulename
+    UNION ALL SELECT l.schema, l.name, 'rule ' || r.rulename, true
     FROM listed l JOIN pg_rewrite r ON r.ev_class = l.oid AND l.kind IN ('r', 'p')
     ORDER BY 3";
 

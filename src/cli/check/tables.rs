@@ -1,9 +1,8 @@
 //! Listed tables: facts in, findings out.
 
-use super::facts::{Catalog, Column, DatabaseFacts, ForeignKey, Table, UniqueKey};
-use super::{Finding, Severity};
-use crate::shardmap::{Keyspace, ShardMap, TableKind, TableName};
-use crate::types::KeyType;
+use super::facts::{Catalog, Column, DatabaseFacts, Table, UniqueKey};
+use super::{Finding, Severity, keys};
+use crate::shardmap::{ShardMap, TableKind, TableName};
 
 pub(super) fn findings(map: &ShardMap, facts: &DatabaseFacts) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -33,7 +32,7 @@ pub(super) fn findings(map: &ShardMap, facts: &DatabaseFacts) -> Vec<Finding> {
     }
     for (shard, catalog) in &catalogs {
         for key in &catalog.foreign_keys {
-            findings.extend(foreign_key_finding(map, shard, key));
+            findings.extend(keys::foreign_key_finding(map, shard, key));
         }
     }
     said_once(&findings, catalogs.len())
@@ -61,7 +60,7 @@ fn said_once(findings: &[Finding], shards: usize) -> Vec<Finding> {
     kept
 }
 
-fn object(name: &TableName) -> String {
+pub(super) fn object(name: &TableName) -> String {
     format!("table {name}")
 }
 
@@ -276,7 +275,7 @@ fn print_keys(table: &Table) -> String {
     }
 }
 
-fn print_key(key: &UniqueKey) -> String {
+pub(super) fn print_key(key: &UniqueKey) -> String {
     let kind = if key.primary { "primary key" } else { "unique" };
     let predicate = key
         .predicate
@@ -294,6 +293,11 @@ fn print_default(column: &Column) -> String {
     }
 }
 
+pub(super) fn from_sequence(column: &Column) -> bool {
+    let default = column.default.as_deref();
+    column.identity || default.is_some_and(|default| default.contains("nextval("))
+}
+
 fn table_findings(
     findings: &mut Vec<Finding>,
     map: &ShardMap,
@@ -302,13 +306,12 @@ fn table_findings(
     kind: &TableKind,
     table: &Table,
 ) {
-    for column in &table.columns {
-        if column.identity
-            || column
-                .default
-                .as_deref()
-                .is_some_and(|default| default.contains("nextval("))
-        {
+    let is_key = |column: &Column| match kind {
+        TableKind::Sharded { columns, .. } => columns.contains(&column.name),
+        TableKind::Reference => false,
+    };
+    for column in table.columns.iter().filter(|column| !is_key(column)) {
+        if from_sequence(column) {
             findings.push(Finding::warning(
                 Some(shard),
                 object(name),
@@ -343,155 +346,13 @@ fn table_findings(
         ));
     }
     if let TableKind::Sharded { keyspace, columns } = kind {
-        key_findings(
+        keys::findings(
             findings,
             map.keyspace(*keyspace),
             shard,
             name,
-            &columns[0],
+            columns,
             table,
         );
     }
-}
-
-fn key_findings(
-    findings: &mut Vec<Finding>,
-    keyspace: &Keyspace,
-    shard: &str,
-    name: &TableName,
-    key: &str,
-    table: &Table,
-) {
-    let Some(column) = table.columns.iter().find(|column| column.name == key) else {
-        findings.push(Finding::error(
-            Some(shard),
-            object(name),
-            format!("has no column {key}, the sharding key"),
-            format!("name its key column: `{name}: {{ key: … }}`"),
-        ));
-        return;
-    };
-    key_type_findings(findings, keyspace, shard, name, column);
-    for unique in table
-        .unique
-        .iter()
-        .filter(|unique| !unique.columns.iter().any(|column| column == key))
-    {
-        findings.push(Finding::error(
-            Some(shard),
-            object(name),
-            format!(
-                "{} ({}) lacks the key column {key}, so it holds on each shard only",
-                unique.name,
-                print_key(unique)
-            ),
-            format!("add {key} to it"),
-        ));
-    }
-}
-
-fn key_type_findings(
-    findings: &mut Vec<Finding>,
-    keyspace: &Keyspace,
-    shard: &str,
-    name: &TableName,
-    column: &Column,
-) {
-    let key = &column.name;
-    let wanted = keyspace.key.columns[0].key_type;
-    if KeyType::from_name(&column.base_type) != Some(wanted) {
-        findings.push(Finding::error(
-            Some(shard),
-            object(name),
-            format!(
-                "key column {key} is of type {}, but keyspace {} says {}",
-                column.full_type,
-                keyspace.name,
-                wanted.name()
-            ),
-            "change the column's type, or the keyspace's `key.type` where all its tables agree",
-        ));
-    } else if column.full_type != column.base_type {
-        findings.push(Finding::warning(
-            Some(shard),
-            object(name),
-            format!("key column {key} is of type {}, which cuts blanks beyond its length in silence", column.full_type),
-            "use text, or never write such values: a row would lie on the shard of the value before the cut",
-        ));
-    }
-    if let Some(collation) = &column.nondeterministic {
-        findings.push(Finding::error(
-            Some(shard),
-            object(name),
-            format!("key column {key} has the collation {collation}, under which different texts are equal"),
-            "give the column a deterministic collation",
-        ));
-    }
-    if column.generated {
-        findings.push(Finding::error(
-            Some(shard),
-            object(name),
-            format!(
-                "key column {key} is generated by the server, after a row has been sent to a shard"
-            ),
-            "make it an ordinary column",
-        ));
-    }
-    if !column.not_null {
-        findings.push(Finding::warning(
-            Some(shard),
-            object(name),
-            format!("key column {key} may be NULL, and a row without a key belongs to no shard"),
-            format!("ALTER TABLE {name} ALTER COLUMN {key} SET NOT NULL"),
-        ));
-    }
-}
-
-fn foreign_key_finding(map: &ShardMap, shard: &str, key: &ForeignKey) -> Option<Finding> {
-    use TableKind::{Reference, Sharded};
-    let (from, to) = (map.tables.get(&key.from), map.tables.get(&key.to));
-    let (message, way_out) = match (from, to) {
-        (_, Some(Reference)) | (None, None) => return None,
-        (Some(Sharded { keyspace, columns }), Some(Sharded { keyspace: other, columns: other_columns })) => {
-            let (from_column, to_column) = (&columns[0], &other_columns[0]);
-            let mut pairs = key.from_columns.iter().zip(&key.to_columns);
-            if keyspace == other && pairs.any(|pair| pair == (from_column, to_column)) {
-                return None;
-            }
-            if keyspace == other {
-                (
-                    format!("does not tie {from_column} to {to_column}, so the row it refers to may lie on another shard"),
-                    format!("add ({from_column}) → ({to_column}) to it, or drop it"),
-                )
-            } else {
-                (
-                    format!(
-                        "crosses from keyspace {} to keyspace {}",
-                        map.keyspace(*keyspace).name,
-                        map.keyspace(*other).name
-                    ),
-                    "drop it, or put both tables into one keyspace".to_owned(),
-                )
-            }
-        }
-        (Some(Sharded { .. } | Reference), None) => (
-            "refers to a table that is not listed and so lives on the default shard only".to_owned(),
-            format!("list {} in a keyspace or under `reference_tables`, or drop it", key.to),
-        ),
-        (Some(Reference), Some(Sharded { .. })) => (
-            "refers from a reference table to a sharded one, whose rows are not all on this shard".to_owned(),
-            "drop it".to_owned(),
-        ),
-        (None, Some(Sharded { .. })) => (
-            "refers from a table that is not listed to a sharded one, whose rows are not all on this shard".to_owned(),
-            format!("list {} in the same keyspace, or drop it", key.from),
-        ),
-    };
-    let message = format!("foreign key {} to {} {message}", key.name, key.to);
-    Some(Finding::error(
-        Some(shard),
-        object(&key.from),
-        message,
-        way_out,
-    ))
 }

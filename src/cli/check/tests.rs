@@ -17,6 +17,15 @@ databases:
         key: { column: org, type: bigint }
         tables: [orders, items, orgs: { key: id }]
       people: { key: { column: person, type: text }, tables: [people] }
+      visits:
+        key: { columns: [{ name: org, type: bigint }, { name: at, type: timestamp }] }
+        spread: 2
+        tables: [visits, hits: { key: [org_id, at] }]
+      shops:
+        key: { columns: [{ name: country, type: char }, { name: city, type: text }] }
+        function: list
+        values: { 0: [DE], 1: [US] }
+        tables: [shops]
     reference_tables: [classes, other.kinds]
 ";
     config::parse(yaml, Path::new("t.yaml"), &|_| None).unwrap_or_else(|errors| panic!("{errors}"))
@@ -31,10 +40,17 @@ fn name(name: &str) -> TableName {
 }
 
 fn column(name: &str, type_name: &str) -> Column {
+    // As `format_type` prints it without a modifier.
+    let base_type = match (type_name.split_once('('), type_name.split_once(')')) {
+        (Some((before, _)), Some((_, after))) => format!("{before}{after}"),
+        _ => type_name.to_owned(),
+    };
     Column {
         name: name.to_owned(),
-        base_type: type_name.split('(').next().unwrap_or_default().to_owned(),
+        base_type,
+        is_enum: false,
         full_type: type_name.to_owned(),
+        inner_type: type_name.to_owned(),
         not_null: true,
         ..Column::default()
     }
@@ -81,6 +97,14 @@ fn server(address: &str, in_recovery: bool) -> ServerFacts {
     }
 }
 
+fn visit(org: &'static str) -> [(&'static str, &'static str); 3] {
+    [
+        (org, "bigint"),
+        ("at", "timestamp(6) without time zone"),
+        ("id", "bigint"),
+    ]
+}
+
 fn catalog() -> Catalog {
     let orders = table(&[("org", "bigint"), ("id", "bigint")], &["id", "org"]);
     let tables = [
@@ -88,6 +112,15 @@ fn catalog() -> Catalog {
         ("items", orders),
         ("orgs", table(&[("id", "bigint")], &["id"])),
         ("people", table(&[("person", "text")], &["person"])),
+        ("visits", table(&visit("org"), &["at", "id", "org"])),
+        ("hits", table(&visit("org_id"), &["at", "id", "org_id"])),
+        (
+            "shops",
+            table(
+                &[("country", "character(2)"), ("city", "text")],
+                &["country"],
+            ),
+        ),
         ("classes", table(&[("id", "integer")], &["id"])),
         ("other.kinds", table(&[("id", "integer")], &["id"])),
     ];
@@ -369,8 +402,35 @@ fn sharding_keys() {
             "Warning - table orders: column id takes its default from a sequence",
         ),
         (
+            |t| t.columns[0].identity = true,
+            "Warning - table orders: key column org takes its default from a sequence",
+        ),
+        (
             |t| t.triggers = vec!["trigger audit".into()],
             "Warning - table orders: trigger audit runs on one shard",
+        ),
+        (
+            |t| t.rewriters = vec!["trigger stamp".into()],
+            "Warning - table orders: trigger stamp may change a row's sharding key",
+        ),
+        (
+            |t| {
+                t.columns[0] = column("org", "mood");
+                t.columns[0].is_enum = true;
+            },
+            "Error - table orders: key column org is of type mood, which cannot be a sharding key: an enum's",
+        ),
+        (
+            |t| t.columns[0] = column("org", "numeric(10,0)"),
+            "Error - table orders: key column org is of type numeric(10,0), which cannot be a sharding key: numeric",
+        ),
+        (
+            |t| t.columns[0] = column("org", "citext"),
+            "Error - table orders: key column org is of type citext, which cannot be a sharding key: different",
+        ),
+        (
+            |t| t.columns[0] = column("org", "json"),
+            "Error - table orders: key column org is of type json, which cannot be a sharding key: its values",
         ),
         (
             |t| t.children = vec![name("orders_2026"), name("items")],
@@ -378,6 +438,102 @@ fn sharding_keys() {
         ),
     ] {
         let found = on_both(change);
+        assert!(
+            found.starts_with(expected) && found.lines().count() == 1,
+            "{found}\nexpected {expected}"
+        );
+    }
+}
+
+#[test]
+fn domains_count_as_what_is_beneath() {
+    let domain = |inner_type: &str| {
+        let beneath = column("person", inner_type);
+        found(|facts| {
+            for shard in 0..2 {
+                let people = table_of(facts, shard, "people");
+                people.columns[0] = Column {
+                    full_type: "name_of_person".to_owned(),
+                    ..beneath.clone()
+                };
+            }
+        })
+    };
+    assert_eq!(domain("text"), "");
+    let cut = domain("character varying(10)");
+    assert!(
+        cut.starts_with("Error - table people: key column person is of type name_of_person, but keyspace people says text"),
+        "{cut}"
+    );
+}
+
+#[test]
+fn modifiers_of_key_types() {
+    let with = |table: &'static str, at: usize, key: &'static str, type_name: &str| {
+        let column = column(key, type_name);
+        found(|facts| {
+            for shard in 0..2 {
+                table_of(facts, shard, table).columns[at] = column.clone();
+            }
+        })
+    };
+    assert_eq!(with("shops", 0, "country", "character(5)"), "");
+    assert_eq!(with("shops", 0, "country", "bpchar"), "");
+    assert_eq!(with("visits", 1, "at", "timestamp without time zone"), "");
+    for (found, expected) in [
+        (
+            with("visits", 1, "at", "timestamp(3) without time zone"),
+            "Error - table visits: key column at is of type timestamp(3) without time zone, which rounds",
+        ),
+        (
+            with("visits", 1, "at", "timestamp with time zone"),
+            "Error - table visits: key column at is of type timestamp with time zone, but keyspace visits says",
+        ),
+        (
+            with("shops", 0, "country", "character varying"),
+            "Error - table shops: key column country is of type character varying, but keyspace shops says bpchar",
+        ),
+    ] {
+        assert!(
+            found.starts_with(expected) && found.lines().count() == 1,
+            "{found}\nexpected {expected}"
+        );
+    }
+}
+
+#[test]
+fn keys_of_several_columns() {
+    let on_both = |table: &'static str, change: fn(&mut Table)| {
+        found(|facts| {
+            change(table_of(facts, 0, table));
+            change(table_of(facts, 1, table));
+        })
+    };
+    for (found, expected) in [
+        (
+            on_both("visits", |t| t.columns[1].name = "day".into()),
+            "Error - table visits: has no column at, the sharding key",
+        ),
+        // Both columns decide where a visit is, but only the country where a shop is.
+        (
+            on_both("visits", |t| {
+                t.unique[0].columns = vec!["id".into(), "org".into()]
+            }),
+            "Error - table visits: pkey (primary key (id, org)) lacks the key column at",
+        ),
+        (
+            on_both("hits", |t| t.unique[0].columns = vec!["id".into()]),
+            "Error - table hits: pkey (primary key (id)) lacks the key column org_id, at",
+        ),
+        (
+            on_both("shops", |t| t.unique[0].columns = vec!["city".into()]),
+            "Error - table shops: pkey (primary key (city)) lacks the key column country",
+        ),
+        (
+            on_both("visits", |t| t.columns[1].not_null = false),
+            "Warning - table visits: key column at may be NULL",
+        ),
+    ] {
         assert!(
             found.starts_with(expected) && found.lines().count() == 1,
             "{found}\nexpected {expected}"
@@ -417,6 +573,10 @@ fn foreign_keys() {
     };
     assert_eq!(with("items", &["org", "id"], "orders", &["org", "id"]), "");
     assert_eq!(with("orders", &["org"], "orgs", &["id"]), "");
+    assert_eq!(
+        with("hits", &["at", "org_id"], "visits", &["at", "org"]),
+        ""
+    );
     assert_eq!(with("orders", &["id"], "classes", &["id"]), "");
     assert_eq!(with("other.kinds", &["id"], "classes", &["id"]), "");
     assert_eq!(with("unlisted", &["id"], "classes", &["id"]), "");
@@ -428,6 +588,10 @@ fn foreign_keys() {
         (
             with("items", &["org", "id"], "orders", &["id", "org"]),
             "Error s1 table items: foreign key fk to orders does not tie",
+        ),
+        (
+            with("hits", &["org_id", "id"], "visits", &["org", "id"]),
+            "Error s1 table hits: foreign key fk to visits does not tie at to at",
         ),
         (
             with("items", &["org"], "people", &["person"]),
