@@ -575,3 +575,6 @@ fn unreadable(error: &KeyError, index: u16) -> PgError {
         u32::from(index) + 1
     ))
 }
+
+#[cfg(test)]
+mod tests;
