@@ -71,7 +71,8 @@ pub struct StatementMetrics {
     pub transactions_committed: IntCounter,
     pub transactions_rolled_back: IntCounter,
     pub refusals: IntCounter,
-    pub plan_cache_hits: IntCounter,
+    pub plan_cache_exact: IntCounter,
+    pub plan_cache_shape: IntCounter,
     pub plan_cache_misses: IntCounter,
 }
 
@@ -214,7 +215,8 @@ impl Metrics {
             ),
             plan_cache: family.counters(
                 "trunkline_plan_cache_total",
-                "Plan cache look-ups.",
+                "Plan cache look-ups: the very text was there (`exact`), one that differs in its literals \
+                 or blanks (`shape`), or none (`miss`).",
                 &["database", "result"],
             ),
             pools: PoolFamilies::new(&family),
@@ -242,7 +244,8 @@ impl Metrics {
             transactions_committed: transactions("commit"),
             transactions_rolled_back: transactions("rollback"),
             refusals: self.refusals.with_label_values(&[database]),
-            plan_cache_hits: plan_cache("hit"),
+            plan_cache_exact: plan_cache("exact"),
+            plan_cache_shape: plan_cache("shape"),
             plan_cache_misses: plan_cache("miss"),
         }
     }

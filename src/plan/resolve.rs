@@ -1,7 +1,7 @@
 //! From a route and the values for its slots to one shard.
 
 use super::constant::{Compared, compared, compared_elements, compared_text};
-use super::{ColumnKey, KeySource, KeyTarget, RelationKey, Route, Targets};
+use super::{ColumnKey, KeySource, KeyTarget, Planned, RelationKey, Route, Targets};
 use crate::error::{PgError, SqlState};
 use crate::shardmap::{LogicalShardId, ShardId, ShardMap};
 use crate::sql::tree::Slot;
@@ -43,12 +43,30 @@ impl<'a> Values<'a> {
         params: &NoParams,
     };
 
+    pub fn of_literals(literals: &'a Literals) -> Self {
+        Self {
+            literals,
+            ..Self::NONE
+        }
+    }
+
     pub fn of_params(declared: &'a [Oid], params: &'a dyn ParamValues) -> Self {
+        Self::NONE.with_params(declared, params)
+    }
+
+    pub fn with_params(self, declared: &'a [Oid], params: &'a dyn ParamValues) -> Self {
         Self {
             declared,
             params,
-            ..Self::NONE
+            ..self
         }
+    }
+}
+
+impl Planned {
+    /// What of its slots is filled without parameters.
+    pub fn values(&self) -> Values<'_> {
+        Values::of_literals(&self.literals)
     }
 }
 
@@ -73,9 +91,18 @@ const KEYS_MAX: usize = 65_536;
 impl Route {
     /// Finds the shard.
     ///
-    /// Errors: 0A000 where the key values lead to different shards or a value cannot be read
-    /// exactly as PostgreSQL would.
+    /// Errors: 0A000 where the key values lead to different shards, or to another than a hint does, or a
+    /// value cannot be read exactly as PostgreSQL would; those of [`super::Hinted::shard`].
     pub fn resolve(&self, map: &ShardMap, values: Values<'_>) -> Result<Destination, PgError> {
+        let proven = self.proven(map, values)?;
+        match &self.hint {
+            None => Ok(proven),
+            Some(hinted) => hinted.agree(&proven, map),
+        }
+    }
+
+    /// What the statement's own key values say.
+    fn proven(&self, map: &ShardMap, values: Values<'_>) -> Result<Destination, PgError> {
         let target = match &self.targets {
             Targets::Any => return Ok(Destination::Any),
             Targets::Default => return Ok(Destination::Shard(map.default_shard)),
@@ -548,3 +575,6 @@ fn unreadable(error: &KeyError, index: u16) -> PgError {
         u32::from(index) + 1
     ))
 }
+
+#[cfg(test)]
+mod tests;

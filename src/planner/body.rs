@@ -4,6 +4,7 @@
 use super::cursor::Cursor;
 use super::names::Names;
 use super::{Context, Planner, Schema, functions};
+use crate::error::SqlState;
 use crate::plan::Access;
 use crate::shardmap::ShardMap;
 use crate::sql;
@@ -13,7 +14,7 @@ use crate::sql::tree::Query;
 /// names of all relations and the functions whose bodies are not known; what the relations are does not
 /// matter.
 ///
-/// Errors: why it cannot be read, in words that go after `cannot be routed:`.
+/// Errors: why it cannot be read, a clause of its own.
 pub fn read_query(text: &str, map: &ShardMap, schema: &Schema) -> Result<Query, String> {
     let mut tokens = sql::tokens(text).map_err(|error| error.message)?;
     while tokens.last().is_some_and(|token| token.is_op(";")) {
@@ -24,7 +25,7 @@ pub fn read_query(text: &str, map: &ShardMap, schema: &Schema) -> Result<Query, 
         first.is_some_and(|token| token.is_word(word))
     };
     if !["select", "with", "values"].into_iter().any(reads) {
-        return Err("its body is not one query".to_owned());
+        return Err("it is not one query".to_owned());
     }
     if super::access(&tokens) != Access::Read {
         return Err("it may write or lock rows".to_owned());
@@ -49,10 +50,18 @@ pub fn read_query(text: &str, map: &ShardMap, schema: &Schema) -> Result<Query, 
     let planner = Planner {
         names: &names,
         context: &context,
+        lenient: false,
     };
-    let listed = names.mentioned(&tokens).unwrap_or_default();
+    let mentioned = names.mentioned(&tokens).or(calls.in_sql.as_deref());
+    let at = Cursor::new(text, &tokens);
     let analysis = planner
-        .analyse(Cursor::new(text, &tokens), listed)
-        .map_err(|error| error.message)?;
+        .analyse(at, mentioned.unwrap_or_default(), calls.in_sql_count)
+        .map_err(|error| {
+            if error.code == SqlState::SYNTAX_ERROR {
+                "Trunkline cannot read it as one query".to_owned()
+            } else {
+                error.message
+            }
+        })?;
     Ok(analysis.query)
 }

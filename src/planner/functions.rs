@@ -2,7 +2,7 @@
 //! one server only. Found by token: a name before a parenthesis.
 
 use std::cell::OnceCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::names::Names;
 use super::{Context, Function};
@@ -18,10 +18,14 @@ const ARGUMENT_TOKENS_MAX: usize = 256;
 const REGCLASS_BYTES_MAX: usize = 1024;
 
 /// What the functions of a statement ask for.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Calls {
     /// A function whose state or answer belongs to the default shard.
     pub(super) on_default: Option<String>,
+    /// The first function in SQL whose body is known.
+    pub(super) in_sql: Option<String>,
+    /// How many calls there are of such functions; by the names [`Names::is_sql_function`] knows.
+    pub(super) in_sql_count: usize,
 }
 
 /// Looks at every call in a sharded database.
@@ -31,7 +35,7 @@ pub(super) fn check(
     context: &Context<'_>,
 ) -> Result<Calls, PgError> {
     let mut calls = Calls::default();
-    let opaque = Opaque::new(context);
+    let user_defined = UserDefined::new(context);
     for call in calls_of(tokens) {
         if runs_sql(&call.name) {
             return Err(PgError::refusal(
@@ -42,14 +46,21 @@ pub(super) fn check(
                 "run that SQL as a statement of its own",
             ));
         }
-        if opaque.contains(&call) {
-            return Err(PgError::refusal(
-                format!(
-                    "function {} is user-defined and might read or write any table",
-                    call.name
-                ),
-                "write its statements out, or call it on the shard directly",
-            ));
+        match user_defined.find(&call) {
+            Some(Function::Opaque(reason)) => {
+                return Err(PgError::refusal(
+                    format!(
+                        "function {} {reason} and might read or write any table",
+                        call.name
+                    ),
+                    "write its statements out, or call it on the shard directly",
+                ));
+            }
+            Some(Function::Sql(_)) => {
+                calls.in_sql_count += 1;
+                calls.in_sql.get_or_insert_with(|| call.name.clone());
+            }
+            None => {}
         }
         if measures(&call.name) {
             if call
@@ -70,7 +81,29 @@ pub(super) fn check(
             calls.on_default = Some(call.name.clone());
         }
     }
-    Ok(calls)
+    match row_call(tokens, context) {
+        None => Ok(calls),
+        Some(name) => Err(PgError::refusal(
+            format!("{name} may be a call of the user-defined function of that name"),
+            "write the column without its relation, or rename one of the two",
+        )),
+    }
+}
+
+/// `m.f` calls `f(m)` where the relation has no such column.
+fn row_call<'t>(tokens: &'t [Token<'_>], context: &Context<'_>) -> Option<&'t str> {
+    let names = &context.schema.row_functions;
+    if names.is_empty() {
+        return None;
+    }
+    let called = |(at, pair): (usize, &'t [Token<'_>])| {
+        let calls = pair[0].is_op(".")
+            && pair[1].is_name()
+            && names.contains(&*pair[1].value)
+            && !tokens.get(at + 2).is_some_and(|next| next.is_op("("));
+        calls.then_some(&*pair[1].value)
+    };
+    tokens.windows(2).enumerate().find_map(called)
 }
 
 /// Calls that leave state on a server connection; looked at in every database. True where one leaves a
@@ -145,32 +178,40 @@ fn calls_of<'t>(tokens: &'t [Token<'t>]) -> impl Iterator<Item = Call<'t>> {
     })
 }
 
-/// The functions whose bodies are not known.
-struct Opaque<'a> {
+/// The functions of the catalogs that may read or write tables.
+struct UserDefined<'a> {
     functions: &'a HashMap<TableName, Function>,
-    /// Their names without schema, made at the first call that has none.
-    names: OnceCell<HashSet<&'a str>>,
+    /// By their names without schema, made at the first call that has none; of several the one that is not
+    /// known.
+    by_name: OnceCell<HashMap<&'a str, &'a Function>>,
 }
 
-impl<'a> Opaque<'a> {
+impl<'a> UserDefined<'a> {
     fn new(context: &Context<'a>) -> Self {
         Self {
             functions: &context.schema.functions,
-            names: OnceCell::new(),
+            by_name: OnceCell::new(),
         }
     }
 
-    fn contains(&self, call: &Call<'_>) -> bool {
-        match &call.schema {
-            Some(schema) => self.functions.contains_key(&TableName {
+    fn find(&self, call: &Call<'_>) -> Option<&'a Function> {
+        if let Some(schema) = &call.schema {
+            return self.functions.get(&TableName {
                 schema: schema.clone(),
                 name: call.name.clone(),
-            }),
-            None => {
-                let names = || self.functions.keys().map(|f| f.name.as_str()).collect();
-                self.names.get_or_init(names).contains(&*call.name)
-            }
+            });
         }
+        let by_name = self.by_name.get_or_init(|| {
+            let mut by_name: HashMap<&str, &Function> = HashMap::new();
+            for (name, function) in self.functions {
+                let found = by_name.entry(&name.name).or_insert(function);
+                if matches!(function, Function::Opaque(_)) {
+                    *found = function;
+                }
+            }
+            by_name
+        });
+        by_name.get(&*call.name).copied()
     }
 }
 
@@ -346,7 +387,7 @@ fn check_set_config(arguments: &[Token<'_>]) -> Result<bool, PgError> {
             | "client_encoding"
             | "standard_conforming_strings"
     );
-    if !plain || watched {
+    if !plain || watched || super::is_own_setting(&name) {
         return Err(refused(
             "set_config of a setting that Trunkline must know is not supported",
         ));

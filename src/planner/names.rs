@@ -1,6 +1,7 @@
 //! Which table a name means: schemas, `search_path`, and the names behind which sharded tables hide.
 
-use std::collections::HashSet;
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::schema::{Column, Function, SqlFunction};
@@ -35,27 +36,38 @@ pub(super) enum Relation<'a> {
 pub(super) struct Names<'a> {
     pub(super) map: &'a ShardMap,
     context: &'a Context<'a>,
-    /// Names, without schema, that listed tables and relations of the schema have.
-    known: HashSet<&'a str>,
+    /// Names, without schema, that listed tables and relations of the schema have; `None` where the schema has
+    /// collected them.
+    known: Option<HashSet<&'a str>>,
+    /// Functions in SQL by their names without schema, once they are asked for.
+    functions: OnceCell<HashMap<&'a str, (&'a TableName, &'a SqlFunction)>>,
 }
 
 impl<'a> Names<'a> {
     pub(super) fn new(context: &'a Context<'a>) -> Self {
-        let listed = context.map.tables.keys();
-        let known = listed
-            .chain(context.schema.relations.keys())
-            .map(|table| table.name.as_str())
-            .collect();
+        let known = context.schema.names.is_empty().then(|| {
+            let listed = context.map.tables.keys();
+            let all = listed.chain(context.schema.relations.keys());
+            all.map(|table| table.name.as_str()).collect()
+        });
         Self {
             map: context.map,
             context,
             known,
+            functions: OnceCell::new(),
         }
     }
 
     /// True where a listed table, or a relation that may reach one, has this name in some schema.
     pub(super) fn is_known(&self, name: &str) -> bool {
-        self.known.contains(name)
+        self.known_as(name).is_some()
+    }
+
+    fn known_as(&self, name: &str) -> Option<&'a str> {
+        match &self.known {
+            Some(known) => known.get(name).copied(),
+            None => self.context.schema.names.get(name).map(String::as_str),
+        }
     }
 
     /// The first such name among the identifiers.
@@ -74,10 +86,7 @@ impl<'a> Names<'a> {
             .filter(|word| !word.is_empty());
         words.find_map(|word| {
             let folded = word.to_ascii_lowercase();
-            self.known
-                .get(folded.as_str())
-                .or_else(|| self.known.get(word))
-                .copied()
+            self.known_as(&folded).or_else(|| self.known_as(word))
         })
     }
 
@@ -124,27 +133,26 @@ impl<'a> Names<'a> {
 
     /// True where calls of this name may be calls of a function in SQL whose body is known.
     pub(super) fn is_sql_function(&self, name: &str) -> bool {
-        self.sql_functions().any(|(known, _)| known.name == name)
+        self.function_of(name).is_some()
     }
 
-    /// The function in SQL that a call means; no other function has its name.
+    /// The function in SQL that a call means: no other function has its name.
     pub(super) fn sql_function(&self, name: &Name) -> Option<&'a SqlFunction> {
-        let schema_fits =
-            |known: &TableName| name.schema.as_ref().is_none_or(|s| *s == known.schema);
-        self.sql_functions()
-            .find(|(known, _)| known.name == name.name && schema_fits(known))
-            .map(|(_, function)| function)
+        let (known, function) = self.function_of(&name.name)?;
+        let fits = name.schema.as_ref().is_none_or(|s| *s == known.schema);
+        fits.then_some(function)
     }
 
-    fn sql_functions(&self) -> impl Iterator<Item = (&'a TableName, &'a SqlFunction)> {
-        self.context
-            .schema
-            .functions
-            .iter()
-            .filter_map(|(name, function)| match function {
-                Function::Sql(function) => Some((name, &**function)),
+    fn function_of(&self, name: &str) -> Option<(&'a TableName, &'a SqlFunction)> {
+        let functions = self.context.schema.functions.iter();
+        let by_name = self.functions.get_or_init(|| {
+            let in_sql = functions.filter_map(|(name, function)| match function {
+                Function::Sql(function) => Some((&*name.name, (name, &**function))),
                 Function::Opaque(_) => None,
-            })
+            });
+            in_sql.collect()
+        });
+        by_name.get(name).copied()
     }
 
     fn qualified(&self, schema: &str, name: &str) -> Result<Relation<'a>, PgError> {

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::error::PgError;
 use crate::shardmap::TableName;
 use crate::sql::tree::Query;
 use crate::types::{KeyType, Oid};
@@ -17,8 +18,13 @@ pub struct Schema {
     /// Listed tables and what is reached from them: partitions, children, views. A relation that is not
     /// here and not in the map reads no listed table.
     pub relations: HashMap<TableName, Relation>,
+    /// The names without schema of `relations` and of all tables of the map; empty where nobody has collected
+    /// them. The planner looks at every word of a statement.
+    pub names: HashSet<String>,
     /// User-defined functions and procedures that might read or write tables.
     pub functions: HashMap<TableName, Function>,
+    /// Of `functions` the names of those that take one row, so that `m.f` calls them.
+    pub row_functions: HashSet<String>,
     /// Relations of the default shard in other schemas that have the name of one in `relations` or in the map:
     /// they may hide it, depending on `search_path`.
     pub homonyms: HashSet<TableName>,
@@ -27,12 +33,30 @@ pub struct Schema {
     /// Who surely may look names up in a schema, the same on all shards: schema and role. A role of
     /// [`PUBLIC`] means everybody, an empty schema means all of them (superusers).
     pub grants: HashSet<(String, String)>,
+    /// The `search_path` that sessions of a role begin with, by ALTER ROLE and ALTER DATABASE; of the empty name
+    /// for all others. `None` where it is not the same on all shards.
+    pub default_paths: HashMap<String, Option<Vec<String>>>,
 }
 
 /// The role that stands for all; nobody can have this name.
 pub const PUBLIC: &str = "public";
 
 impl Schema {
+    /// The `search_path` a session of this user has that has set none; `None` for PostgreSQL's own.
+    ///
+    /// Errors: 0A000 where shards differ in it.
+    pub fn default_path(&self, user: &str) -> Result<Option<&[String]>, PgError> {
+        let paths = &self.default_paths;
+        match paths.get(user).or_else(|| paths.get("")) {
+            None => Ok(None),
+            Some(Some(path)) => Ok(Some(path)),
+            Some(None) => Err(PgError::refusal(
+                format!("the search_path of user \"{user}\" differs between shards"),
+                "make ALTER ROLE … SET search_path the same on all shards, or SET search_path",
+            )),
+        }
+    }
+
     /// True where the role surely has USAGE of the schema.
     pub fn may_use(&self, role: &str, schema: &str) -> bool {
         let granted =
@@ -58,16 +82,21 @@ pub enum RelationKind {
     PartOf(TableName),
     /// A view whose query could be read.
     View(Arc<Query>),
-    /// What stands behind the name is not known, and why (`a foreign table`, `a view with TABLESAMPLE`,
-    /// `differs between shards s1 and s2`).
+    /// What stands behind the name is not known, and why (`it is a foreign table`, `it differs between shards s1
+    /// and s2`). A table of the map may be that, too.
     Opaque(String),
+}
+
+/// A table of the shard map itself.
+pub(super) fn is_listed(relation: &Relation) -> bool {
+    matches!(relation.kind, RelationKind::Listed)
 }
 
 /// A column of a relation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
     pub name: String,
-    /// Of a domain, the type beneath.
+    /// Of a domain, the type beneath; unspecified for a user-defined type, whose OID differs between shards.
     pub type_oid: Oid,
     /// Where values of the column are compared and stored as this type's: no type modifier that changes them,
     /// a deterministic collation.
@@ -81,8 +110,16 @@ pub struct Column {
 pub enum Function {
     /// One function in SQL, of one query that could be read.
     Sql(Arc<SqlFunction>),
-    /// Reads or writes who knows what, and why that is not known.
+    /// Reads or writes who knows what, and why that is not known, as what is said of it
+    /// (`is user-defined`).
     Opaque(String),
+}
+
+impl Function {
+    /// A function whose body cannot be read, with the reason of [`super::read_query`].
+    pub fn unread(reason: &str) -> Self {
+        Self::Opaque(format!("is user-defined ({reason})"))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -40,8 +40,8 @@ use crate::error::{PgError, SqlState};
 use crate::executor::{Paused, Relay, RelayError};
 use crate::metrics::{Metrics, StatementMetrics};
 use crate::net::Buffered;
-use crate::plan::{Control, Destination, Plan, Route, Values, explain_lines};
-use crate::planner::Context;
+use crate::plan::{Control, Destination, Plan, Planned, Route, Values, explain_lines};
+use crate::planner::{Context, Lookup};
 use crate::shardmap::{ShardId, ShardMap};
 use crate::sql;
 use crate::topology::{Claim, LiveDatabase, Snapshot, Topology};
@@ -112,6 +112,8 @@ pub struct Session {
     claim: Claim,
     snapshot: Arc<Snapshot>,
     database: Arc<LiveDatabase>,
+    /// Of the database, as it was when the transaction began.
+    map: Arc<ShardMap>,
     /// How often `database` has been another one.
     databases_seen: u64,
     metrics: StatementMetrics,
@@ -167,6 +169,7 @@ impl Session {
             claim: Claim::new(credential),
             user,
             snapshot,
+            map: database.map(),
             database,
             databases_seen: 0,
             metrics,
@@ -184,6 +187,9 @@ impl Session {
     /// Applies the startup packet's settings on a server, which so checks them, and learns the
     /// parameters the client is to be told.
     pub async fn start(&mut self, io: &mut Buffered, settings: Settings) -> Result<(), Failure> {
+        settings
+            .check_startup(self.map())
+            .map_err(|error| Failure::Fatal(error.fatal()))?;
         self.settings = settings;
         // Still idle: no timeout of statements counts here, as in PostgreSQL.
         self.entry().interrupt.attach().await;
@@ -206,7 +212,7 @@ impl Session {
     }
 
     fn map(&self) -> &Arc<ShardMap> {
-        &self.database.config.map
+        &self.map
     }
 
     /// Every table is on the default shard: it does not matter which one a name means.
@@ -230,6 +236,7 @@ impl Session {
     /// Takes the current configuration; between transactions only. A database that is no longer
     /// configured, or a user who is no longer let in, ends the session.
     pub fn refresh(&mut self) -> Result<(), Failure> {
+        self.refresh_map();
         let Some(current) = self.shared.topology.newer(&self.snapshot) else {
             return Ok(());
         };
@@ -249,6 +256,7 @@ impl Session {
             self.kept.clear();
             self.database = database;
             self.databases_seen += 1;
+            self.map = self.database.map();
         }
         self.claim.reconfigure(&self.user, &user);
         if user.timeouts != self.user.timeouts {
@@ -257,6 +265,12 @@ impl Session {
         self.user = user;
         self.snapshot = current;
         Ok(())
+    }
+
+    fn refresh_map(&mut self) {
+        if self.database.map_version() != self.map.version {
+            self.map = self.database.map();
+        }
     }
 
     /// This session's user in another configuration. One who was looked up stays for as long as the database
@@ -279,43 +293,48 @@ impl Session {
     }
 
     /// Waits for what planning needs, watching the client: to be called before `plan`, which waits too.
-    pub async fn catalogs_read(&self, io: &mut Buffered) -> Result<(), Failure> {
+    pub async fn catalogs_read(&mut self, io: &mut Buffered) -> Result<(), Failure> {
         if self.database.is_schema_loaded() {
             return Ok(());
         }
-        Ok(self
-            .entry()
+        self.entry()
             .wait(io, self.database.schema_loaded())
-            .await??)
+            .await??;
+        self.refresh_map();
+        Ok(())
     }
 
     /// Text to plan, from the cache where it was seen before.
     ///
     /// Errors: refusals; 08006 where the default shard's catalogs could not be read yet, because
     /// planning without them could be fooled by a view.
-    pub async fn plan(&self, text: &str, param_types: &[Oid]) -> Result<Arc<Plan>, PgError> {
+    pub async fn plan(&self, text: &str, param_types: &[Oid]) -> Result<Planned, PgError> {
         self.database.schema_loaded().await?;
         let schema = self.database.schema();
         let context = Context {
             map: self.map(),
             schema: &schema,
-            search_path: self.settings.search_path(),
-            role: &self.user.name,
-            hint: None,
+            search_path: match self.settings.search_path() {
+                Some(path) => Some(path),
+                None => schema.default_path(&self.user.name)?,
+            },
+            role: self.settings.role().unwrap_or(&self.user.name),
+            hint: self.settings.hint(),
             param_types,
             transaction_pooling: !self.session_pooled(),
         };
-        let (plan, hit) = aside(text.len(), || self.database.plans.plan(text, &context))?;
-        match hit {
-            true => self.metrics.plan_cache_hits.inc(),
-            false => self.metrics.plan_cache_misses.inc(),
+        let (planned, lookup) = aside(text.len(), || self.database.plans.plan(text, &context))?;
+        match lookup {
+            Lookup::Exact => self.metrics.plan_cache_exact.inc(),
+            Lookup::Shape => self.metrics.plan_cache_shape.inc(),
+            Lookup::Miss => self.metrics.plan_cache_misses.inc(),
         }
-        Ok(plan)
+        Ok(planned)
     }
 
     /// As `plan`, for a statement that comes first in what the client sent: in a failed transaction it is
     /// heard only if it ends it.
-    pub async fn plan_first(&self, text: &str, param_types: &[Oid]) -> Result<Arc<Plan>, PgError> {
+    pub async fn plan_first(&self, text: &str, param_types: &[Oid]) -> Result<Planned, PgError> {
         let planned = self.plan(text, param_types).await;
         if self.txn.status() == TransactionStatus::Failed {
             match &planned {
@@ -335,9 +354,13 @@ impl Session {
         }
     }
 
-    /// As `resolve` without parameters; `None` where any shard would do.
-    pub fn route_target(&self, route: &Route) -> Result<Option<ShardId>, PgError> {
-        match route.resolve(self.map(), Values::NONE)? {
+    /// As `resolve`; `None` where any shard would do.
+    pub fn route_target(
+        &self,
+        route: &Route,
+        values: Values<'_>,
+    ) -> Result<Option<ShardId>, PgError> {
+        match route.resolve(self.map(), values)? {
             Destination::Shard(shard) => Ok(Some(shard)),
             Destination::Any => Ok(None),
         }
@@ -349,7 +372,7 @@ impl Session {
     }
 
     /// A statement as this session prepares it now.
-    pub fn prepare(&self, text: &str, param_types: &[Oid], plan: Arc<Plan>) -> Arc<Prepared> {
+    pub fn prepare(&self, text: &str, param_types: &[Oid], plan: Planned) -> Arc<Prepared> {
         let global = self
             .shared
             .globals
@@ -365,8 +388,10 @@ impl Session {
     fn epoch(&self) -> Epoch {
         Epoch {
             database: self.databases_seen,
+            map: self.map.version,
             schema: self.database.schema_version(),
-            search_path: self.settings.search_path_version(),
+            names: self.settings.names_version(),
+            hint: self.settings.hint_version(),
         }
     }
 
@@ -412,10 +437,16 @@ impl Session {
     }
 
     /// Where a statement is described whose shard its parameters decide: all shards have its tables.
-    pub fn describing_shard(&self, route: &Route) -> ShardId {
-        match route.resolve(self.map(), Values::NONE) {
+    pub fn describing_shard(&self, route: &Route, values: Values<'_>) -> ShardId {
+        match route.resolve(self.map(), values) {
             Ok(Destination::Shard(shard)) => shard,
-            _ => self.any_shard(),
+            Ok(Destination::Any) => self.any_shard(),
+            Err(_) => {
+                let hinted = route.hint.as_ref().map(|hinted| hinted.shard(self.map()));
+                hinted
+                    .and_then(Result::ok)
+                    .unwrap_or_else(|| self.any_shard())
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Text to statements: our own lexer splits, finds literals and identifiers; `sqlparser` gives the
 //! tree, for analysis only. No shard map, no I/O. Text is never printed back from a tree.
 
+mod comments;
 mod convert;
 mod lex;
 mod literals;
@@ -14,13 +15,14 @@ mod split;
 pub mod tree;
 mod unescape;
 
+pub use comments::{Comment, hint_comments};
 #[cfg(test)]
 pub use lex::TOKENS_MAX;
 pub use lex::{Kind, Token, position, tokens};
 pub use literals::{Literal, Literals};
 pub use operand::{cast_constant, slot_constant};
 pub use parse::{Analysis, Unread, analyse};
-pub use shape::{SHAPE_BYTES_MAX, Shape};
+pub use shape::Shape;
 pub use split::{Piece, only_statement, split};
 
 #[cfg(test)]

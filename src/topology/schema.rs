@@ -1,28 +1,38 @@
-//! Reads from the default shard's primary what the planner must know of the catalogs.
+//! Reads from the primaries of all shards what the planner must know of the catalogs.
 //!
 //! A statement names tables; rows of a sharded table can also be reached through names that are not in
-//! the map: a view, a partition, a function. Those names are collected here, so that the planner refuses
-//! them instead of sending them to the default shard, where only some of the rows are.
+//! the map: a view, a partition, a function. [`catalog`] reads what one server holds, [`shape`] and [`merge`]
+//! make one [`Schema`] of all of them.
 
-use std::collections::HashSet;
+mod catalog;
+mod merge;
+mod shape;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use self::catalog::{Catalog, Reached};
 use super::control::{Control, ControlError, within};
+use super::directory::{Directories, DirectoryView};
 use super::shard::LiveShard;
-use crate::config::Service;
+use crate::config::{Address, Service};
 use crate::error::{PgError, Retry, SqlState};
 use crate::net::Tls;
-use crate::planner::{Function, Relation, RelationKind, Schema};
-use crate::shardmap::{ShardMap, TableName};
+use crate::planner::Schema;
+use crate::shardmap::{MapVersion, ShardMap};
 
 /// The schema as last loaded, and how to have it loaded again.
 pub(super) struct LiveSchema {
     current: ArcSwap<Schema>,
+    /// The configured map, with the directories as last read.
+    map: ArcSwap<ShardMap>,
+    directories: ArcSwap<Vec<DirectoryView>>,
     /// Counts requests to load.
     requested: watch::Sender<u64>,
     outcome: watch::Sender<Outcome>,
@@ -39,9 +49,11 @@ struct Outcome {
 }
 
 impl LiveSchema {
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new(map: Arc<ShardMap>) -> Arc<Self> {
         Arc::new(Self {
             current: ArcSwap::default(),
+            map: ArcSwap::new(map),
+            directories: ArcSwap::default(),
             requested: watch::Sender::new(1),
             outcome: watch::Sender::default(),
         })
@@ -49,6 +61,18 @@ impl LiveSchema {
 
     pub(super) fn current(&self) -> Arc<Schema> {
         self.current.load_full()
+    }
+
+    pub(super) fn map(&self) -> Arc<ShardMap> {
+        self.map.load_full()
+    }
+
+    pub(super) fn map_version(&self) -> MapVersion {
+        self.map.load().version
+    }
+
+    pub(super) fn directories(&self) -> Arc<Vec<DirectoryView>> {
+        self.directories.load_full()
     }
 
     pub(super) fn version(&self) -> u64 {
@@ -105,36 +129,59 @@ impl LiveSchema {
 pub(super) struct Loader {
     pub(super) schema: Arc<LiveSchema>,
     pub(super) map: Arc<ShardMap>,
-    pub(super) default_shard: Arc<LiveShard>,
+    /// By `ShardId`.
+    pub(super) shards: Vec<Arc<LiveShard>>,
+    pub(super) access: Access,
+}
+
+/// As whom the control plane reads catalogs.
+#[derive(Clone)]
+pub(super) struct Access {
     pub(super) service: Service,
     pub(super) tls: Arc<Tls>,
+}
+
+impl Access {
+    /// A connection whose answers may each be of `answer_max` bytes.
+    pub(super) async fn connect(
+        &self,
+        address: &Address,
+        dbname: &str,
+        answer_max: usize,
+    ) -> Result<Control, ControlError> {
+        let Self { service, tls } = self;
+        Control::connect(address, dbname, service, tls, LOAD_TIMEOUT, answer_max).await
+    }
 }
 
 impl Loader {
     /// Loads at once, when asked, and every [`RELOAD_INTERVAL`], until it is dropped.
     pub(super) async fn run(self) {
         let mut requested = self.schema.requested.subscribe();
+        let mut read = vec![Last::default(); self.shards.len()];
+        let mut directories = Directories::default();
         loop {
             let request = *requested.borrow_and_update();
             let started = Instant::now();
-            let pause = match self.load().await {
-                Ok(mut schema) => {
-                    let before = self.schema.current();
-                    schema.version = before.version.max(1);
-                    if *before != schema {
-                        schema.version = before.version + 1;
-                        self.schema.current.store(Arc::new(schema));
-                    }
+            let pause = match self.load(&mut read).await {
+                Ok(()) => {
+                    self.load_directories(&mut directories).await;
                     let outcome = Outcome {
                         loaded: true,
                         covered: request,
                         last_error: None,
                     };
                     self.schema.outcome.send_replace(outcome);
-                    RELOAD_INTERVAL
+                    if read.iter().all(|last| last.catalog.is_some()) {
+                        RELOAD_INTERVAL
+                    } else {
+                        RETRY_INTERVAL
+                    }
                 }
                 Err(error) => {
-                    self.note_failure(error);
+                    self.schema
+                        .outcome
+                        .send_modify(|outcome| outcome.last_error = Some(error));
                     RETRY_INTERVAL
                 }
             };
@@ -146,213 +193,234 @@ impl Loader {
         }
     }
 
-    fn note_failure(&self, error: String) {
-        self.schema.outcome.send_modify(|outcome| {
-            if outcome.last_error.as_ref() != Some(&error) {
-                tracing::warn!(
-                    shard = &*self.default_shard.name,
-                    error,
-                    "schema not loaded"
-                );
+    /// Reads all shards and publishes what they make together. A shard that does not answer keeps what it had
+    /// before; one that never answered is taken to be like the default shard.
+    ///
+    /// Errors: the default shard's, which must answer.
+    async fn load(&self, read: &mut [Last]) -> Result<(), String> {
+        let default = usize::from(self.map.default_shard.0);
+        let first = self.read_reached(read).await;
+        let names = first
+            .iter()
+            .filter_map(|reading| reading.as_ref().ok())
+            .map(|reading| &reading.reached)
+            .chain(
+                read.iter()
+                    .filter_map(|last| Some(&last.catalog.as_ref()?.reached)),
+            )
+            .flat_map(|reached| reached.relations.keys())
+            .chain(self.map.tables.keys())
+            .map(|table| table.name.as_str());
+        let names: BTreeSet<&str> = names.collect();
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        let mut changed = false;
+        let mut failed = None;
+        for (place, reading) in self
+            .read_namesakes(first, names)
+            .await
+            .into_iter()
+            .enumerate()
+        {
+            let last = &mut read[place];
+            match reading {
+                Ok(catalog) => {
+                    changed |= last.catalog.as_deref() != Some(&catalog);
+                    *last = Last {
+                        catalog: Some(Arc::new(catalog)),
+                        error: None,
+                    };
+                }
+                Err(error) => {
+                    let error = format!("shard {}: {error}", self.shards[place].name);
+                    if last.error.as_ref() != Some(&error) {
+                        let shard = &*self.shards[place].name;
+                        tracing::warn!(shard, error, "schema not loaded");
+                        last.error = Some(error.clone());
+                    }
+                    if place == default {
+                        failed = Some(error);
+                    }
+                }
             }
-            outcome.last_error = Some(error);
-        });
+        }
+        if changed || !self.schema.is_loaded() {
+            self.publish(read);
+        }
+        failed.map_or(Ok(()), Err)
     }
 
-    async fn load(&self) -> Result<Schema, String> {
-        // At start its first answer is a moment away.
-        let Some((_, primary)) = self
-            .default_shard
-            .primary_by(Instant::now() + RETRY_INTERVAL)
-            .await
-        else {
-            let error = self.default_shard.no_primary_error();
+    async fn load_directories(&self, directories: &mut Directories) {
+        let map = self.schema.map();
+        let next = directories.load(&map, &self.shards, &self.access).await;
+        if let Some(next) = next {
+            self.schema.map.store(Arc::new(next));
+        }
+        let views = directories.views(&self.schema.map());
+        if *self.schema.directories() != views {
+            self.schema.directories.store(Arc::new(views));
+        }
+    }
+
+    /// Takes effect for statements planned from now on. Nothing without the default shard's catalog.
+    fn publish(&self, read: &[Last]) {
+        let default = usize::from(self.map.default_shard.0);
+        if read.get(default).is_none_or(|last| last.catalog.is_none()) {
+            return;
+        }
+        let others = (0..read.len()).filter(|place| *place != default);
+        let shards: Vec<_> = std::iter::once(default)
+            .chain(others)
+            .filter_map(|place| {
+                let catalog = read[place].catalog.as_deref()?;
+                Some((&*self.shards[place].name, catalog))
+            })
+            .collect();
+        let mut schema = merge::merge(&self.map, &shards);
+        let before = self.schema.current();
+        schema.version = before.version;
+        if before.version == 0 || *before != schema {
+            schema.version = before.version + 1;
+            self.schema.current.store(Arc::new(schema));
+        }
+    }
+
+    /// The first question to each shard, all at once.
+    async fn read_reached(&self, read: &[Last]) -> Vec<Result<Reading, String>> {
+        let default = usize::from(self.map.default_shard.0);
+        let mut tasks = JoinSet::new();
+        for (place, shard) in self.shards.iter().enumerate() {
+            let visit = Visit {
+                shard: Arc::clone(shard),
+                map: Arc::clone(&self.map),
+                access: self.access.clone(),
+            };
+            // At start its first answer is a moment away.
+            let patient = place == default || read[place].error.is_none();
+            tasks.spawn(async move { (place, visit.read(patient).await) });
+        }
+        gathered(tasks, self.shards.len()).await
+    }
+
+    async fn read_namesakes(
+        &self,
+        readings: Vec<Result<Reading, String>>,
+        names: Vec<String>,
+    ) -> Vec<Result<Catalog, String>> {
+        let names = Arc::new(names);
+        let mut tasks = JoinSet::new();
+        for (place, reading) in readings.into_iter().enumerate() {
+            let names = Arc::clone(&names);
+            tasks.spawn(async move {
+                let catalog = match reading {
+                    Ok(reading) => reading.finish(&names).await,
+                    Err(error) => Err(error),
+                };
+                (place, catalog)
+            });
+        }
+        gathered(tasks, self.shards.len()).await
+    }
+}
+
+/// Results by their place.
+async fn gathered<T: 'static>(
+    mut tasks: JoinSet<(usize, Result<T, String>)>,
+    count: usize,
+) -> Vec<Result<T, String>> {
+    let mut results: Vec<_> = (0..count)
+        .map(|_| Err("the task that reads its catalogs ended".to_owned()))
+        .collect();
+    while let Some(task) = tasks.join_next().await {
+        // A task ends early only by a panic, which has been reported where it happened.
+        if let Ok((place, result)) = task {
+            results[place] = result;
+        }
+    }
+    results
+}
+
+/// What a shard last said.
+#[derive(Clone, Default)]
+struct Last {
+    catalog: Option<Arc<Catalog>>,
+    /// Since then it has not answered.
+    error: Option<String>,
+}
+
+/// A look at one shard's catalogs.
+struct Visit {
+    shard: Arc<LiveShard>,
+    map: Arc<ShardMap>,
+    access: Access,
+}
+
+/// A visit that has the first answer.
+struct Reading {
+    control: Control,
+    address: Address,
+    reached: Reached,
+}
+
+impl Visit {
+    /// Waits a moment for a primary where it is `patient`.
+    async fn read(self, patient: bool) -> Result<Reading, String> {
+        let wait = if patient {
+            RETRY_INTERVAL
+        } else {
+            Duration::ZERO
+        };
+        let Some((_, primary)) = self.shard.primary_by(Instant::now() + wait).await else {
+            let error = self.shard.no_primary_error();
             return Err(format!(
                 "{}: {}",
                 error.message,
                 error.detail.unwrap_or_default()
             ));
         };
-        let (address, dbname) = (&primary.address, &self.default_shard.dbname);
+        let (address, dbname) = (&primary.address, &self.shard.dbname);
         let read = async {
-            let control = Control::connect(
-                address,
-                dbname,
-                &self.service,
-                &self.tls,
-                LOAD_TIMEOUT,
-                CATALOGS_BYTES_MAX,
-            )
-            .await?;
-            let reading = control.question(read_schema(&control, &self.map));
-            within(LOAD_TIMEOUT, reading).await
+            let control = self
+                .access
+                .connect(address, dbname, CATALOGS_BYTES_MAX)
+                .await?;
+            let reading = control.question(catalog::reached(&control, &self.map));
+            let reached = within(LOAD_TIMEOUT, reading).await?;
+            Ok((control, reached))
         };
-        read.await.map_err(|error| {
-            format!(
-                "shard {}: server {address} {error}",
-                self.default_shard.name
-            )
-        })
+        match read.await {
+            Ok((control, reached)) => Ok(Reading {
+                control,
+                address: address.clone(),
+                reached,
+            }),
+            Err(error) => Err(said(address, &error)),
+        }
     }
 }
 
-async fn read_schema(control: &Control, map: &ShardMap) -> Result<Schema, ControlError> {
-    let (schemas, names): (Vec<_>, Vec<_>) = map
-        .tables
-        .keys()
-        .map(|table| (table.schema.as_str(), table.name.as_str()))
-        .unzip();
-    // One snapshot for both questions.
-    control
-        .client
-        .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        .await?;
-    let functions = control
-        .client
-        .query(
-            OPAQUE_FUNCTIONS,
-            &[&SQL_RUNNING_EXTENSIONS, &SQL_RUNNING_BUILTINS],
-        )
-        .await?;
-    let oids: Vec<u32> = functions
-        .iter()
-        .map(|row| row.try_get(2))
-        .collect::<Result<_, _>>()?;
-    let relations = control
-        .client
-        .query(OPAQUE_RELATIONS, &[&schemas, &names, &oids])
-        .await?;
-    control.client.batch_execute("COMMIT").await?;
-    Ok(Schema {
-        version: 0,
-        relations: table_names(&relations)?
-            .into_iter()
-            .map(|name| {
-                let kind = RelationKind::Opaque("a view or the like".to_owned());
-                (
-                    name,
-                    Relation {
-                        kind,
-                        columns: Vec::new(),
-                    },
-                )
-            })
-            .collect(),
-        functions: table_names(&functions)?
-            .into_iter()
-            .map(|name| (name, Function::Opaque("user-defined".to_owned())))
-            .collect(),
-        ..Schema::default()
-    })
+impl Reading {
+    async fn finish(self, names: &[String]) -> Result<Catalog, String> {
+        let Self {
+            control,
+            address,
+            reached,
+        } = self;
+        let reading = control.question(catalog::namesakes(&control, reached, names));
+        within(LOAD_TIMEOUT, reading)
+            .await
+            .map_err(|error| said(&address, &error))
+    }
 }
 
-fn table_names(rows: &[tokio_postgres::Row]) -> Result<HashSet<TableName>, ControlError> {
-    let name = |row: &tokio_postgres::Row| {
-        Ok(TableName {
-            schema: row.try_get(0)?,
-            name: row.try_get(1)?,
-        })
-    };
-    rows.iter().map(name).collect()
+pub(super) fn said(address: &Address, error: &ControlError) -> String {
+    format!("server {address} {error}")
 }
-
-/// Functions that may read or write tables: all user-defined ones but those declared IMMUTABLE, which
-/// PostgreSQL forbids to look at tables; aggregates by their transition function, since they are all
-/// marked immutable themselves; of extensions and built-ins only those known to run SQL they are given.
-const OPAQUE_FUNCTIONS: &str = "\
-SELECT n.nspname::text, p.proname::text, p.oid
-  FROM pg_catalog.pg_proc p
-  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-  LEFT JOIN pg_catalog.pg_aggregate a ON a.aggfnoid = p.oid
-  LEFT JOIN pg_catalog.pg_proc t ON t.oid = a.aggtransfn
-  LEFT JOIN pg_catalog.pg_proc f ON f.oid = a.aggfinalfn
-  LEFT JOIN pg_catalog.pg_depend d
-    ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'e'
-  LEFT JOIN pg_catalog.pg_extension e
-    ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND e.oid = d.refobjid
- WHERE CASE
-         WHEN n.nspname = 'pg_catalog' AND e.oid IS NULL THEN p.proname::text = ANY ($2::text[])
-         WHEN n.nspname = 'information_schema' THEN false
-         WHEN e.oid IS NOT NULL THEN e.extname::text = ANY ($1::text[])
-         WHEN p.prokind = 'a' THEN t.provolatile <> 'i' OR f.provolatile <> 'i'
-         ELSE p.provolatile <> 'i'
-       END";
-
-/// From listed tables and foreign tables (which can be any table anywhere) along inheritance in both
-/// directions and along rewrite rules, which is what views are made of; and views that call one of the
-/// functions above.
-const OPAQUE_RELATIONS: &str = "\
-WITH RECURSIVE listed AS (
-  SELECT c.oid
-    FROM unnest($1::text[], $2::text[]) AS l (nspname, relname)
-    JOIN pg_catalog.pg_namespace n ON n.nspname::text = l.nspname
-    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname::text = l.relname
-), rules AS (
-  SELECT DISTINCT r.ev_class, d.refclassid, d.refobjid
-    FROM pg_catalog.pg_rewrite r
-    JOIN pg_catalog.pg_depend d
-      ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid
-   WHERE d.refclassid IN ('pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_proc'::pg_catalog.regclass)
-     AND r.oid >= 16384
-), edges AS (
-  SELECT inhparent AS from_oid, inhrelid AS to_oid FROM pg_catalog.pg_inherits
-  UNION ALL SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits
-  UNION ALL SELECT refobjid, ev_class FROM rules
-             WHERE refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-), reached AS (
-  SELECT oid FROM listed
-  UNION SELECT oid FROM pg_catalog.pg_class WHERE relkind = 'f'
-  UNION SELECT ev_class FROM rules
-         WHERE refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND refobjid = ANY ($3::oid[])
-  UNION SELECT edges.to_oid FROM reached JOIN edges ON edges.from_oid = reached.oid
-)
-SELECT n.nspname::text, c.relname::text
-  FROM reached
-  JOIN pg_catalog.pg_class c ON c.oid = reached.oid
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
-   AND NOT EXISTS (SELECT FROM listed WHERE listed.oid = c.oid)";
-
-/// Extensions with functions that run SQL they are given, here or elsewhere.
-const SQL_RUNNING_EXTENSIONS: &[&str] = &[
-    "citus",
-    "dblink",
-    "pg_background",
-    "pg_cron",
-    "pg_partman",
-    "pglogical",
-    "plproxy",
-    "postgres_fdw",
-    "tablefunc",
-    "timescaledb",
-    "xml2",
-];
-
-/// Built-in functions that run SQL they are given, or read a table they are given by name.
-const SQL_RUNNING_BUILTINS: &[&str] = &[
-    "cursor_to_xml",
-    "cursor_to_xmlschema",
-    "database_to_xml",
-    "database_to_xml_and_xmlschema",
-    "database_to_xmlschema",
-    "query_to_xml",
-    "query_to_xml_and_xmlschema",
-    "query_to_xmlschema",
-    "schema_to_xml",
-    "schema_to_xml_and_xmlschema",
-    "schema_to_xmlschema",
-    "table_to_xml",
-    "table_to_xml_and_xmlschema",
-    "table_to_xmlschema",
-    "ts_rewrite",
-    "ts_stat",
-];
 
 /// A view made by other means than through us is known after this.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(10);
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 const SPACING: Duration = Duration::from_millis(50);
-const LOAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// What a server may answer to all questions of a load: half a million functions and relations with the names
-/// they usually have.
+pub(super) const LOAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// What a server may answer to the first and to the second half of the questions of a load: some hundred thousand
+/// functions, relations and columns with the names they usually have.
 const CATALOGS_BYTES_MAX: usize = 32 * 1024 * 1024;

@@ -7,6 +7,7 @@
 //! - `#! view: name = SELECT …`: as `pg_get_viewdef` prints it, names with their schemas;
 //! - `#! function: name(a bigint, text) [a, public] = SELECT …`: in SQL; the path may be left out;
 //! - `#! opaque: name, …` and `#! functions: name, …`: not known what they read;
+//! - `#! row_functions: name, …`: those of them that take one row;
 //! - `#! homonyms: schema.name, …`: tables of the default shard that are not in the map;
 //! - `#! partial: name, …`: not on every shard;
 //! - `#! grants: schema to role, …`: beside that of `public` to everybody;
@@ -82,7 +83,7 @@ fn apply(schema: &mut Schema, map: &ShardMap, name: &str, value: &str) {
         "opaque" => {
             let made = value
                 .split(", ")
-                .map(|name| (table(name), opaque("a view")));
+                .map(|name| (table(name), opaque("it is a view")));
             schema.relations.extend(made);
         }
         "view" => {
@@ -102,8 +103,11 @@ fn apply(schema: &mut Schema, map: &ShardMap, name: &str, value: &str) {
         "functions" => schema.functions.extend(
             value
                 .split(", ")
-                .map(|name| (table(name), Function::Opaque("user-defined".to_owned()))),
+                .map(|name| (table(name), Function::Opaque("is user-defined".to_owned()))),
         ),
+        "row_functions" => schema
+            .row_functions
+            .extend(value.split(", ").map(str::to_owned)),
         "homonyms" => schema.homonyms.extend(value.split(", ").map(table)),
         "partial" => schema.partial.extend(value.split(", ").map(table)),
         "grants" => schema.grants.extend(value.split(", ").map(|grant| {
@@ -124,7 +128,9 @@ fn read_bodies(schema: &mut Schema, map: &ShardMap, directives: &[(String, Strin
         let (name, text) = value.split_once(" = ").expect("name = query");
         let kind = match read_query(text, map, schema) {
             Ok(query) => RelationKind::View(Arc::new(query)),
-            Err(reason) => RelationKind::Opaque(reason),
+            Err(reason) => {
+                RelationKind::Opaque(format!("it is a view that cannot be read: {reason}"))
+            }
         };
         let relation = schema.relations.get_mut(&table(name));
         relation.expect("made above").kind = kind;
@@ -153,7 +159,7 @@ fn function(head: &str, body: &str, map: &ShardMap, schema: &Schema) -> (TableNa
             body: query,
             search_path,
         })),
-        Err(reason) => Function::Opaque(reason),
+        Err(reason) => Function::unread(&reason),
     };
     (table(name), function)
 }

@@ -238,7 +238,11 @@ fn fact(found: &Fact) -> String {
         Fact::InQuery {
             operands: left,
             subquery,
-        } => format!("({}) in #{subquery}", operands(left)),
+            single,
+        } => {
+            let operator = if *single { "=" } else { "in" };
+            format!("({}) {operator} #{subquery}", operands(left))
+        }
         Fact::Either(arms) => {
             let arm = |arm: &Vec<Fact>| arm.iter().map(fact).collect::<Vec<_>>().join("; ");
             let arms: Vec<_> = arms.iter().map(arm).collect();
@@ -279,6 +283,10 @@ fn operand(operand: &Operand) -> String {
             Some(relation) => format!("{relation}.{name}"),
             None => name.clone(),
         },
+        Operand::CastColumn(Column { relation, name }, cast) => {
+            let relation = relation.as_ref().map_or(String::new(), |r| format!("{r}."));
+            format!("{relation}{name}::{}", cast.name())
+        }
         Operand::Constant(Constant::Null) => "null".to_owned(),
         Operand::Constant(Constant::Default) => "default".to_owned(),
         Operand::Constant(Constant::Int(value)) => value.to_string(),

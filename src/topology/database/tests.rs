@@ -1,6 +1,9 @@
 //! Against real PostgreSQL servers, started here on free ports: logging in over TLS, the monitors, the
 //! schema, a switchover. Where there are no PostgreSQL binaries these tests do nothing, and say so.
 
+mod directory;
+mod schema;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,7 +13,6 @@ use crate::config::{
     Address, Database, Password, PoolMode, PoolSettings, ServerTls, ServerTlsMode, Service, Shard,
     User,
 };
-use crate::planner::Schema;
 use crate::shardmap::{MapVersion, ShardMap, TableKind, TableName};
 use crate::topology::Role;
 
@@ -256,69 +258,6 @@ async fn simple(database: &LiveDatabase, sql: &str) {
         .expect("runs");
     lease.release();
 }
-
-fn names(names: &[&str]) -> std::collections::HashSet<TableName> {
-    let name = |name: &&str| {
-        let (schema, name) = name.split_once('.').unwrap_or(("public", name));
-        TableName {
-            schema: schema.to_owned(),
-            name: name.to_owned(),
-        }
-    };
-    names.iter().map(name).collect()
-}
-
-#[tokio::test]
-async fn schema_finds_every_other_name_for_listed_rows() {
-    if skipped() {
-        return;
-    }
-    let server = Server::create("schema").start(&[]);
-    let live = LiveDatabase::start(
-        database(&[&server], &["m", "part"], plaintext()),
-        &Metrics::new(),
-    )
-    .expect("starts");
-    simple(&live, SCHEMA).await;
-    live.schema_loaded().await.expect("loads");
-    live.schema_reloaded().await.expect("loads again");
-    let Schema {
-        relations,
-        functions,
-        ..
-    } = &*live.schema();
-    let opaque: std::collections::HashSet<_> = relations.keys().cloned().collect();
-    assert_eq!(
-        opaque,
-        names(&["v", "v2", "mv", "other.v3", "part_1", "ft", "fv", "ruled"])
-    );
-    let user_defined: std::collections::HashSet<_> = functions
-        .keys()
-        .filter(|name| name.schema != "pg_catalog")
-        .cloned()
-        .collect();
-    assert_eq!(user_defined, names(&["vol", "other.sta", "proc", "agg"]));
-    let built_in = names(&["pg_catalog.query_to_xml", "pg_catalog.ts_stat"]);
-    assert!(built_in.iter().all(|name| functions.contains_key(name)));
-    assert!(live.ready());
-}
-
-const SCHEMA: &str = "
-    CREATE SCHEMA other;
-    CREATE TABLE m (id bigint); CREATE TABLE plain (id bigint); CREATE TABLE ruled (id bigint);
-    CREATE VIEW v AS SELECT * FROM m; CREATE VIEW v2 AS SELECT * FROM v; CREATE VIEW harmless AS SELECT * FROM plain;
-    CREATE MATERIALIZED VIEW mv AS SELECT * FROM v2; CREATE VIEW other.v3 AS SELECT 1 WHERE EXISTS (SELECT FROM mv);
-    CREATE TABLE part (id bigint) PARTITION BY RANGE (id); CREATE TABLE part_1 PARTITION OF part DEFAULT;
-    CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; CREATE FOREIGN TABLE ft (id bigint) SERVER s;
-    CREATE RULE r AS ON INSERT TO ruled DO ALSO INSERT INTO m VALUES (1);
-    CREATE FUNCTION vol() RETURNS int LANGUAGE sql AS 'SELECT 1';
-    CREATE FUNCTION other.sta() RETURNS int STABLE LANGUAGE sql AS 'SELECT 1';
-    CREATE FUNCTION pure(a int, b int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 1';
-    CREATE FUNCTION impure(a int, b int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 1';
-    ALTER FUNCTION impure VOLATILE; ALTER FUNCTION impure RENAME TO agg;
-    CREATE AGGREGATE agg (int) (sfunc = agg, stype = int); CREATE AGGREGATE harmless_agg (int) (sfunc = pure, stype = int);
-    CREATE PROCEDURE proc() LANGUAGE sql AS 'SELECT 1';
-    CREATE VIEW fv AS SELECT vol();";
 
 #[tokio::test]
 async fn a_replica_takes_over_and_the_old_primary_is_not_trusted_again() {

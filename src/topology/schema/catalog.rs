@@ -1,0 +1,576 @@
+//! One server's catalogs, as far as they concern us: questions and plain answers, nothing decided yet.
+//!
+//! Names resolve in `pg_catalog` alone here (`FIXED_SEARCH_PATH`), so that what PostgreSQL prints of views and
+//! functions has the schemas of all names that are not of `pg_catalog`.
+
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::{BTreeSet, HashMap};
+
+use tokio_postgres::Row;
+
+use crate::planner::{Column, PUBLIC};
+use crate::shardmap::{ShardMap, TableName};
+use crate::topology::control::{Control, ControlError};
+use crate::types::{KeyType, Oid};
+
+/// What one shard's primary holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Catalog {
+    pub(super) reached: Reached,
+    /// All relations that have the name of one that any shard has reached, in whatever schema.
+    pub(super) namesakes: BTreeSet<TableName>,
+    /// As in [`crate::planner::Schema::grants`].
+    pub(super) grants: BTreeSet<(String, String)>,
+    /// As in [`crate::planner::Schema::default_paths`].
+    pub(super) default_paths: BTreeMap<String, Vec<String>>,
+}
+
+/// Listed tables, foreign tables, and what is reached from them; functions.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Reached {
+    pub(super) relations: BTreeMap<TableName, Relation>,
+    pub(super) functions: BTreeMap<TableName, Function>,
+    /// Of these functions those that take one row, by their names: `m.f` is a call, too.
+    pub(super) row_functions: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Relation {
+    /// `pg_class.relkind`.
+    pub(super) kind: char,
+    /// It has rules other than the one that makes a view.
+    pub(super) has_rules: bool,
+    pub(super) columns: Vec<Column>,
+    /// What it is a partition or child of.
+    pub(super) parents: Vec<TableName>,
+    /// Of a view.
+    pub(super) definition: Option<String>,
+}
+
+/// All functions of one name.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Function {
+    Sql(SqlText),
+    Opaque(String),
+}
+
+/// A function in SQL that nothing but its body speaks against.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct SqlText {
+    pub(super) body: String,
+    /// As in [`crate::planner::SqlFunction`].
+    pub(super) arguments: Vec<(Option<String>, Option<KeyType>)>,
+    pub(super) search_path: Option<Vec<String>>,
+    /// Said to read no tables: only its body can tell that it does.
+    pub(super) immutable: bool,
+}
+
+/// The first question. Opens a transaction, so that [`namesakes`] sees the same state.
+pub(super) async fn reached(control: &Control, map: &ShardMap) -> Result<Reached, ControlError> {
+    let client = &control.client;
+    client
+        .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        .await?;
+    let version = client.query_one(VERSION, &[]).await?.try_get(0)?;
+    let domains = domains(control).await?;
+    let mut found = Reached::default();
+    let oids = functions(control, map, &domains, version, &mut found).await?;
+    let (schemas, names): (Vec<_>, Vec<_>) = map
+        .tables
+        .keys()
+        .map(|table| (table.schema.as_str(), table.name.as_str()))
+        .unzip();
+    let rows = client.query(RELATIONS, &[&schemas, &names, &oids]).await?;
+    found.relations = relations(control, &rows, &domains).await?;
+    Ok(found)
+}
+
+/// The second question, given the names that any shard has reached.
+pub(super) async fn namesakes(
+    control: &Control,
+    reached: Reached,
+    names: &[String],
+) -> Result<Catalog, ControlError> {
+    let client = &control.client;
+    let rows = client.query(NAMESAKES, &[&names]).await?;
+    let namesakes: BTreeSet<TableName> = rows.iter().map(table_name).collect::<Result<_, _>>()?;
+    let schemas: BTreeSet<&str> = namesakes.iter().map(|name| &*name.schema).collect();
+    let schemas: Vec<&str> = schemas.into_iter().collect();
+    let rows = client.query(GRANTS, &[&schemas, &PUBLIC]).await?;
+    let grant = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
+    let grants = rows
+        .iter()
+        .map(grant)
+        .collect::<Result<_, ControlError>>()?;
+    let mut default_paths = BTreeMap::new();
+    // Those that count more come later.
+    for row in client.query(DEFAULT_PATHS, &[]).await? {
+        let value: String = row.try_get(1)?;
+        let path = path(&value).ok_or(ControlError::Unexpected("the search_path of a role"))?;
+        default_paths.insert(row.try_get(0)?, path);
+    }
+    client.batch_execute("COMMIT").await?;
+    Ok(Catalog {
+        reached,
+        namesakes,
+        grants,
+        default_paths,
+    })
+}
+
+fn table_name(row: &Row) -> Result<TableName, ControlError> {
+    Ok(TableName {
+        schema: row.try_get(0)?,
+        name: row.try_get(1)?,
+    })
+}
+
+/// A domain by its OID: what is beneath.
+type Domains = HashMap<u32, Domain>;
+
+struct Domain {
+    beneath: u32,
+    modifier: i32,
+    has_default: bool,
+}
+
+async fn domains(control: &Control) -> Result<Domains, ControlError> {
+    let rows = control.client.query(DOMAINS, &[]).await?;
+    let domain = |row: &Row| {
+        let domain = Domain {
+            beneath: row.try_get(1)?,
+            modifier: row.try_get(2)?,
+            has_default: row.try_get(3)?,
+        };
+        Ok((row.try_get(0)?, domain))
+    };
+    rows.iter().map(domain).collect()
+}
+
+/// A column's or an argument's type.
+struct Type {
+    oid: u32,
+    modifier: i32,
+    deterministic: bool,
+}
+
+impl Type {
+    /// The type beneath domains; true where one of those has a default.
+    fn beneath(mut self, domains: &Domains) -> (Self, bool) {
+        let mut has_default = false;
+        // Domains cannot be made of each other in a circle; this ends even if a server says so.
+        for _ in 0..DOMAIN_DEPTH_MAX {
+            let Some(domain) = domains.get(&self.oid) else {
+                break;
+            };
+            has_default |= domain.has_default;
+            (self.oid, self.modifier) = (domain.beneath, domain.modifier);
+        }
+        (self, has_default)
+    }
+
+    /// Where values are stored and compared as the type's own.
+    fn key_type(&self) -> Option<KeyType> {
+        let key_type = KeyType::from_oid(Oid(self.oid))?;
+        let own = match key_type {
+            // A lower precision rounds.
+            KeyType::Timestamp | KeyType::Timestamptz => matches!(self.modifier, -1 | 6),
+            _ => self.deterministic,
+        };
+        own.then_some(key_type)
+    }
+
+    /// OIDs of other types differ between servers.
+    fn fixed_oid(&self) -> Oid {
+        if self.oid < FIRST_USER_OID {
+            Oid(self.oid)
+        } else {
+            Oid::UNSPECIFIED
+        }
+    }
+}
+
+async fn relations(
+    control: &Control,
+    rows: &[Row],
+    domains: &Domains,
+) -> Result<BTreeMap<TableName, Relation>, ControlError> {
+    let mut names: HashMap<u32, TableName> = HashMap::new();
+    for row in rows {
+        names.insert(row.try_get(2)?, table_name(row)?);
+    }
+    let oids: Vec<u32> = names.keys().copied().collect();
+    let mut columns: HashMap<u32, Vec<Column>> = HashMap::new();
+    for row in control.client.query(COLUMNS, &[&oids]).await? {
+        let found = Type {
+            oid: row.try_get(2)?,
+            modifier: row.try_get(3)?,
+            deterministic: row.try_get(4)?,
+        };
+        let (found, domain_default) = found.beneath(domains);
+        let column = Column {
+            name: row.try_get(1)?,
+            type_oid: found.fixed_oid(),
+            key_type: found.key_type(),
+            has_default: row.try_get::<_, bool>(5)? || domain_default,
+        };
+        columns.entry(row.try_get(0)?).or_default().push(column);
+    }
+    let mut relations = BTreeMap::new();
+    for row in rows {
+        let oid: u32 = row.try_get(2)?;
+        let kind: String = row.try_get(3)?;
+        let parents: Vec<u32> = row.try_get(6)?;
+        // A parent that is not there is a temporary table's.
+        let parents = parents.iter().filter_map(|oid| names.get(oid).cloned());
+        let relation = Relation {
+            kind: kind.chars().next().unwrap_or(' '),
+            has_rules: row.try_get(4)?,
+            columns: columns.remove(&oid).unwrap_or_default(),
+            parents: parents.collect(),
+            definition: row.try_get(5)?,
+        };
+        relations.insert(table_name(row)?, relation);
+    }
+    Ok(relations)
+}
+
+/// Fills in the functions; gives their OIDs.
+async fn functions(
+    control: &Control,
+    map: &ShardMap,
+    domains: &Domains,
+    version: i32,
+    found: &mut Reached,
+) -> Result<Vec<u32>, ControlError> {
+    let query = if version >= SQL_BODIES_SINCE {
+        FUNCTIONS.replace("{body}", "CASE WHEN p.prosqlbody IS NULL THEN p.prosrc ELSE pg_catalog.pg_get_function_sqlbody(p.oid) END, p.prosqlbody IS NOT NULL")
+    } else {
+        FUNCTIONS.replace("{body}", "p.prosrc, false")
+    };
+    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
+        [&SQL_RUNNING_EXTENSIONS, &SQL_RUNNING_BUILTINS];
+    let rows = control.client.query(&query, &parameters).await?;
+    let mut oids = Vec::new();
+    for row in &rows {
+        let name = table_name(row)?;
+        let function = function(row, domains)?;
+        if let Function::Sql(text) = &function
+            && text.immutable
+            && !mentions_listed(&text.body, map)
+        {
+            continue;
+        }
+        oids.push(row.try_get(2)?);
+        if row.try_get(11)? {
+            found.row_functions.insert(name.name.clone());
+        }
+        match found.functions.entry(name) {
+            Entry::Vacant(entry) => {
+                entry.insert(function);
+            }
+            Entry::Occupied(mut entry) => {
+                entry.insert(Function::Opaque(OVERLOADED.to_owned()));
+            }
+        }
+    }
+    Ok(oids)
+}
+
+/// Where a name of the map is among the words of a body.
+fn mentions_listed(body: &str, map: &ShardMap) -> bool {
+    let folded = body.to_lowercase();
+    map.tables.keys().any(|table| {
+        body.contains(table.name.as_str()) || folded.contains(&table.name.to_lowercase())
+    })
+}
+
+fn function(row: &Row, domains: &Domains) -> Result<Function, ControlError> {
+    if let Some(reason) = row.try_get::<_, Option<String>>(3)? {
+        return Ok(Function::Opaque(reason));
+    }
+    let (body, atomic): (String, bool) = (row.try_get(4)?, row.try_get(5)?);
+    let settings: Vec<String> = row.try_get(6)?;
+    let (types, names): (Vec<u32>, Vec<String>) = (row.try_get(7)?, row.try_get(8)?);
+    let body = if atomic { atomic_query(&body) } else { body };
+    let mut search_path = atomic.then(Vec::new);
+    for setting in &settings {
+        let path = setting.strip_prefix("search_path=").and_then(path);
+        let Some(path) = path else {
+            return Ok(Function::Opaque("has settings of its own".to_owned()));
+        };
+        search_path = search_path.or(Some(path));
+    }
+    if row.try_get::<_, bool>(9)?
+        && search_path
+            .as_ref()
+            .is_none_or(|path| path.iter().any(|schema| schema == "$user"))
+    {
+        return Ok(Function::Opaque(
+            "looks names up as its owner (SECURITY DEFINER)".to_owned(),
+        ));
+    }
+    let argument = |(place, oid): (usize, &u32)| {
+        let argument = Type {
+            oid: *oid,
+            modifier: -1,
+            deterministic: true,
+        };
+        let name = names.get(place).filter(|name| !name.is_empty()).cloned();
+        (name, argument.beneath(domains).0.key_type())
+    };
+    Ok(Function::Sql(SqlText {
+        body,
+        arguments: types.iter().enumerate().map(argument).collect(),
+        search_path,
+        immutable: row.try_get(10)?,
+    }))
+}
+
+/// `BEGIN ATOMIC … END` of one statement, or `RETURN …`, as that statement.
+fn atomic_query(body: &str) -> String {
+    let body = body.trim();
+    if let Some(expression) = body.strip_prefix("RETURN ") {
+        return format!("SELECT {expression}");
+    }
+    let inner = body
+        .strip_prefix("BEGIN ATOMIC")
+        .and_then(|rest| rest.strip_suffix("END"));
+    inner.unwrap_or(body).trim().to_owned()
+}
+
+/// The value of `search_path` as `pg_proc.proconfig` has it: names with commas between, quoted where needed.
+fn path(value: &str) -> Option<Vec<String>> {
+    let tokens = crate::sql::tokens(value).ok()?;
+    let (mut names, mut expects_name) = (Vec::new(), true);
+    for token in &tokens {
+        if expects_name && token.is_name() {
+            names.push(token.value.clone().into_owned());
+        } else if expects_name || !token.is_op(",") {
+            return None;
+        }
+        expects_name = !expects_name;
+    }
+    (!expects_name || tokens.is_empty()).then_some(names)
+}
+
+const VERSION: &str = "SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4";
+
+/// `pg_get_function_sqlbody` came with version 14.
+const SQL_BODIES_SINCE: i32 = 140_000;
+const FIRST_USER_OID: u32 = 16_384;
+const DOMAIN_DEPTH_MAX: usize = 64;
+pub(super) const OVERLOADED: &str = "has several functions behind its name";
+
+const DOMAINS: &str = "\
+SELECT oid, typbasetype, typtypmod, typdefault IS NOT NULL FROM pg_catalog.pg_type
+ WHERE typtype = 'd' AND typbasetype <> 0";
+
+/// A relation's columns, in order.
+const COLUMNS: &str = "\
+SELECT a.attrelid, a.attname::text, a.atttypid, a.atttypmod, coalesce(c.collisdeterministic, true),
+       a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> ''
+  FROM pg_catalog.pg_attribute a
+  LEFT JOIN pg_catalog.pg_collation c ON c.oid = a.attcollation
+ WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
+ ORDER BY a.attrelid, a.attnum";
+
+/// Functions that may read or write tables. Opaque, with a reason: all user-defined ones that are not in SQL but
+/// those declared IMMUTABLE, which PostgreSQL forbids to look at tables; aggregates by their transition
+/// function, since they are all marked immutable themselves; of extensions and built-ins only those known to
+/// run SQL they are given. Without a reason: those in SQL whose body may tell.
+const FUNCTIONS: &str = "\
+SELECT n.nspname::text, p.proname::text, p.oid,
+       CASE
+         WHEN NOT own.sql THEN 'is user-defined'
+         WHEN EXISTS (SELECT FROM pg_catalog.pg_proc q WHERE q.proname = p.proname AND q.oid <> p.oid)
+           THEN 'has several functions behind its name'
+         WHEN p.provariadic <> 0 OR coalesce(p.proargmodes && '{b,v}'::pg_catalog.\"char\"[], false)
+           THEN 'has VARIADIC or INOUT arguments'
+         WHEN p.pronargdefaults > 0 THEN 'has defaults for arguments'
+         WHEN EXISTS (SELECT FROM pg_catalog.pg_type y
+                       WHERE y.oid = ANY (p.proargtypes::pg_catalog.oid[]) AND y.typtype = 'p')
+           THEN 'has polymorphic arguments'
+       END,
+       {body},
+       coalesce(p.proconfig, '{}'), p.proargtypes::pg_catalog.oid[],
+       ARRAY(SELECT a.name FROM unnest(p.proargnames) WITH ORDINALITY AS a (name, place)
+              WHERE coalesce(p.proargmodes[a.place], 'i') = 'i' ORDER BY a.place),
+       p.prosecdef, p.provolatile = 'i',
+       p.pronargs = 1 AND EXISTS (SELECT FROM pg_catalog.pg_type y WHERE y.oid = p.proargtypes[0] AND y.typtype = 'c')
+  FROM pg_catalog.pg_proc p
+  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+  JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+  LEFT JOIN pg_catalog.pg_aggregate a ON a.aggfnoid = p.oid
+  LEFT JOIN pg_catalog.pg_proc t ON t.oid = a.aggtransfn
+  LEFT JOIN pg_catalog.pg_proc f ON f.oid = a.aggfinalfn
+  LEFT JOIN pg_catalog.pg_depend d
+    ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'e'
+  LEFT JOIN pg_catalog.pg_extension e
+    ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND e.oid = d.refobjid
+ CROSS JOIN LATERAL (SELECT l.lanname = 'sql' AND p.prokind = 'f' AND e.oid IS NULL
+                        AND n.nspname NOT IN ('pg_catalog', 'information_schema')) AS own (sql)
+ WHERE CASE
+         WHEN n.nspname = 'pg_catalog' AND e.oid IS NULL THEN p.proname::text = ANY ($2::text[])
+         WHEN n.nspname = 'information_schema' THEN false
+         WHEN e.oid IS NOT NULL THEN e.extname::text = ANY ($1::text[])
+         WHEN p.prokind = 'a' THEN t.provolatile <> 'i' OR f.provolatile <> 'i'
+         ELSE own.sql OR p.provolatile <> 'i'
+       END";
+
+/// From listed tables and foreign tables (which can be any table anywhere) along inheritance in both
+/// directions and along rewrite rules, which is what views are made of; and views that call one of the
+/// functions above. Temporary relations are another session's.
+const RELATIONS: &str = "\
+WITH RECURSIVE listed AS (
+  SELECT c.oid
+    FROM unnest($1::text[], $2::text[]) AS l (nspname, relname)
+    JOIN pg_catalog.pg_namespace n ON n.nspname::text = l.nspname
+    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname::text = l.relname
+), rules AS (
+  SELECT DISTINCT r.ev_class, d.refclassid, d.refobjid
+    FROM pg_catalog.pg_rewrite r
+    JOIN pg_catalog.pg_depend d
+      ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid
+   WHERE d.refclassid IN ('pg_catalog.pg_class'::pg_catalog.regclass, 'pg_catalog.pg_proc'::pg_catalog.regclass)
+     AND r.oid >= 16384
+), edges AS (
+  SELECT inhparent AS from_oid, inhrelid AS to_oid FROM pg_catalog.pg_inherits
+  UNION ALL SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits
+  UNION ALL SELECT refobjid, ev_class FROM rules
+             WHERE refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+), reached AS (
+  SELECT oid FROM listed
+  UNION SELECT oid FROM pg_catalog.pg_class WHERE relkind = 'f'
+  UNION SELECT ev_class FROM rules
+         WHERE refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND refobjid = ANY ($3::oid[])
+  UNION SELECT edges.to_oid FROM reached JOIN edges ON edges.from_oid = reached.oid
+)
+SELECT n.nspname::text, c.relname::text, c.oid, c.relkind::text,
+       EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type <> '1'),
+       CASE WHEN c.relkind = 'v' THEN pg_catalog.pg_get_viewdef(c.oid) END,
+       ARRAY(SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid ORDER BY i.inhseqno)
+  FROM reached
+  JOIN pg_catalog.pg_class c ON c.oid = reached.oid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't'";
+
+/// What a name in a FROM list may find.
+const NAMESAKES: &str = "\
+SELECT n.nspname::text, c.relname::text
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relname::text = ANY ($1::text[]) AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't'";
+
+/// Grants by name, and superusers, who need none. What a role has through other roles is left out.
+const GRANTS: &str = "\
+SELECT n.nspname::text, CASE WHEN a.grantee = 0 THEN $2::text ELSE r.rolname::text END
+  FROM pg_catalog.pg_namespace n
+ CROSS JOIN LATERAL pg_catalog.aclexplode(coalesce(n.nspacl, pg_catalog.acldefault('n', n.nspowner))) AS a
+  LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
+ WHERE a.privilege_type = 'USAGE' AND n.nspname::text = ANY ($1::text[])
+   AND (a.grantee = 0 OR r.rolname IS NOT NULL)
+UNION
+SELECT '', rolname::text FROM pg_catalog.pg_roles WHERE rolsuper";
+
+/// What ALTER ROLE and ALTER DATABASE say; no role for what holds for all.
+/// Source: <https://www.postgresql.org/docs/current/catalog-pg-db-role-setting.html>
+const DEFAULT_PATHS: &str = "\
+SELECT coalesce(r.rolname::text, ''), substr(c.setting, length('search_path=') + 1)
+  FROM pg_catalog.pg_db_role_setting s
+  LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
+  LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+ CROSS JOIN LATERAL unnest(s.setconfig) AS c (setting)
+ WHERE c.setting LIKE 'search_path=%' AND (s.setdatabase = 0 OR d.datname = pg_catalog.current_database())
+   AND (s.setrole = 0 OR r.rolname IS NOT NULL)
+ ORDER BY s.setdatabase <> 0";
+
+/// Extensions with functions that run SQL they are given, here or elsewhere.
+const SQL_RUNNING_EXTENSIONS: &[&str] = &[
+    "citus",
+    "dblink",
+    "pg_background",
+    "pg_cron",
+    "pg_partman",
+    "pglogical",
+    "plproxy",
+    "postgres_fdw",
+    "tablefunc",
+    "timescaledb",
+    "xml2",
+];
+
+/// Built-in functions that run SQL they are given, or read a table they are given by name.
+const SQL_RUNNING_BUILTINS: &[&str] = &[
+    "cursor_to_xml",
+    "cursor_to_xmlschema",
+    "database_to_xml",
+    "database_to_xml_and_xmlschema",
+    "database_to_xmlschema",
+    "query_to_xml",
+    "query_to_xml_and_xmlschema",
+    "query_to_xmlschema",
+    "schema_to_xml",
+    "schema_to_xml_and_xmlschema",
+    "schema_to_xmlschema",
+    "table_to_xml",
+    "table_to_xml_and_xmlschema",
+    "table_to_xmlschema",
+    "ts_rewrite",
+    "ts_stat",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_functions() {
+        let names = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+        assert_eq!(path("audit, public"), names(&["audit", "public"]));
+        assert_eq!(path("\"$user\", \"A b\""), names(&["$user", "A b"]));
+        assert_eq!(path("\"\""), names(&[""]));
+        assert_eq!(path(""), names(&[]));
+        assert_eq!(path("a b"), None);
+        assert_eq!(path("a,"), None);
+        assert_eq!(path("'a"), None);
+    }
+
+    #[test]
+    fn bodies_of_the_new_kind_are_queries() {
+        assert_eq!(atomic_query("RETURN ($1 + 1)"), "SELECT ($1 + 1)");
+        assert_eq!(atomic_query("BEGIN ATOMIC\n SELECT 1;\nEND"), "SELECT 1;");
+    }
+
+    #[test]
+    fn keys_are_stored_as_the_type_s_own() {
+        let mut domains = Domains::new();
+        let domain = |beneath, modifier| Domain {
+            beneath,
+            modifier,
+            has_default: beneath == 20_000,
+        };
+        domains.insert(20_000, domain(1114, 3));
+        domains.insert(20_001, domain(20_000, -1));
+        domains.insert(20_002, domain(20, -1));
+        // One that is made of itself.
+        domains.insert(20_003, domain(20_003, -1));
+        let found = |oid, modifier, deterministic| {
+            let found = Type {
+                oid,
+                modifier,
+                deterministic,
+            };
+            let (found, has_default) = found.beneath(&domains);
+            (found.key_type(), has_default)
+        };
+        assert_eq!(found(20, -1, true), (Some(KeyType::BigInt), false));
+        assert_eq!(found(20_002, -1, true), (Some(KeyType::BigInt), false));
+        assert_eq!(found(1114, 6, true), (Some(KeyType::Timestamp), false));
+        assert_eq!(found(1114, 3, true), (None, false));
+        assert_eq!(found(20_001, -1, true), (None, true));
+        assert_eq!(found(25, -1, false), (None, false));
+        assert_eq!(found(1700, -1, true), (None, false));
+        assert_eq!(found(20_003, -1, true), (None, false));
+    }
+}
