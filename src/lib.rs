@@ -68,6 +68,8 @@ pub mod internals {
         pub use crate::cluster::*;
     }
     pub mod fuzz;
+    pub mod plans;
+    pub mod relations;
 
     use crate::shardmap::{HashFunction, Placement, ShardId, format_ranges};
     use crate::types::KeyValue;

@@ -16,6 +16,7 @@ pub mod cluster;
 pub mod drivers;
 pub mod fault;
 pub mod oracle;
+pub mod pair;
 pub mod proxy;
 pub mod subject;
 pub mod wire;

@@ -201,7 +201,9 @@ impl Client {
                 Ok(())
             }
             Plan::Route(route) => {
-                let shard = self.session.describing_shard(route);
+                let shard = self
+                    .session
+                    .describing_shard(route, parsed.prepared.plan.values());
                 self.session
                     .enter(&mut self.io, shard, Purpose::Describe)
                     .await?;
@@ -244,7 +246,7 @@ impl Client {
                     self.io.output.no_data();
                     return Ok(());
                 };
-                let shard = self.session.describing_shard(route);
+                let shard = self.session.describing_shard(route, prepared.plan.values());
                 self.session
                     .enter(&mut self.io, shard, Purpose::Describe)
                     .await?;

@@ -4,15 +4,13 @@
 //! shard as it is, or is refused.
 //! Source: <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT>
 
-use std::sync::Arc;
-
 use bytes::{Bytes, BytesMut};
 
 use super::Client;
 use super::service::malformed;
 use crate::error::{PgError, SqlState};
 use crate::executor::Forward;
-use crate::plan::{Control, ExplainFormat, Plan, Route, Values};
+use crate::plan::{Control, ExplainFormat, Plan, Planned, Route, Values};
 use crate::session::{Failure, Purpose, Settings, aside};
 use crate::shardmap::ShardId;
 use crate::sql::{self, Piece};
@@ -98,8 +96,9 @@ impl Client {
                     }
                     Plan::Route(route) => {
                         self.session.routed(&plan);
-                        let shard = self.session.resolve(route, Values::NONE)?;
-                        let lines = self.explained(route);
+                        let values = plan.values();
+                        let shard = self.session.resolve(route, values)?;
+                        let lines = self.explained(route, values);
                         self.send(text, shard, lines, Manner::of(route)).await
                     }
                 }
@@ -132,10 +131,10 @@ impl Client {
 
     /// All statements of a string are planned before any of it runs, so none may change what the names
     /// in a later one mean, or leave more settings than a session may have.
-    fn foresee(&self, statements: &[(&str, Arc<Plan>)]) -> Result<(), PgError> {
+    fn foresee(&self, statements: &[(&str, Planned)]) -> Result<(), PgError> {
         let sharded = !self.session.is_unsharded();
         let mut settings = self.session.settings.clone();
-        let planned_under = settings.search_path_version();
+        let planned_under = settings.names_version();
         let mut failed = self.session.txn.status() == TransactionStatus::Failed;
         for (statement, plan) in statements {
             match &**plan {
@@ -145,9 +144,9 @@ impl Client {
                     }
                     take_effect(&mut settings, control, statement, failed);
                 }
-                Plan::Route(_) if sharded && settings.search_path_version() != planned_under => {
+                Plan::Route(_) if sharded && settings.names_version() != planned_under => {
                     return Err(PgError::refusal(
-                        "a change of search_path in a string of several statements",
+                        "a change of search_path or role in a string of several statements",
                         "Send it alone, ahead of the statements that rely on it.",
                     ));
                 }
@@ -187,7 +186,7 @@ impl Client {
         &mut self,
         text: &str,
         pieces: &[Piece],
-        statements: &[(&str, Arc<Plan>)],
+        statements: &[(&str, Planned)],
     ) -> Result<(), Failure> {
         let ([(first, plan), rest @ ..], [_, next, ..]) = (statements, pieces) else {
             return Ok(());
@@ -202,11 +201,7 @@ impl Client {
         self.several(&left, rest).await
     }
 
-    async fn several(
-        &mut self,
-        text: &str,
-        statements: &[(&str, Arc<Plan>)],
-    ) -> Result<(), Failure> {
+    async fn several(&mut self, text: &str, statements: &[(&str, Planned)]) -> Result<(), Failure> {
         let routes = || statements.iter().filter_map(|(_, plan)| route(plan));
         if routes().any(|route| route.explain == Some(ExplainFormat::Text)) {
             return Err(Failure::Statement(PgError::refusal(
@@ -247,8 +242,11 @@ impl Client {
             }
         }
         let mut shard = None;
-        for route in routes() {
-            let here = self.session.route_target(route)?;
+        for (_, plan) in statements {
+            let Some(route) = route(plan) else {
+                continue;
+            };
+            let here = self.session.route_target(route, plan.values())?;
             match (shard, here) {
                 (Some(known), Some(here)) if known != here => {
                     return Err(Failure::Statement(PgError::refusal(
@@ -277,7 +275,7 @@ impl Client {
 
     /// What the completed statements of a string mean for the session. `failed`: the transaction they
     /// came to had, so that COMMIT was a ROLLBACK.
-    fn take_effects(&mut self, statements: &[(&str, Arc<Plan>)], mut failed: bool) {
+    fn take_effects(&mut self, statements: &[(&str, Planned)], mut failed: bool) {
         let settings = &mut self.session.settings;
         let mut resets = false;
         for (statement, plan) in &statements[..self.session.relay.completed.min(statements.len())] {
@@ -295,9 +293,9 @@ impl Client {
     }
 
     /// The lines EXPLAIN adds, as rows.
-    pub(super) fn explained(&self, route: &Route) -> Option<Bytes> {
+    pub(super) fn explained(&self, route: &Route, values: Values<'_>) -> Option<Bytes> {
         (route.explain == Some(ExplainFormat::Text))
-            .then(|| rows(&self.session.explain_lines(route, Values::NONE)))
+            .then(|| rows(&self.session.explain_lines(route, values)))
     }
 
     /// Tells the client of an error found here, and fails its transaction everywhere.

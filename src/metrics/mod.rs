@@ -28,6 +28,7 @@ pub struct Metrics {
     plan_cache: IntCounterVec,
     pools: PoolFamilies,
     servers: ServerFamilies,
+    schemas: SchemaFamilies,
 }
 
 /// Handles for the clients' side.
@@ -71,7 +72,8 @@ pub struct StatementMetrics {
     pub transactions_committed: IntCounter,
     pub transactions_rolled_back: IntCounter,
     pub refusals: IntCounter,
-    pub plan_cache_hits: IntCounter,
+    pub plan_cache_exact: IntCounter,
+    pub plan_cache_shape: IntCounter,
     pub plan_cache_misses: IntCounter,
 }
 
@@ -150,6 +152,16 @@ pub struct ServerMetrics {
     pub poll_failures: IntCounter,
 }
 
+/// The catalogs of one database, as read from its shards.
+#[derive(Clone, Debug)]
+pub struct SchemaMetrics {
+    pub version: IntGauge,
+    /// Seconds since the epoch.
+    pub loaded: Gauge,
+    pub loads: IntCounter,
+    pub load_failures: IntCounter,
+}
+
 impl Metrics {
     pub fn new() -> Arc<Self> {
         let registry = Registry::new();
@@ -214,13 +226,20 @@ impl Metrics {
             ),
             plan_cache: family.counters(
                 "trunkline_plan_cache_total",
-                "Plan cache look-ups.",
+                "Plan cache look-ups: the very text was there (`exact`), one that differs in its literals \
+                 or blanks (`shape`), or none (`miss`).",
                 &["database", "result"],
             ),
             pools: PoolFamilies::new(&family),
             servers: ServerFamilies::new(&family),
+            schemas: SchemaFamilies::new(&family),
             registry,
         })
+    }
+
+    /// Handles for the catalogs of one database.
+    pub fn schema(&self, database: &str) -> SchemaMetrics {
+        self.schemas.handles(database)
     }
 
     /// Handles for one database.
@@ -242,7 +261,8 @@ impl Metrics {
             transactions_committed: transactions("commit"),
             transactions_rolled_back: transactions("rollback"),
             refusals: self.refusals.with_label_values(&[database]),
-            plan_cache_hits: plan_cache("hit"),
+            plan_cache_exact: plan_cache("exact"),
+            plan_cache_shape: plan_cache("shape"),
             plan_cache_misses: plan_cache("miss"),
         }
     }
@@ -438,6 +458,46 @@ impl PoolFamilies {
         }
         let _ = self.wait_seconds.remove_label_values(&labels);
         let _ = self.connect_seconds.remove_label_values(&labels);
+    }
+}
+
+struct SchemaFamilies {
+    version: IntGaugeVec,
+    loaded: GaugeVec,
+    loads: IntCounterVec,
+}
+
+impl SchemaFamilies {
+    fn new(family: &Family<'_>) -> Self {
+        Self {
+            version: family.gauges(
+                "trunkline_schema_version",
+                "Number of the state of the servers' catalogs that statements are planned with; 0 before \
+                 the first.",
+                &["database"],
+            ),
+            loaded: family.float_gauges(
+                "trunkline_schema_loaded_timestamp_seconds",
+                "When the catalogs were last read from the default shard, in seconds since the epoch; what \
+                 has been changed past the proxy since then is not known.",
+                &["database"],
+            ),
+            loads: family.counters(
+                "trunkline_schema_loads_total",
+                "Looks at the servers' catalogs by outcome; an error is one of any shard.",
+                &["database", "outcome"],
+            ),
+        }
+    }
+
+    fn handles(&self, database: &str) -> SchemaMetrics {
+        let loads = |outcome| self.loads.with_label_values(&[database, outcome]);
+        SchemaMetrics {
+            version: self.version.with_label_values(&[database]),
+            loaded: self.loaded.with_label_values(&[database]),
+            loads: loads("ok"),
+            load_failures: loads("error"),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ mod node;
 mod print;
 mod resolve;
 
-pub use constant::{Compared, compared, compared_elements, compared_text};
+pub use constant::{Compared, compared, compared_elements};
 pub use node::{
     Access, ColumnKey, Control, ExplainFormat, Hint, KeySource, KeyTarget, Plan, Planned,
     RelationKey, Route, Setting, Targets,

@@ -23,6 +23,14 @@ pub struct Planned {
     pub literals: Literals,
 }
 
+impl std::ops::Deref for Planned {
+    type Target = Plan;
+
+    fn deref(&self) -> &Plan {
+        &self.plan
+    }
+}
+
 /// A statement that one shard answers alone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Route {

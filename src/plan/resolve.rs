@@ -1,7 +1,7 @@
 //! From a route and the values for its slots to one shard.
 
 use super::constant::{Compared, compared, compared_elements, compared_text};
-use super::{ColumnKey, KeySource, KeyTarget, RelationKey, Route, Targets};
+use super::{ColumnKey, KeySource, KeyTarget, Planned, RelationKey, Route, Targets};
 use crate::error::{PgError, SqlState};
 use crate::shardmap::{LogicalShardId, ShardId, ShardMap};
 use crate::sql::tree::Slot;
@@ -43,12 +43,30 @@ impl<'a> Values<'a> {
         params: &NoParams,
     };
 
+    pub fn of_literals(literals: &'a Literals) -> Self {
+        Self {
+            literals,
+            ..Self::NONE
+        }
+    }
+
     pub fn of_params(declared: &'a [Oid], params: &'a dyn ParamValues) -> Self {
+        Self::NONE.with_params(declared, params)
+    }
+
+    pub fn with_params(self, declared: &'a [Oid], params: &'a dyn ParamValues) -> Self {
         Self {
             declared,
             params,
-            ..Self::NONE
+            ..self
         }
+    }
+}
+
+impl Planned {
+    /// What of its slots is filled without parameters.
+    pub fn values(&self) -> Values<'_> {
+        Values::of_literals(&self.literals)
     }
 }
 

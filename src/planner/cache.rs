@@ -1,32 +1,78 @@
-//! Plans by exact text, so that a statement seen before is not read again.
+//! Plans by exact text, and by what texts that differ only in their literals have in common.
 //!
-//! Asked at Parse and for simple queries. Bounded by bytes; spread over several locks, because every
-//! session asks. Refusals are not kept: they are rare, and cheap to find again.
+//! Asked at Parse and for simple queries. A short text seen before is found by its bytes alone; else it is
+//! read once for its shape ([`Shape`]), whose plan leaves slots open for the literals. A plan cannot depend on
+//! a literal's value, because it is made from tokens that do not have them; what cannot be planned so
+//! is planned, and kept, by its exact text.
+//!
+//! Bounded by bytes; spread over several locks, because every session asks. Refusals are not kept: they
+//! are rare, and cheap to find again.
 
+use std::cell::Cell;
 use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hash};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use lru::LruCache;
+use hashbrown::HashTable;
 
-use super::{Context, plan};
+use super::{Context, plan, plan_tokens};
 use crate::error::PgError;
-use crate::plan::{ColumnKey, Hint, KeySource, Plan, RelationKey, Route, Targets};
+use crate::plan::{ColumnKey, Hint, KeySource, Plan, Planned, RelationKey, Route, Targets};
+use crate::sql::{self, Literals, Shape};
 use crate::types::{KeyValue, Oid};
 
 /// Locks the cache is spread over.
 const SEGMENTS: usize = 16;
-/// Longer texts are planned anew each time: one of them would push out many.
+/// Longer texts without a shape are planned anew each time: one of them would push out many.
 const TEXT_BYTES_MAX: usize = 64 << 10;
+/// Longer texts are looked up by their shape only: that is shorter, and few are sent twice.
+const SHORT_BYTES_MAX: usize = 4 << 10;
+/// Texts remembered as seen once. A text that is seen again soon is kept whole.
+const SEEN: usize = 4 << 10;
 /// What an entry takes besides what its key and plan point to, roughly: both of them, the list and the
 /// table, and what the allocator adds.
-const ENTRY_BYTES: usize = size_of::<Key>() + size_of::<Plan>() + 160;
+const ENTRY_BYTES: usize = size_of::<Entry>() + size_of::<Plan>() + 160;
 
-/// Everything a plan depends on. `schema` numbers the [`super::Schema`], as the map's version numbers the
-/// map: whoever replaces either gives it another number.
-#[derive(Clone, PartialEq, Eq, Hash)]
+/// Where a plan came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// This very text was asked for before.
+    Exact,
+    /// One was that differs in its literals, or in blanks and comments.
+    Shape,
+    /// It was made now.
+    Miss,
+}
+
+/// A cache of plans for one database.
+pub struct PlanCache {
+    segments: Vec<RwLock<Segment>>,
+    bytes_max: usize,
+    hasher: RandomState,
+    /// By a text's hash the rest of it.
+    seen: Vec<AtomicU32>,
+}
+
+thread_local! {
+    /// The shape of the text last looked at, for the room it takes.
+    static SCRATCH: Cell<Shape> = Cell::default();
+}
+
+/// Everything a plan depends on, as asked for. The schema's version numbers the [`super::Schema`], as the map's
+/// numbers the map: whoever replaces either gives it another number.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    /// A shape's bytes, or a text's.
+    text: &'a [u8],
+    is_shape: bool,
+    context: &'a Context<'a>,
+}
+
+/// The same, kept.
 struct Key {
-    text: Box<str>,
+    text: Box<[u8]>,
+    is_shape: bool,
     search_path: Option<Box<[String]>>,
     role: Box<str>,
     hint: Option<Hint>,
@@ -36,65 +82,175 @@ struct Key {
     transaction_pooling: bool,
 }
 
-/// A cache of plans for one database.
-pub struct PlanCache {
-    segments: Vec<Mutex<Segment>>,
-    bytes_max: usize,
-    hasher: RandomState,
-}
-
-struct Segment {
-    plans: LruCache<Key, (Arc<Plan>, usize)>,
-    bytes: usize,
+/// What the cache has to say.
+#[derive(Clone)]
+enum Answer {
+    /// Of a text.
+    Planned(Planned),
+    /// Of a shape: its plan, and the places of the literals that it needs.
+    Slotted(Arc<Plan>, Arc<[u32]>),
+    /// Of a shape whose plan depends on the literals' values.
+    ByText,
 }
 
 impl PlanCache {
     /// Keeps plans of about this many bytes, texts included.
     pub fn new(bytes_max: usize) -> Self {
-        let segment = || {
-            Mutex::new(Segment {
-                plans: LruCache::unbounded(),
-                bytes: 0,
-            })
-        };
         Self {
-            segments: (0..SEGMENTS).map(|_| segment()).collect(),
+            segments: (0..SEGMENTS).map(|_| RwLock::default()).collect(),
             bytes_max: bytes_max / SEGMENTS,
             hasher: RandomState::new(),
+            seen: (0..SEEN).map(|_| AtomicU32::new(0)).collect(),
         }
     }
 
-    /// The plan of this text, and whether it was in the cache.
-    pub fn plan(&self, text: &str, context: &Context<'_>) -> Result<(Arc<Plan>, bool), PgError> {
+    /// The plan of this text with the literals that fill its slots, and where it came from.
+    pub fn plan(&self, text: &str, context: &Context<'_>) -> Result<(Planned, Lookup), PgError> {
+        let asked = Asked {
+            text: text.as_bytes(),
+            is_shape: false,
+            context,
+        };
+        let short = text.len() <= SHORT_BYTES_MAX;
+        let hash = if short { self.hash(&asked) } else { 0 };
+        if short && let Some(Answer::Planned(planned)) = self.find(hash, &asked) {
+            return Ok((planned, Lookup::Exact));
+        }
+        let mut shape = SCRATCH.take();
+        let found = if shape.read(text) {
+            self.by_shape(text, &shape, context)
+        } else {
+            self.by_text(text, context)
+        };
+        SCRATCH.set(shape);
+        let (planned, lookup) = found?;
+        if short && lookup == Lookup::Shape && self.is_seen(hash) {
+            self.keep(hash, &asked, Answer::Planned(planned.clone()));
+        }
+        Ok((planned, lookup))
+    }
+
+    fn by_shape(
+        &self,
+        text: &str,
+        shape: &Shape,
+        context: &Context<'_>,
+    ) -> Result<(Planned, Lookup), PgError> {
+        let asked = Asked {
+            text: shape.bytes(),
+            is_shape: true,
+            context,
+        };
+        let planned = |plan, places: &[u32]| Planned {
+            plan,
+            literals: shape.literals(text, places),
+        };
+        let hash = self.hash(&asked);
+        match self.find(hash, &asked) {
+            Some(Answer::Slotted(plan, places)) => {
+                return Ok((planned(plan, &places), Lookup::Shape));
+            }
+            Some(Answer::ByText) => return self.by_text(text, context),
+            Some(Answer::Planned(_)) | None => {}
+        }
+        let slotted = match shape.slotted(sql::tokens(text)?) {
+            Some(tokens) => plan_tokens(text, &tokens, context).map(Arc::new),
+            None => return self.by_text(text, context),
+        };
+        let plan = match slotted {
+            Ok(plan) => plan,
+            Err(error) if shape.is_whole() => return Err(error),
+            // Perhaps it needs to see a literal. If not, its own error is the right one.
+            Err(_) => {
+                let found = self.by_text(text, context)?;
+                self.keep(hash, &asked, Answer::ByText);
+                return Ok(found);
+            }
+        };
+        let places: Arc<[u32]> = match &*plan {
+            Plan::Route(route) => route.slots().into(),
+            Plan::Control(_) => Arc::default(),
+        };
+        let found = planned(Arc::clone(&plan), &places);
+        self.keep(hash, &asked, Answer::Slotted(plan, places));
+        Ok((found, Lookup::Miss))
+    }
+
+    fn by_text(&self, text: &str, context: &Context<'_>) -> Result<(Planned, Lookup), PgError> {
+        let planned = |plan| Planned {
+            plan,
+            literals: Literals::NONE,
+        };
         if text.len() > TEXT_BYTES_MAX {
-            return Ok((Arc::new(plan(text, context)?), false));
+            return Ok((planned(Arc::new(plan(text, context)?)), Lookup::Miss));
         }
-        let key = Key {
-            text: text.into(),
-            search_path: context.search_path.map(Into::into),
-            role: context.role.into(),
-            hint: context.hint.cloned(),
-            param_types: context.param_types.into(),
-            map: context.map.version.0,
-            schema: context.schema.version,
-            transaction_pooling: context.transaction_pooling,
+        let asked = Asked {
+            text: text.as_bytes(),
+            is_shape: false,
+            context,
         };
-        let segment = &self.segments[self.segment_of(&key)];
-        // A panic while the lock was held cannot have left the map half changed in a way that matters.
-        let found = |segment: &Mutex<Segment>| {
-            let mut segment = segment.lock().unwrap_or_else(PoisonError::into_inner);
-            segment.plans.get(&key).map(|(plan, _)| Arc::clone(plan))
-        };
-        if let Some(plan) = found(segment) {
-            return Ok((plan, true));
+        let hash = self.hash(&asked);
+        // Short ones were looked for before.
+        if text.len() > SHORT_BYTES_MAX
+            && let Some(Answer::Planned(planned)) = self.find(hash, &asked)
+        {
+            return Ok((planned, Lookup::Exact));
         }
-        let planned = Arc::new(plan(text, context)?);
-        let bytes = size(&key, &planned);
-        segment
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key, Arc::clone(&planned), bytes, self.bytes_max);
-        Ok((planned, false))
+        let planned = planned(Arc::new(plan(text, context)?));
+        self.keep(hash, &asked, Answer::Planned(planned.clone()));
+        Ok((planned, Lookup::Miss))
+    }
+
+    fn hash(&self, asked: &Asked<'_>) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        let context = asked.context;
+        hasher.write(asked.text);
+        hasher.write(context.role.as_bytes());
+        hasher.write_u64(context.map.version.0 ^ context.schema.version.rotate_left(32));
+        hasher.write_u8(u8::from(asked.is_shape));
+        if context.search_path.is_some()
+            || context.hint.is_some()
+            || !context.param_types.is_empty()
+        {
+            (context.search_path, context.hint, context.param_types).hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
+    fn segment(&self, hash: u64) -> &RwLock<Segment> {
+        // Other bits than those the tables take.
+        &self.segments[(hash >> 32) as usize % SEGMENTS]
+    }
+
+    fn find(&self, hash: u64, asked: &Asked<'_>) -> Option<Answer> {
+        // A panic while the lock was held cannot have left the table half changed in a way that matters.
+        let segment = self
+            .segment(hash)
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        segment.find(hash, asked)
+    }
+
+    fn keep(&self, hash: u64, asked: &Asked<'_>, answer: Answer) {
+        let key = Key::of(asked);
+        let entry = Entry {
+            bytes: size(&key, &answer),
+            key,
+            answer,
+            hash,
+            used: AtomicBool::new(false),
+        };
+        let mut segment = self
+            .segment(hash)
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        segment.insert(entry, asked, self.bytes_max);
+    }
+
+    /// Whether the text of this hash was seen lately; from now on it was.
+    fn is_seen(&self, hash: u64) -> bool {
+        let rest = (hash >> 32) as u32;
+        self.seen[hash as usize % SEEN].swap(rest, Ordering::Relaxed) == rest
     }
 
     /// Bytes kept now, roughly.
@@ -102,47 +258,184 @@ impl PlanCache {
     fn bytes(&self) -> usize {
         self.segments
             .iter()
-            .map(|segment| segment.lock().unwrap_or_else(PoisonError::into_inner).bytes)
+            .map(|segment| segment.read().unwrap_or_else(PoisonError::into_inner).bytes)
             .sum()
     }
 
-    fn segment_of(&self, key: &Key) -> usize {
-        (self.hasher.hash_one(&key.text) % SEGMENTS as u64) as usize
+    /// Plans kept now.
+    #[cfg(test)]
+    fn plans(&self) -> usize {
+        self.segments
+            .iter()
+            .map(|segment| {
+                segment
+                    .read()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .index
+                    .len()
+            })
+            .sum()
     }
+}
+
+impl Key {
+    fn of(asked: &Asked<'_>) -> Self {
+        let context = asked.context;
+        Self {
+            text: asked.text.into(),
+            is_shape: asked.is_shape,
+            search_path: context.search_path.map(Into::into),
+            role: context.role.into(),
+            hint: context.hint.cloned(),
+            param_types: context.param_types.into(),
+            map: context.map.version.0,
+            schema: context.schema.version,
+            transaction_pooling: context.transaction_pooling,
+        }
+    }
+
+    fn is(&self, asked: &Asked<'_>) -> bool {
+        let context = asked.context;
+        *self.text == *asked.text
+            && self.is_shape == asked.is_shape
+            && self.map == context.map.version.0
+            && self.schema == context.schema.version
+            && self.transaction_pooling == context.transaction_pooling
+            && *self.role == *context.role
+            && *self.param_types == *context.param_types
+            && self.search_path.as_deref() == context.search_path
+            && self.hint.as_ref() == context.hint
+    }
+}
+
+/// Entries are found by the index and swept out by a hand that goes round: one that was used since it came
+/// by stays for another round.
+#[derive(Default)]
+struct Segment {
+    index: HashTable<u32>,
+    entries: Vec<Option<Entry>>,
+    free: Vec<u32>,
+    hand: usize,
+    bytes: usize,
+}
+
+struct Entry {
+    hash: u64,
+    key: Key,
+    answer: Answer,
+    bytes: usize,
+    used: AtomicBool,
 }
 
 impl Segment {
-    fn insert(&mut self, key: Key, plan: Arc<Plan>, bytes: usize, bytes_max: usize) {
-        if bytes > bytes_max {
+    fn entry(&self, place: u32) -> Option<&Entry> {
+        self.entries.get(place as usize)?.as_ref()
+    }
+
+    fn find(&self, hash: u64, asked: &Asked<'_>) -> Option<Answer> {
+        let is = |place: &u32| self.entry(*place).is_some_and(|entry| entry.key.is(asked));
+        let entry = self.entry(*self.index.find(hash, is)?)?;
+        // Written only where it changes, so that readers do not take the line from each other.
+        if !entry.used.load(Ordering::Relaxed) {
+            entry.used.store(true, Ordering::Relaxed);
+        }
+        Some(entry.answer.clone())
+    }
+
+    fn insert(&mut self, entry: Entry, asked: &Asked<'_>, bytes_max: usize) {
+        let Some(room) = bytes_max.checked_sub(entry.bytes) else {
+            return;
+        };
+        // Another session was faster.
+        if self.find(entry.hash, asked).is_some() {
             return;
         }
-        if let Some((_, (_, old))) = self.plans.push(key, (plan, bytes)) {
-            self.bytes -= old;
+        while self.bytes > room {
+            self.sweep();
         }
-        self.bytes += bytes;
-        while self.bytes > bytes_max {
-            let Some((_, (_, old))) = self.plans.pop_lru() else {
-                break;
-            };
-            self.bytes -= old;
+        let Self {
+            index,
+            entries,
+            free,
+            bytes,
+            ..
+        } = self;
+        let (hash, size) = (entry.hash, entry.bytes);
+        let place = match free.pop() {
+            Some(place) => {
+                entries[place as usize] = Some(entry);
+                place
+            }
+            None => {
+                let Ok(place) = u32::try_from(entries.len()) else {
+                    return;
+                };
+                entries.push(Some(entry));
+                place
+            }
+        };
+        *bytes += size;
+        let hash_of = |place: &u32| {
+            entries[*place as usize]
+                .as_ref()
+                .map_or(0, |entry| entry.hash)
+        };
+        index.insert_unique(hash, place, hash_of);
+    }
+
+    /// Moves the hand on by one, over an entry that was used or an empty place, or takes the entry out.
+    fn sweep(&mut self) {
+        self.hand = (self.hand + 1) % self.entries.len().max(1);
+        let place = self.hand as u32;
+        let Some(slot) = self.entries.get_mut(self.hand) else {
+            // Nothing is left.
+            self.bytes = 0;
+            return;
+        };
+        let Some(entry) = slot else {
+            return;
+        };
+        if std::mem::take(entry.used.get_mut()) {
+            return;
+        }
+        self.bytes -= entry.bytes;
+        let hash = entry.hash;
+        *slot = None;
+        self.free.push(place);
+        if let Ok(found) = self.index.find_entry(hash, |other| *other == place) {
+            found.remove();
         }
     }
 }
 
-fn size(key: &Key, plan: &Plan) -> usize {
+fn size(key: &Key, answer: &Answer) -> usize {
     let path: usize = key
         .search_path
         .iter()
         .flatten()
         .map(|schema| schema.len() + size_of::<String>())
         .sum();
-    let plan = match plan {
+    let hint = match &key.hint {
+        None => 0,
+        Some(Hint::Shard(shard)) => shard.len(),
+        Some(Hint::Key { keyspace, values }) => {
+            let values = values.iter().chain(keyspace);
+            values.map(|value| value.len() + size_of::<String>()).sum()
+        }
+    };
+    let of_plan = |plan: &Plan| match plan {
         Plan::Route(Route {
             targets, reason, ..
         }) => reason.len() + targets_size(targets),
         Plan::Control(_) => key.text.len(),
     };
-    ENTRY_BYTES + key.text.len() + path + size_of_val(&*key.param_types) + plan
+    let answer = match answer {
+        Answer::Planned(planned) => of_plan(&planned.plan) + planned.literals.bytes(),
+        Answer::Slotted(plan, places) => of_plan(plan) + size_of_val(&**places),
+        Answer::ByText => 0,
+    };
+    let key = key.text.len() + key.role.len() + path + hint + size_of_val(&*key.param_types);
+    ENTRY_BYTES + key + answer
 }
 
 fn targets_size(targets: &Targets) -> usize {
@@ -168,99 +461,4 @@ fn targets_size(targets: &Targets) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::planner::Schema;
-    use crate::planner::tests::map;
-
-    fn context<'a>(map: &'a crate::shardmap::ShardMap, schema: &'a Schema) -> Context<'a> {
-        Context {
-            map,
-            schema,
-            search_path: None,
-            role: "app",
-            hint: None,
-            param_types: &[],
-            transaction_pooling: true,
-        }
-    }
-
-    #[test]
-    fn the_same_text_is_planned_once() {
-        let (map, schema, cache) = (map(), Schema::default(), PlanCache::new(1 << 20));
-        let context = context(&map, &schema);
-        let text = "select * from matches where organization_id = 5";
-        let first = cache.plan(text, &context).expect("plans").0;
-        assert!(Arc::ptr_eq(
-            &first,
-            &cache.plan(text, &context).expect("plans").0
-        ));
-        let path = ["audit".to_owned()];
-        let other = Context {
-            search_path: Some(&path),
-            ..context
-        };
-        assert_ne!(first, cache.plan(text, &other).expect("plans").0);
-        let changed = Schema {
-            version: 2,
-            ..Schema::default()
-        };
-        let later = Context {
-            schema: &changed,
-            ..context
-        };
-        assert!(!Arc::ptr_eq(
-            &first,
-            &cache.plan(text, &later).expect("plans").0
-        ));
-        let typed = Context {
-            param_types: &[Oid::INT4],
-            ..context
-        };
-        assert!(!Arc::ptr_eq(
-            &first,
-            &cache.plan(text, &typed).expect("plans").0
-        ));
-    }
-
-    #[test]
-    fn old_plans_make_room() {
-        let (map, schema, cache) = (map(), Schema::default(), PlanCache::new(64 << 10));
-        let context = context(&map, &schema);
-        for value in 0..2_000 {
-            let text = format!("select * from matches where organization_id = {value}");
-            cache.plan(&text, &context).expect("plans");
-        }
-        assert!(cache.bytes() <= 64 << 10);
-        assert!(cache.bytes() > 32 << 10);
-        assert!(cache.plan("select * from matches", &context).is_err());
-    }
-
-    /// Plans that take much more than their text are counted for what they take.
-    #[test]
-    fn heavy_plans_make_room_too() {
-        let (map, schema, cache) = (map(), Schema::default(), PlanCache::new(1 << 20));
-        let context = context(&map, &schema);
-        for number in 0..200 {
-            let rows = vec!["(5, 1)"; 500].join(",");
-            let text =
-                format!("insert into matches (organization_id, id) values (5, {number}),{rows}");
-            let plan = cache.plan(&text, &context).expect("plans").0;
-            let Plan::Route(Route { targets, .. }) = &*plan else {
-                panic!("not a route");
-            };
-            let taken = targets_size(targets);
-            let kept: usize = cache
-                .segments
-                .iter()
-                .map(|segment| segment.lock().expect("no panic").plans.len())
-                .sum();
-            assert!(
-                kept * (taken + text.len()) <= 1 << 20,
-                "{kept} of {taken} bytes"
-            );
-            assert!(cache.bytes() <= 1 << 20);
-        }
-        assert!(cache.bytes() > 64 << 10);
-    }
-}
+mod tests;

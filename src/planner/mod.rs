@@ -19,7 +19,7 @@ mod scope;
 mod utility;
 
 pub use body::read_query;
-pub use cache::PlanCache;
+pub use cache::{Lookup, PlanCache};
 pub use schema::{Column, Function, PUBLIC, Relation, RelationKind, Schema, SqlFunction};
 
 use crate::error::{PgError, SqlState};
@@ -270,7 +270,7 @@ impl Planner<'_> {
             let table = found
                 .sharded
                 .first()
-                .map(|(table, _)| table.to_string())
+                .map(ToString::to_string)
                 .unwrap_or_default();
             return Err(PgError::refusal(
                 format!(
@@ -280,23 +280,23 @@ impl Planner<'_> {
             ));
         }
         let key = &self.names.map.keyspace(keyspace).key;
+        let types: Vec<_> = key.columns.iter().map(|column| column.key_type).collect();
         params::check(
             tokens,
             &found.relations,
-            key.columns[0].key_type,
-            &found.explained,
+            &types,
+            &found.inferred,
             self.context,
         )?;
-        let whole: Vec<String> = found
-            .reference
-            .iter()
-            .map(|table| format!("{table} is whole on every shard"))
-            .collect();
+        let views = found.views.iter().map(|view| format!("view {view}"));
+        let whole = found.reference.iter();
+        let whole = whole.map(|table| format!("{table} is whole on every shard"));
+        let reasons: Vec<String> = views.chain(whole).collect();
         let target = KeyTarget {
             keyspace,
             relations: found.relations,
         };
-        Ok(route(Targets::Key(target), access, whole.join(", ")))
+        Ok(route(Targets::Key(target), access, reasons.join(", ")))
     }
 }
 

@@ -1,90 +1,286 @@
-//! One scope after another: which relations a statement reads, and what ties each sharded one to a value
+//! One scope after another: which relations a statement reads, and what ties each sharded one to values
 //! of its key.
 //!
-//! A relation is tied where rows with another key can change nothing in the result. What may be used
-//! for that:
+//! A relation is tied where rows with another key can change nothing in the result. The argument is about
+//! nodes, which are columns of relations, and ties, which are equalities between two nodes or between a
+//! node and some values.
 //!
-//! - conjuncts of WHERE, for every relation of the scope. Equality is strict: a row whose column is NULL
-//!   because an outer join found no partner is dropped too, so such a conjunct makes the join an inner one;
-//! - conjuncts of an inner join's ON, likewise;
-//! - conjuncts of an outer join's ON for the side that may find no partner, together with what is
-//!   known of the other side; never for the preserved side;
-//! - a relation of an enclosing scope that is itself tied.
+//! - [`build`] and [`from`] make scopes of the statement's blocks, of the views, functions and WITH members
+//!   it uses, and resolve names ([`lookup`]) and conditions ([`facts`]);
+//! - [`solve`] says which ties hold for which relation of a scope, across its joins;
+//! - [`outputs`] says what is known of the columns a query gives to the scope around it;
+//! - [`down`] walks the scopes from the outermost inwards: what is known of a query's columns there goes
+//!   into it where filtering its rows earlier changes nothing, and each sharded relation must be tied;
+//! - [`write`] looks at what is stored.
 //!
-//! Nothing else counts: not HAVING, OR, NOT, CASE, functions, the SELECT list, or another scope.
+//! `docs/design/0006-routing.md` has the proofs.
 
 mod build;
-mod insert;
+mod down;
+mod facts;
+mod from;
 mod lookup;
-mod tie;
+mod outputs;
+mod pool;
+mod solve;
+mod write;
 
-pub(super) use insert::reference_write;
+pub(super) use write::reference_write;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
+use std::rc::Rc;
 
 use super::Context;
-use super::names::{Names, Relation, view_write};
+use super::names::Names;
+use super::params::Inferred;
 use crate::error::{PgError, SqlState};
-use crate::plan::{ColumnKey, KeySource, RelationKey};
+use crate::plan::RelationKey;
 use crate::shardmap::{KeyspaceIndex, TableName};
-use crate::sql::tree::{Arm, Block, Name, Query, Verb};
+use crate::sql::tree::{Block, Cte, JoinKind, Operand, Query};
 use crate::types::KeyType;
+
+use outputs::Outs;
+use pool::{Pool, SetId};
 
 /// What a statement touches.
 #[derive(Debug, Default)]
 pub(super) struct Footprint<'a> {
-    /// Sharded tables with the columns they are tied by, sorted.
-    pub(super) sharded: BTreeSet<(&'a TableName, &'a str)>,
+    pub(super) sharded: BTreeSet<&'a TableName>,
     pub(super) keyspace: Option<KeyspaceIndex>,
     pub(super) relations: Vec<RelationKey>,
     pub(super) reference: BTreeSet<&'a TableName>,
+    /// Views that were looked through.
+    pub(super) views: BTreeSet<&'a TableName>,
     /// Tables and catalogs of the default shard, as written.
     pub(super) default: BTreeSet<String>,
-    /// For each parameter, how often it stands without a cast where only the key's type can be inferred.
-    pub(super) explained: HashMap<u16, usize>,
+    /// For each parameter, what its uses without a cast make of it.
+    pub(super) inferred: Inferred,
+}
+
+/// A column of a leaf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Node {
+    leaf: usize,
+    column: usize,
+}
+
+/// An equality that holds on every row that matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Tie {
+    /// The node is one of these values, or, where not `strict`, perhaps NULL.
+    In {
+        node: Node,
+        set: SetId,
+        strict: bool,
+    },
+    /// Both are the same value, and not NULL. The smaller node comes first.
+    Equal(Node, Node),
+}
+
+impl Tie {
+    fn equal(one: Node, other: Node) -> Self {
+        Self::Equal(one.min(other), one.max(other))
+    }
 }
 
 /// A relation of a scope.
 struct Leaf<'a> {
-    /// The name columns are qualified with.
-    exposed: Option<Exposed>,
-    sharded: Option<Sharded<'a>>,
-    reference: bool,
-    /// Filled once the scope is solved; never empty then for a sharded table.
-    sources: Vec<Source>,
+    exposed: Exposed<'a>,
+    kind: LeafKind<'a>,
+    columns: Vec<LeafColumn<'a>>,
+    /// All its columns are listed, in order.
+    complete: bool,
+    /// Of a sharded table, where the columns of its key are, in the key's order.
+    key: Vec<usize>,
+    /// What holds of each of its rows.
+    facts: Vec<Tie>,
+    /// An outer join may make up a row of it that is all NULL. Set when its scope is solved.
+    extended: bool,
 }
 
-/// A place in `Walker::values`.
-type Source = usize;
+/// How the columns of a leaf are found.
+enum Exposed<'a> {
+    /// By this name; the schema is there only where the relation has no alias.
+    Named {
+        schema: Option<&'a str>,
+        name: &'a str,
+    },
+    /// By this name, never without it: `excluded`.
+    Qualified(&'a str),
+    /// Under a name that is not known here.
+    Unknown,
+    /// By their own names only.
+    Unnamed,
+    /// Not at all: a subquery that a condition compares with.
+    Hidden,
+}
 
-struct Exposed {
-    /// Only where there is no alias.
-    schema: Option<String>,
-    name: String,
+#[derive(Clone, Copy)]
+enum LeafKind<'a> {
+    Sharded(Sharded<'a>),
+    Reference,
+    /// A derived table, a view, or a WITH member as if it were written here; the columns are the query's.
+    Query {
+        query: usize,
+        member: Option<usize>,
+        /// The scope's conditions may go into the query.
+        open: bool,
+    },
+    /// A WITH member that is tied by itself, a function, or a table of another shard.
+    Other,
+}
+
+#[derive(Clone, Copy)]
+struct LeafColumn<'a> {
+    name: Option<&'a str>,
+    /// `None`: no tie says anything of it.
+    key_type: Option<KeyType>,
 }
 
 #[derive(Clone, Copy)]
 struct Sharded<'a> {
     table: &'a TableName,
     keyspace: KeyspaceIndex,
-    key_type: KeyType,
-    column: &'a str,
-    /// `AS t (x, y)`: which name the key has here is not known.
-    renamed: bool,
+    /// Names of the key's columns.
+    columns: &'a [String],
 }
 
-/// A scope as seen from within: its relations, and those in sight from where the inner scope stands.
-#[derive(Clone)]
-struct Frame {
+/// What an operand comes to.
+#[derive(Clone, Copy, Debug)]
+enum Value<'a> {
+    Node(Node),
+    Operand(&'a Operand),
+    /// An argument of a function, of the type it is declared with.
+    Argument(&'a Operand, KeyType),
+    Nothing,
+}
+
+/// A join tree: a leaf, or two trees.
+enum Tree<'a> {
+    Leaf(usize),
+    Join(Joined<'a>),
+}
+
+struct Joined<'a> {
+    left: usize,
+    right: usize,
+    kind: JoinKind,
     leaves: Range<usize>,
-    visible: Range<usize>,
+    /// Where the right side's leaves begin.
+    middle: usize,
+    /// The columns both sides have in common: of USING, or of NATURAL.
+    merged: Vec<&'a str>,
+    /// NATURAL, and the common columns are not known.
+    natural_unknown: bool,
+    on: Rc<[Tie]>,
+}
+
+/// What names may refer to at one level: join trees in sight, and all leaves of the level so far.
+#[derive(Clone, Default)]
+struct Frame {
+    visible: Vec<usize>,
+    leaves: Vec<usize>,
+}
+
+/// What names mean at the place that is built.
+#[derive(Clone, Default)]
+struct Sight<'a> {
+    /// WITH members, places in `Walker::members`.
+    ctes: Vec<usize>,
+    /// Enclosing scopes, the innermost last.
+    frames: Vec<Rc<Frame>>,
+    /// Those of the function whose body this is.
+    arguments: Option<Rc<[Argument<'a>]>>,
+    path: Option<&'a [String]>,
+    /// The views and functions within which this stands.
+    within: Vec<&'a Query>,
+    /// How many WITH members have been written out around this.
+    copies: usize,
+}
+
+struct Argument<'a> {
+    name: Option<&'a str>,
+    value: Value<'a>,
+}
+
+/// A query once names are resolved.
+struct Inquiry<'a> {
+    members: Vec<usize>,
+    arms: Vec<Part>,
+    tail: Vec<usize>,
+    limited: bool,
+    outs: Option<Rc<Outs<'a>>>,
+}
+
+#[derive(Clone, Copy)]
+enum Part {
+    Block(usize),
+    Query(usize),
+}
+
+/// A block once names are resolved.
+struct Scope<'a> {
+    block: &'a Block,
+    frame: Frame,
+    /// The FROM list and the subqueries that WHERE compares with.
+    trees: Vec<usize>,
+    /// Its leaves, those that no name finds among them.
+    leaves: Vec<usize>,
+    /// What WHERE says.
+    ties: Vec<Tie>,
+    /// What UPDATE, DELETE or MERGE writes.
+    target: Option<usize>,
+    /// Queries that are walked with nothing known of their columns.
+    inner: Vec<usize>,
+    outputs: Vec<OutColumn<'a>>,
+    /// `outputs` are all columns, in order.
+    complete: bool,
+    /// Filters on other columns than these may not be applied earlier: DISTINCT ON and PARTITION BY.
+    kept: Vec<Vec<Node>>,
+    stored: Option<write::Stored<'a>>,
+}
+
+#[derive(Clone)]
+struct OutColumn<'a> {
+    name: Option<&'a str>,
+    /// One, or for VALUES one of each row.
+    values: Vec<Value<'a>>,
+}
+
+/// A WITH member.
+struct Member<'a> {
+    cte: &'a Cte,
+    recursive: bool,
+    writes: bool,
+    /// How much of the sight it was defined in.
+    ctes: usize,
+    frames: usize,
+    state: MemberState<'a>,
+    /// It is tied without what references add; `None`: not looked at yet.
+    settled: Option<bool>,
+    /// A reference within itself was met.
+    recursed: bool,
+}
+
+#[derive(Clone)]
+enum MemberState<'a> {
+    Pending,
+    /// With what is taken for granted of references within itself.
+    Building(Option<Rc<Outs<'a>>>),
+    Built(usize),
 }
 
 /// Statements of more table references that name a listed table are refused.
 const RELATIONS_MAX: usize = 256;
+/// And of more with what views, functions and WITH members stand for.
+const LEAVES_MAX: usize = 1024;
 /// And those of more equalities between keys and values in one scope.
 const TIES_MAX: usize = 1024;
+/// Views and functions within one another.
+const WITHIN_MAX: usize = 32;
+/// Output columns of all queries whose columns are looked at; those of more are taken for unknown.
+const OUTPUTS_MAX: usize = 65_536;
 
 fn too_many(what: &str) -> PgError {
     PgError::client(
@@ -94,265 +290,131 @@ fn too_many(what: &str) -> PgError {
     .with_hint("split the statement")
 }
 
-pub(super) struct Walker<'a> {
-    names: &'a Names<'a>,
+pub(super) struct Walker<'a, 'n> {
+    names: &'a Names<'n>,
     context: &'a Context<'a>,
     leaves: Vec<Leaf<'a>>,
-    /// Names of the WITH members in sight.
-    ctes: Vec<String>,
-    frames: Vec<Frame>,
+    trees: Vec<Tree<'a>>,
+    scopes: Vec<Scope<'a>>,
+    queries: Vec<Inquiry<'a>>,
+    members: Vec<Member<'a>>,
+    sight: Sight<'a>,
+    pool: Pool,
+    /// Conditions that hold for a node on all rows that matter, perhaps besides NULL.
+    known: HashMap<Node, Rc<[SetId]>>,
+    tally: Tally,
+    found: Footprint<'a>,
+}
+
+/// What is counted and remembered on the way.
+#[derive(Default)]
+struct Tally {
+    /// Table references of the statement itself.
+    relations: usize,
+    outputs: usize,
+    /// Nodes that inner scopes or functions use.
+    referenced: HashSet<Node>,
+    /// Members that a reference has walked, so that they need not be by themselves.
+    walked: HashSet<usize>,
+    /// Nothing is recorded; false once a relation is not tied.
+    trial: Option<bool>,
     /// FOR UPDATE without OF, or of something other than a table, which reaches into subqueries.
     locks_all: bool,
-    /// The relations of `found`.
+    /// The relations of `found`, and what they cost.
     seen: HashSet<RelationKey>,
-    /// Every value a key is compared with, once: texts may be long, and are told apart here only.
-    values: Vec<KeySource>,
-    places: HashMap<KeySource, Source>,
-    /// Ties of the scope at hand.
-    ties: usize,
-    found: Footprint<'a>,
+    recorded_bytes: usize,
 }
 
 /// Walks a statement's scopes.
 ///
 /// Errors: a table that is not tied, and what cannot be done to listed tables.
 pub(super) fn footprint<'a>(
-    query: &Query,
-    names: &'a Names<'a>,
+    query: &'a Query,
+    names: &'a Names<'_>,
     context: &'a Context<'a>,
 ) -> Result<Footprint<'a>, PgError> {
     let mut walker = Walker {
         names,
         context,
         leaves: Vec::new(),
-        ctes: Vec::new(),
-        frames: Vec::new(),
-        locks_all: false,
-        seen: HashSet::new(),
-        values: Vec::new(),
-        places: HashMap::new(),
-        ties: 0,
+        trees: Vec::new(),
+        scopes: Vec::new(),
+        queries: Vec::new(),
+        members: Vec::new(),
+        sight: Sight::default(),
+        pool: Pool::default(),
+        known: HashMap::new(),
+        tally: Tally::default(),
         found: Footprint::default(),
     };
-    walker.query(query)?;
-    if walker.locks_all
+    let built = walker.build_query(query, false)?;
+    walker.down_query(built, &[])?;
+    if walker.tally.locks_all
         && let Some(table) = walker.found.reference.first()
     {
-        return Err(locked_reference(&table.to_string()));
+        return Err(down::locked_reference(&table.to_string()));
     }
     Ok(walker.found)
 }
 
-fn locked_reference(table: &str) -> PgError {
-    PgError::refusal(
-        format!(
-            "FOR UPDATE or FOR SHARE of reference table {table} is not supported: it would lock the copy of one shard"
-        ),
-        "lock a row of a sharded table instead (FOR UPDATE OF …)",
-    )
-}
-
-fn called(name: &Name) -> PgError {
-    PgError::refusal(
-        format!("function {name} is user-defined and might read or write any table"),
-        "write its statements out, or call it on the shard directly",
-    )
-}
-
-impl<'a> Walker<'a> {
-    fn query(&mut self, query: &Query) -> Result<(), PgError> {
-        let known = self.ctes.len();
-        if query.recursive {
-            self.ctes
-                .extend(query.ctes.iter().map(|cte| cte.name.clone()));
-        }
-        for cte in &query.ctes {
-            self.query(&cte.query)?;
-            if !query.recursive {
-                self.ctes.push(cte.name.clone());
-            }
-        }
-        for arm in &query.arms {
-            match arm {
-                Arm::Nested(query) => self.query(query)?,
-                Arm::Block(block) => self.block(block)?,
-            }
-        }
-        for query in &query.tail {
-            self.query(query)?;
-        }
-        self.ctes.truncate(known);
-        Ok(())
-    }
-
-    fn block(&mut self, block: &Block) -> Result<(), PgError> {
-        if let Some(call) = block.calls.first() {
-            return Err(called(&call.name));
-        }
-        if let Verb::Insert(insert) = &block.verb {
-            return self.insert(insert, block);
-        }
-        if let Verb::Merge(_) = &block.verb {
-            return Err(PgError::refusal(
-                "MERGE is not supported in a statement that names tables of the shard map",
-                "use INSERT … ON CONFLICT or UPDATE",
-            ));
-        }
-        let start = self.leaves.len();
-        let mut scope = build::Scope {
-            first: start,
-            trees: Vec::new(),
-            inner: Vec::new(),
-        };
-        for item in &block.from {
-            let tree = self.build(item, &mut scope)?;
-            scope.trees.push(tree);
-        }
-        let all = start..self.leaves.len();
-        self.tie_scope(&mut scope, block, all.clone())?;
-        self.check_locks(block, all.clone())?;
-        if let Verb::Update(sets) = &block.verb {
-            self.check_sets(sets, start)?;
-        }
-        for (query, sight) in scope.inner {
-            match sight {
-                build::Sight::Outer => self.query(query)?,
-                build::Sight::Leaves(visible) => self.within(
-                    Frame {
-                        leaves: all.clone(),
-                        visible,
-                    },
-                    query,
-                )?,
-            }
-        }
-        for query in &block.subqueries {
-            self.within(
-                Frame {
-                    leaves: all.clone(),
-                    visible: all.clone(),
-                },
-                query,
-            )?;
-        }
-        Ok(())
-    }
-
+impl<'a> Walker<'a, '_> {
     /// A relation more.
-    fn push_leaf(&mut self, leaf: Leaf<'a>) -> Result<(), PgError> {
-        if self.leaves.len() == RELATIONS_MAX {
+    fn push_leaf(&mut self, leaf: Leaf<'a>) -> Result<usize, PgError> {
+        let own = self.sight.within.is_empty() && self.sight.copies == 0;
+        if own && !matches!(leaf.exposed, Exposed::Hidden) {
+            self.tally.relations += 1;
+        }
+        if self.tally.relations > RELATIONS_MAX {
             return Err(too_many(&format!(
                 "more than {RELATIONS_MAX} table references"
             )));
         }
+        if self.leaves.len() == LEAVES_MAX {
+            return Err(too_many(&format!(
+                "more than {LEAVES_MAX} table references, with those of views, functions and WITH"
+            )));
+        }
         self.leaves.push(leaf);
-        Ok(())
+        Ok(self.leaves.len() - 1)
     }
 
-    fn source(&mut self, source: KeySource) -> Source {
-        let next = self.values.len();
-        let place = *self.places.entry(source.clone()).or_insert(next);
-        if place == next {
-            self.values.push(source);
-        }
-        place
+    /// The columns of a sharded table's key.
+    fn key(&self, leaf: usize) -> Vec<Node> {
+        let columns = self.leaves[leaf].key.iter();
+        columns.map(|&column| Node { leaf, column }).collect()
     }
 
-    fn within(&mut self, frame: Frame, query: &Query) -> Result<(), PgError> {
-        self.frames.push(frame);
-        let walked = self.query(query);
-        self.frames.pop();
-        walked
+    fn key_type(&self, node: Node) -> Option<KeyType> {
+        self.leaves[node.leaf].columns[node.column].key_type
     }
 
-    /// A relation's name in a FROM list, unless a WITH member hides it.
-    fn relation(&mut self, name: &Name, target: bool) -> Result<Option<Relation<'a>>, PgError> {
-        if !target && name.schema.is_none() && self.ctes.contains(&name.name) {
-            return Ok(None);
-        }
-        let relation = self.names.resolve(name)?;
-        match &relation {
-            Relation::Listed { .. } => {}
-            Relation::View { view, .. } if target => return Err(view_write(view)),
-            Relation::View { view, .. } => {
-                return Err(PgError::refusal(
-                    format!("{view} is a view over tables of the shard map"),
-                    "query the tables themselves",
-                ));
-            }
-            Relation::Catalog | Relation::Unlisted => {
-                self.found.default.insert(name.to_string());
-            }
-        }
-        Ok(Some(relation))
+    /// Equality of the two is equality of values.
+    fn comparable(&self, one: Node, other: Node) -> bool {
+        let family = |node| self.key_type(node).map(KeyType::family);
+        one != other && family(one).is_some() && family(one) == family(other)
     }
 
-    /// Enters a tied table into the footprint.
-    fn record(
+    /// With another sight, and this one again afterwards.
+    fn seeing<T>(
         &mut self,
-        sharded: Sharded<'a>,
-        sources: &[Source],
-        stores: bool,
-    ) -> Result<(), PgError> {
-        if self
-            .found
-            .keyspace
-            .is_some_and(|keyspace| keyspace != sharded.keyspace)
-        {
-            let other = self
-                .found
-                .sharded
-                .first()
-                .map(|(table, _)| table.to_string())
-                .unwrap_or_default();
-            return Err(PgError::refusal(
-                format!("{} and {other} are in different keyspaces", sharded.table),
-                "use tables of one keyspace in one statement",
-            ));
-        }
-        self.found.keyspace = Some(sharded.keyspace);
-        self.found.sharded.insert((sharded.table, sharded.column));
-        let values = || {
-            sources
-                .iter()
-                .map(|source| self.values[*source].clone())
-                .collect::<Vec<_>>()
-        };
-        let relation = RelationKey {
-            relation: sharded.table.to_string(),
-            columns: vec![ColumnKey {
-                name: sharded.column.to_owned(),
-                conditions: if stores {
-                    vec![values()]
-                } else {
-                    values().into_iter().map(|source| vec![source]).collect()
-                },
-            }],
-            stores,
-        };
-        if self.seen.insert(relation.clone()) {
-            self.found.relations.push(relation);
-        }
-        Ok(())
+        sight: Sight<'a>,
+        work: impl FnOnce(&mut Self) -> Result<T, PgError>,
+    ) -> Result<T, PgError> {
+        let before = std::mem::replace(&mut self.sight, sight);
+        let done = work(self);
+        self.sight = before;
+        done
     }
 
-    fn check_locks(&mut self, block: &Block, all: Range<usize>) -> Result<(), PgError> {
-        for lock in &block.locks {
-            let Some(name) = lock else {
-                self.locks_all = true;
-                continue;
-            };
-            let named = |leaf: &&Leaf<'_>| {
-                leaf.exposed
-                    .as_ref()
-                    .is_some_and(|exposed| exposed.name == *name)
-            };
-            match self.leaves[all.clone()].iter().find(named) {
-                Some(leaf) if leaf.reference => return Err(locked_reference(name)),
-                Some(leaf) if leaf.sharded.is_some() => {}
-                _ => self.locks_all = true,
-            }
-        }
-        Ok(())
+    /// From within a scope.
+    fn framed<T>(
+        &mut self,
+        frame: Frame,
+        work: impl FnOnce(&mut Self) -> Result<T, PgError>,
+    ) -> Result<T, PgError> {
+        self.sight.frames.push(Rc::new(frame));
+        let done = work(self);
+        self.sight.frames.pop();
+        done
     }
 }

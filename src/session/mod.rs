@@ -40,8 +40,8 @@ use crate::error::{PgError, SqlState};
 use crate::executor::{Paused, Relay, RelayError};
 use crate::metrics::{Metrics, StatementMetrics};
 use crate::net::Buffered;
-use crate::plan::{Control, Destination, Plan, Route, Values, explain_lines};
-use crate::planner::Context;
+use crate::plan::{Control, Destination, Plan, Planned, Route, Values, explain_lines};
+use crate::planner::{Context, Lookup};
 use crate::shardmap::{ShardId, ShardMap};
 use crate::sql;
 use crate::topology::{Claim, LiveDatabase, Snapshot, Topology};
@@ -305,7 +305,7 @@ impl Session {
     ///
     /// Errors: refusals; 08006 where the default shard's catalogs could not be read yet, because
     /// planning without them could be fooled by a view.
-    pub async fn plan(&self, text: &str, param_types: &[Oid]) -> Result<Arc<Plan>, PgError> {
+    pub async fn plan(&self, text: &str, param_types: &[Oid]) -> Result<Planned, PgError> {
         self.database.schema_loaded().await?;
         let schema = self.database.schema();
         let context = Context {
@@ -315,22 +315,23 @@ impl Session {
                 Some(path) => Some(path),
                 None => schema.default_path(&self.user.name)?,
             },
-            role: &self.user.name,
+            role: self.settings.role().unwrap_or(&self.user.name),
             hint: None,
             param_types,
             transaction_pooling: !self.session_pooled(),
         };
-        let (plan, hit) = aside(text.len(), || self.database.plans.plan(text, &context))?;
-        match hit {
-            true => self.metrics.plan_cache_hits.inc(),
-            false => self.metrics.plan_cache_misses.inc(),
+        let (planned, lookup) = aside(text.len(), || self.database.plans.plan(text, &context))?;
+        match lookup {
+            Lookup::Exact => self.metrics.plan_cache_exact.inc(),
+            Lookup::Shape => self.metrics.plan_cache_shape.inc(),
+            Lookup::Miss => self.metrics.plan_cache_misses.inc(),
         }
-        Ok(plan)
+        Ok(planned)
     }
 
     /// As `plan`, for a statement that comes first in what the client sent: in a failed transaction it is
     /// heard only if it ends it.
-    pub async fn plan_first(&self, text: &str, param_types: &[Oid]) -> Result<Arc<Plan>, PgError> {
+    pub async fn plan_first(&self, text: &str, param_types: &[Oid]) -> Result<Planned, PgError> {
         let planned = self.plan(text, param_types).await;
         if self.txn.status() == TransactionStatus::Failed {
             match &planned {
@@ -350,9 +351,13 @@ impl Session {
         }
     }
 
-    /// As `resolve` without parameters; `None` where any shard would do.
-    pub fn route_target(&self, route: &Route) -> Result<Option<ShardId>, PgError> {
-        match route.resolve(self.map(), Values::NONE)? {
+    /// As `resolve`; `None` where any shard would do.
+    pub fn route_target(
+        &self,
+        route: &Route,
+        values: Values<'_>,
+    ) -> Result<Option<ShardId>, PgError> {
+        match route.resolve(self.map(), values)? {
             Destination::Shard(shard) => Ok(Some(shard)),
             Destination::Any => Ok(None),
         }
@@ -364,7 +369,7 @@ impl Session {
     }
 
     /// A statement as this session prepares it now.
-    pub fn prepare(&self, text: &str, param_types: &[Oid], plan: Arc<Plan>) -> Arc<Prepared> {
+    pub fn prepare(&self, text: &str, param_types: &[Oid], plan: Planned) -> Arc<Prepared> {
         let global = self
             .shared
             .globals
@@ -382,7 +387,7 @@ impl Session {
             database: self.databases_seen,
             map: self.map.version,
             schema: self.database.schema_version(),
-            search_path: self.settings.search_path_version(),
+            names: self.settings.names_version(),
         }
     }
 
@@ -428,8 +433,8 @@ impl Session {
     }
 
     /// Where a statement is described whose shard its parameters decide: all shards have its tables.
-    pub fn describing_shard(&self, route: &Route) -> ShardId {
-        match route.resolve(self.map(), Values::NONE) {
+    pub fn describing_shard(&self, route: &Route, values: Values<'_>) -> ShardId {
+        match route.resolve(self.map(), values) {
             Ok(Destination::Shard(shard)) => shard,
             _ => self.any_shard(),
         }

@@ -1,7 +1,7 @@
 //! What the session has SET, so that it stays true on whichever server connection comes next.
 //!
 //! A setting is kept as the client's own statement and replayed as text; values are not interpreted,
-//! except `search_path`, which the planner must know. What a transaction sets counts when it commits.
+//! except `search_path` and the role, which the planner must know. What a transaction sets counts when it commits.
 //! Source: <https://www.postgresql.org/docs/current/sql-set.html>
 
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -48,8 +48,10 @@ pub struct Settings {
     savepoints: Vec<(String, usize)>,
     mark: SettingsMark,
     search_path: Option<Vec<String>>,
-    /// Rises whenever `search_path` changes.
-    search_path_version: u64,
+    /// Of SET ROLE.
+    role: Option<String>,
+    /// Rises whenever `search_path` or the role changes.
+    names_version: u64,
 }
 
 impl Settings {
@@ -82,8 +84,14 @@ impl Settings {
         self.search_path.as_deref()
     }
 
-    pub fn search_path_version(&self) -> u64 {
-        self.search_path_version
+    /// The role the session has taken; `None` for the one it logged in with.
+    pub fn role(&self) -> Option<&str> {
+        self.role.as_deref()
+    }
+
+    /// Another number means that names may mean something else.
+    pub fn names_version(&self) -> u64 {
+        self.names_version
     }
 
     /// The statements that bring a connection with default settings to this session's.
@@ -135,13 +143,13 @@ impl Settings {
             Change::Set(entry)
         });
         // The mark is that of what is committed.
-        self.refresh_search_path();
+        self.refresh_names();
     }
 
     /// A RESET of one setting, or of all, succeeded.
     pub fn reset(&mut self, name: Option<&str>) {
         self.changes.push(Change::Reset(name.map(str::to_owned)));
-        self.refresh_search_path();
+        self.refresh_names();
     }
 
     /// The statements that restore what RESET of this setting (or of all) should return to, if the
@@ -179,7 +187,7 @@ impl Settings {
         if let Some(at) = self.savepoints.iter().rposition(|(n, _)| n == name) {
             self.savepoints.truncate(at + 1);
             self.changes.truncate(self.savepoints[at].1);
-            self.refresh_search_path();
+            self.refresh_names();
         }
     }
 
@@ -231,27 +239,34 @@ impl Settings {
 
     fn refresh(&mut self) {
         self.mark = mark(self.startup.iter().chain(&self.entries));
-        self.refresh_search_path();
+        self.refresh_names();
     }
 
-    fn refresh_search_path(&mut self) {
-        let search_path = self.current_search_path();
-        if search_path != self.search_path {
+    fn refresh_names(&mut self) {
+        let search_path = self.current("search_path");
+        let named = |role: &String| role != "none";
+        let role = self
+            .current("role")
+            .and_then(|values| values.into_iter().find(named));
+        if search_path != self.search_path || role != self.role {
             self.search_path = search_path;
-            self.search_path_version += 1;
+            self.role = role;
+            self.names_version += 1;
         }
     }
 
-    fn current_search_path(&self) -> Option<Vec<String>> {
-        const NAME: &str = "search_path";
-        let of = |entry: &&Entry| entry.name == NAME;
+    /// What a setting is set to; `None` for the server's default.
+    fn current(&self, name: &str) -> Option<Vec<String>> {
+        let of = |entry: &&Entry| entry.name == name;
+        // RESET ALL leaves the role alone.
+        let all = name != "role";
         // The last word of the transaction, from the end: a string of statements may have said much before.
         for change in self.changes.iter().rev() {
             match change {
                 Change::Set(entry) | Change::Local(entry) if of(&entry) => {
                     return entry.values.clone();
                 }
-                Change::Reset(name) if name.as_deref().is_none_or(|name| name == NAME) => {
+                Change::Reset(reset) if reset.as_deref().map_or(all, |reset| reset == name) => {
                     return self.startup.iter().rfind(of)?.values.clone();
                 }
                 _ => {}
@@ -384,6 +399,26 @@ mod tests {
         assert_eq!(settings.search_path().map(<[_]>::len), Some(2));
         settings.commit();
         assert_eq!(settings.replay(), "SET \"search_path\" TO 'sales', 'Odd'");
+    }
+
+    #[test]
+    fn the_role_counts_for_names() {
+        let mut settings = Settings::default();
+        let before = settings.names_version();
+        settings.set(&setting("role", "sales"), false, "SET ROLE sales");
+        assert_eq!(settings.role(), Some("sales"));
+        assert_ne!(settings.names_version(), before);
+        settings.commit();
+        settings.reset(None);
+        settings.commit();
+        assert_eq!(settings.role(), Some("sales"), "RESET ALL leaves it alone");
+        settings.set(&setting("role", "none"), true, "SET LOCAL ROLE NONE");
+        assert_eq!(settings.role(), None);
+        assert!(!settings.rollback());
+        assert_eq!(settings.role(), Some("sales"));
+        settings.reset(Some("role"));
+        settings.commit();
+        assert_eq!(settings.role(), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::backend::{SettingsMark, StatementId};
 use crate::error::{PgError, SqlState};
-use crate::plan::Plan;
+use crate::plan::Planned;
 use crate::shardmap::MapVersion;
 use crate::types::Oid;
 
@@ -49,14 +49,15 @@ pub struct Epoch {
     pub(super) database: u64,
     pub(super) map: MapVersion,
     pub(super) schema: u64,
-    pub(super) search_path: u64,
+    /// Of the search_path and the role, which say what names mean.
+    pub(super) names: u64,
 }
 
 /// A statement as one session prepared it: planned once for each epoch.
 #[derive(Debug)]
 pub struct Prepared {
     pub global: Arc<Global>,
-    pub plan: Arc<Plan>,
+    pub plan: Planned,
     pub epoch: Epoch,
 }
 
@@ -123,7 +124,10 @@ pub struct Statements {
 /// What a named statement takes of [`STATEMENT_BYTES_MAX`].
 fn bytes(name: &[u8], prepared: &Prepared) -> usize {
     let global = &prepared.global;
-    name.len() + global.text.len() + size_of_val(&*global.param_types)
+    name.len()
+        + global.text.len()
+        + size_of_val(&*global.param_types)
+        + prepared.plan.literals.bytes()
 }
 
 impl Statements {
@@ -229,19 +233,23 @@ pub(super) fn server_name(id: StatementId) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Control;
+    use crate::plan::{Control, Plan};
+    use crate::sql::Literals;
 
     const MEBIBYTE: usize = 1024 * 1024;
 
     fn prepared(text: &str, types: usize) -> Arc<Prepared> {
         Arc::new(Prepared {
             global: Globals::default().intern(text, &vec![Oid(23); types], SettingsMark(0)),
-            plan: Arc::new(Plan::Control(Control::DiscardAll)),
+            plan: Planned {
+                plan: Arc::new(Plan::Control(Control::DiscardAll)),
+                literals: Literals::NONE,
+            },
             epoch: Epoch {
                 map: MapVersion(1),
                 database: 0,
                 schema: 0,
-                search_path: 0,
+                names: 0,
             },
         })
     }

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use sqlparser::ast::{self, Expr, SetExpr, Statement, TableFactor};
 
 use super::operand::{column_name, ident, name};
+use super::rewrite::NO_CTE;
 use super::tree::{Arm, Block, Cte, From, Join, JoinKind, Query, Table, Verb};
 use facts::facts;
 use gather::Gathered;
@@ -90,7 +91,8 @@ impl Converter<'_> {
         let mut out = Query::default();
         if let Some(with) = &query.with {
             out.recursive = with.recursive;
-            for cte in &with.cte_tables {
+            let named = |cte: &&ast::Cte| cte.alias.name.value != NO_CTE;
+            for cte in with.cte_tables.iter().filter(named) {
                 if cte.from.is_some() {
                     return Err("a WITH member with FROM".to_owned());
                 }

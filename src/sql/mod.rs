@@ -20,7 +20,7 @@ pub use lex::{Kind, Token, position, tokens};
 pub use literals::{Literal, Literals};
 pub use operand::{cast_constant, slot_constant};
 pub use parse::{Analysis, Unread, analyse};
-pub use shape::{SHAPE_BYTES_MAX, Shape};
+pub use shape::Shape;
 pub use split::{Piece, only_statement, split};
 
 #[cfg(test)]

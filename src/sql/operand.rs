@@ -289,6 +289,7 @@ fn cast(operand: Operand, to: CastType) -> Operand {
         Operand::Constant(constant) => {
             cast_constant(constant, to).map_or(Operand::Other, Operand::Constant)
         }
+        Operand::Column(column) => Operand::CastColumn(column, to),
         // A second cast to the same type changes nothing.
         same @ (Operand::Param {
             cast: Some(from),
@@ -297,7 +298,12 @@ fn cast(operand: Operand, to: CastType) -> Operand {
         }
         | Operand::Slot(Slot {
             cast: Some(from), ..
-        })) if from == to => same,
+        })
+        | Operand::CastColumn(_, from))
+            if from == to =>
+        {
+            same
+        }
         _ => Operand::Other,
     }
 }

@@ -41,6 +41,9 @@ pub(super) fn rewritten<'t>(tokens: &'t [Token<'_>]) -> Result<Cow<'t, [Token<'t
     Ok(Cow::Owned(rewriter.out))
 }
 
+/// The name of a WITH member that is not in the client's text: no name there has a NUL.
+pub(super) const NO_CTE: &str = "\0";
+
 struct Rewriter<'t> {
     tokens: &'t [Token<'t>],
     out: Vec<Token<'t>>,
@@ -77,6 +80,19 @@ impl<'t> Rewriter<'t> {
             "overriding" if self.is_word(next, "system") && self.is_word(place + 2, "value") => {
                 self.replace(place, place + 3, &[]);
                 return Ok(place + 3);
+            }
+            "values" if self.is_listed_query(place) => {
+                // The parser knows a query in an expression by SELECT or WITH.
+                let with = [
+                    (Kind::Word, "with"),
+                    (Kind::Quoted, NO_CTE),
+                    (Kind::Word, "as"),
+                    (Kind::Operator, "("),
+                    (Kind::Word, "select"),
+                    (Kind::Word, "null"),
+                    (Kind::Operator, ")"),
+                ];
+                self.replace(place, place, &with);
             }
             "set" => self.sets = true,
             _ => {}
@@ -223,6 +239,14 @@ impl<'t> Rewriter<'t> {
             }
         }
         place + 1
+    }
+
+    /// `ANY (VALUES …)` and the like; after IN the parser looks closer.
+    fn is_listed_query(&self, place: usize) -> bool {
+        let words = ["any", "some", "all"];
+        place >= 2
+            && self.is_op(place - 1, "(")
+            && words.iter().any(|word| self.is_word(place - 2, word))
     }
 
     /// `FROM t *`: with children, which is meant without the star too.

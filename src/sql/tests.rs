@@ -8,7 +8,8 @@ mod print;
 use std::fs;
 use std::path::PathBuf;
 
-use super::{Unread, analyse, tokens};
+use super::literals::{NO_PLACE, marker};
+use super::{Kind, Unread, analyse, tokens};
 
 #[test]
 fn golden_trees() {
@@ -74,4 +75,91 @@ fn answer(sql: &str) -> String {
         Err(Unread::Syntax { message }) => format!("syntax: {message}\n"),
         Err(Unread::Construct(construct)) => format!("construct: {construct}\n"),
     }
+}
+
+/// What the scopes of a text are when its literals are taken out of it.
+fn with_slots(sql: &str) -> String {
+    let mut tokens = tokens(sql).expect("lexes");
+    let mut place = 0;
+    for token in &mut tokens {
+        let (kind, value) = match token.kind {
+            Kind::String => (Kind::StringSlot, marker(place)),
+            Kind::Number if token.value.parse::<i64>().is_ok() => {
+                (Kind::IntegerSlot, marker(place))
+            }
+            Kind::Number => (Kind::NumberSlot, NO_PLACE.to_owned()),
+            _ => continue,
+        };
+        (token.kind, token.value) = (kind, value.into());
+        place += 1;
+    }
+    let analysis = analyse(&tokens, sql, &|_| false, &|_| false).expect("reads");
+    let printed = print::query(&analysis.query);
+    let facts = printed
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("facts: "));
+    facts.unwrap_or_default().to_owned()
+}
+
+#[test]
+fn slots_stand_where_literals_stood() {
+    let facts = |condition: &str| with_slots(&format!("select from t where {condition}"));
+    assert_eq!(facts("k = 5"), "k = integer@0");
+    assert_eq!(facts("k = 'a' and 1.5 = l"), "k = string@0; ? = l");
+    assert_eq!(facts("k=-5"), "k = -integer@0");
+    assert_eq!(facts("k = - -(+5)"), "k = integer@0");
+    assert_eq!(facts("k = -'5'"), "k = ?");
+    assert_eq!(facts("k = 5::bigint"), "k = integer@0::bigint");
+    assert_eq!(facts("k = -5::int"), "k = -integer@0::integer");
+    assert_eq!(facts("k = '5'::int::int"), "k = string@0::integer");
+    assert_eq!(facts("k = '5'::int::bigint"), "k = ?");
+    assert_eq!(facts("k = date '2020-01-01'"), "k = string@0::date");
+    assert_eq!(facts("k = 'a' collate \"C\""), "k = ?");
+    assert_eq!(facts("k in (5, 6)"), "k in (integer@0, integer@1)");
+    assert_eq!(facts("k in (5)"), "k = integer@0");
+    assert_eq!(
+        facts("(k, l) in ((1, 'a'), (2, 'b'))"),
+        "k in (integer@0, integer@2); l in (string@1, string@3)"
+    );
+    assert_eq!(facts("k = any('{1}')"), "k = any string@0[]");
+    assert_eq!(
+        facts("k = any('{1}'::int[])"),
+        "k = any string@0::integer[]"
+    );
+    assert_eq!(facts("k = any(array[1, 2])"), "k in (integer@0, integer@1)");
+    assert_eq!(
+        facts("k = any(array['a']::text[])"),
+        "k in (string@0::text)"
+    );
+    // No arrays.
+    assert_eq!(facts("k = any(5)"), "");
+    assert_eq!(facts("k = '{1}'::int[]"), "k = ?");
+    assert_eq!(facts("k is not distinct from 5"), "k = integer@0");
+}
+
+#[test]
+fn calls_and_names_are_counted() {
+    let count = |sql: &str| {
+        let tokens = tokens(sql).expect("lexes");
+        let analysis = analyse(&tokens, sql, &|name| name == "t", &|name| name == "f");
+        analysis.map(|analysis| (analysis.named, analysis.calls))
+    };
+    assert_eq!(
+        count("select f(1), t.f, f from t, f(2) g, s.f(3), lateral f(4) h"),
+        Ok((2, 4))
+    );
+    assert_eq!(count("table t"), Ok((1, 0)));
+    assert_eq!(
+        count("select 1 from only (t) for no key update of t, t"),
+        Ok((3, 0))
+    );
+    // What is taken out is in no tree.
+    assert_eq!(
+        count("insert into t values (1) on conflict (f(t)) do nothing"),
+        Ok((1, 0))
+    );
+    assert_eq!(
+        count("with c as (select f(f(1))) select f(2) from c"),
+        Ok((0, 3))
+    );
 }

@@ -212,6 +212,8 @@ pub enum Fact {
     InQuery {
         operands: Vec<Operand>,
         subquery: usize,
+        /// `=`: a second row is an error.
+        single: bool,
     },
     /// OR: the facts of one of the arms hold.
     Either(Vec<Vec<Fact>>),
@@ -221,6 +223,8 @@ pub enum Fact {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operand {
     Column(Column),
+    /// `column::type`. Where the column's own type is of the type's family and no wider, this is the column.
+    CastColumn(Column, CastType),
     Constant(Constant),
     Slot(Slot),
     /// `$n`, zero-based, perhaps cast.

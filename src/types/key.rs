@@ -138,6 +138,17 @@ impl KeyType {
         }
     }
 
+    /// True where a cast to `to` keeps every value as it is and cannot fail.
+    pub fn widens_to(self, to: Self) -> bool {
+        self == to
+            || matches!(
+                (self, to),
+                (Self::SmallInt, Self::Integer | Self::BigInt)
+                    | (Self::Integer, Self::BigInt)
+                    | (Self::Text | Self::Varchar, Self::Text | Self::Varchar)
+            )
+    }
+
     pub fn family(self) -> Family {
         match self {
             Self::SmallInt | Self::Integer | Self::BigInt => Family::Integer,

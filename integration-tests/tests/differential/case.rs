@@ -1,7 +1,7 @@
 //! Written cases: statements between blank lines. `#` begins a comment; `#! params: int8 5, text a, int4 null`
 //! gives values for `$1`, `$2`, …; `#! refused` expects 0A000, `#! either` takes what comes.
 
-use super::pair::Parameter;
+use integration_tests::pair::Parameter;
 
 pub struct Case {
     /// File and line.

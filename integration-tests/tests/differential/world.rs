@@ -18,7 +18,6 @@ pub struct World {
 pub struct Family {
     pub name: &'static str,
     pub key_type: &'static str,
-    pub oid: u32,
     pub keys: &'static [&'static str],
 }
 
@@ -26,7 +25,6 @@ pub const FAMILIES: &[Family] = &[
     Family {
         name: "big",
         key_type: "bigint",
-        oid: 20,
         keys: &[
             "1",
             "2",
@@ -48,7 +46,6 @@ pub const FAMILIES: &[Family] = &[
     Family {
         name: "int",
         key_type: "integer",
-        oid: 23,
         keys: &[
             "1",
             "2",
@@ -66,13 +63,11 @@ pub const FAMILIES: &[Family] = &[
     Family {
         name: "small",
         key_type: "smallint",
-        oid: 21,
         keys: &["1", "2", "3", "4", "5", "0", "-1", "32767", "-32768"],
     },
     Family {
         name: "txt",
         key_type: "text",
-        oid: 25,
         keys: &[
             "a",
             "A",
@@ -93,13 +88,11 @@ pub const FAMILIES: &[Family] = &[
     Family {
         name: "vc",
         key_type: "varchar",
-        oid: 1043,
         keys: &["a", "A", "b", "c", "", "é", "5", "x y", "--"],
     },
     Family {
         name: "uid",
         key_type: "uuid",
-        oid: 2950,
         keys: &[
             "00000000-0000-0000-0000-000000000000",
             "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",

@@ -10,7 +10,7 @@ use crate::executor::{Expect, Forward};
 use crate::frontend::Client;
 use crate::frontend::service::{malformed, too_long};
 use crate::frontend::simple::{Manner, rows};
-use crate::plan::{ExplainFormat, ParamValues, Plan, Route, Values};
+use crate::plan::{ExplainFormat, ParamValues, Plan, Route};
 use crate::session::{Failure, Prepared};
 use crate::shardmap::ShardId;
 use crate::types::Format;
@@ -148,7 +148,7 @@ impl Client {
         }
         check_formats(route, bind)?;
         let declared = &bound.prepared.global.param_types;
-        let values = Values::of_params(declared, &params);
+        let values = bound.prepared.plan.values().with_params(declared, &params);
         let shard = self.session.resolve(route, values)?;
         bound.target = Some((shard, Manner::of(route)));
         if route.explain == Some(ExplainFormat::Text) {

@@ -1,135 +1,265 @@
-//! What a column name means, without knowing any table's columns but the sharding keys.
+//! What a column name means.
 
-use std::ops::Range;
+use std::rc::Rc;
 
-use super::build::{Scope, Tree};
-use super::{Leaf, Walker};
-use crate::sql::tree::{Column, JoinKind, Name};
+use super::{Exposed, Frame, Joined, Leaf, Node, OutColumn, Tree, Value, Walker};
+use crate::sql::tree::{Column, JoinKind, Name, Operand};
 
-/// The relation that provides an unqualified column.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Provider {
-    /// This sharded table, whose key has that name. Where another relation has such a column too,
-    /// PostgreSQL calls the name ambiguous.
-    Key(usize),
-    /// Some relation whose columns are not known, or none.
+/// What a level has under an unqualified name.
+#[derive(Clone, Copy)]
+enum Provider<'a> {
+    /// This column. Where another relation, whose columns are not known, has it too, PostgreSQL calls the
+    /// name ambiguous.
+    Found(Value<'a>),
+    /// Perhaps a column, of a relation whose columns are not known, or one that says nothing.
     Unknown,
+    Absent,
 }
 
-impl Walker<'_> {
-    /// The leaf whose sharding key the column is. `part` is the tree the condition belongs to: `None` for
-    /// the whole scope.
-    pub(super) fn key_column(
-        &self,
-        column: &Column,
-        scope: &Scope<'_>,
-        part: Option<&Tree<'_>>,
-        all: &Range<usize>,
-    ) -> Option<usize> {
-        let Some(relation) = &column.relation else {
-            let provider = match part {
-                Some(tree) => self.provider(tree, &column.name),
-                None => self.combine(
-                    scope
-                        .trees
-                        .iter()
-                        .map(|tree| self.provider(tree, &column.name)),
-                ),
-            };
-            return match provider {
-                Provider::Key(leaf) => Some(leaf),
-                Provider::Unknown => None,
-            };
-        };
-        let visible = part.map_or_else(|| all.clone(), Tree::leaves);
-        let leaf = self.qualifier(relation, all, &visible)?;
-        let sharded = self.leaves[leaf].sharded?;
-        (!sharded.renamed && sharded.column == column.name).then_some(leaf)
+/// Every table has them, and they are no keys.
+/// Source: <https://www.postgresql.org/docs/current/ddl-system-columns.html>
+const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
+
+impl<'a> Walker<'a, '_> {
+    /// `here` is the level the operand stands at.
+    pub(super) fn resolve(&mut self, operand: &'a Operand, here: &Frame) -> Value<'a> {
+        match operand {
+            Operand::Column(column) => {
+                let value = self.column(column, here);
+                if let Value::Node(node) = value
+                    && !here.leaves.contains(&node.leaf)
+                {
+                    self.tally.referenced.insert(node);
+                }
+                value
+            }
+            // A cast that changes no value and cannot fail.
+            Operand::CastColumn(column, to) => match self.column(column, here) {
+                Value::Node(node) if self.key_type(node).is_some_and(|of| of.widens_to(*to)) => {
+                    if !here.leaves.contains(&node.leaf) {
+                        self.tally.referenced.insert(node);
+                    }
+                    Value::Node(node)
+                }
+                _ => Value::Nothing,
+            },
+            Operand::Param { index, cast, array } => match self.sight.arguments.clone() {
+                None => Value::Operand(operand),
+                Some(_) if *array => Value::Nothing,
+                Some(arguments) => {
+                    let value = arguments
+                        .get(usize::from(*index))
+                        .map_or(Value::Nothing, |argument| argument.value);
+                    let same = |family| cast.is_none_or(|cast| cast.family() == family);
+                    match value {
+                        Value::Argument(_, declared) if same(declared.family()) => value,
+                        Value::Node(node)
+                            if self.key_type(node).is_some_and(|of| same(of.family())) =>
+                        {
+                            value
+                        }
+                        _ => Value::Nothing,
+                    }
+                }
+            },
+            Operand::Constant(_) | Operand::Slot(_) => Value::Operand(operand),
+            Operand::Other => Value::Nothing,
+        }
     }
 
-    /// Looks for the qualifier from the innermost scope outwards. PostgreSQL would look past a relation that
+    fn column(&self, column: &'a Column, here: &Frame) -> Value<'a> {
+        if let Some(relation) = &column.relation {
+            return self.qualified(relation, &column.name, here);
+        }
+        let outer = self.sight.frames.iter().rev().map(Rc::as_ref);
+        for level in std::iter::once(here).chain(outer) {
+            match self.provide_all(&level.visible, &column.name) {
+                Provider::Found(value) => return value,
+                Provider::Unknown => return Value::Nothing,
+                Provider::Absent => {}
+            }
+        }
+        let arguments = self.sight.arguments.iter().flat_map(|list| list.iter());
+        arguments
+            .filter(|argument| argument.name == Some(column.name.as_str()))
+            .map(|argument| argument.value)
+            .next()
+            .unwrap_or(Value::Nothing)
+    }
+
+    /// Looks for the qualifier from the innermost level outwards. PostgreSQL would look past a relation that
     /// is not in sight; a name that occurs out of sight gives nothing, so that we never look further than it.
-    fn qualifier(
-        &self,
-        relation: &Name,
-        all: &Range<usize>,
-        visible: &Range<usize>,
-    ) -> Option<usize> {
-        let here = std::iter::once((all, visible));
-        let outer = self
-            .frames
-            .iter()
-            .rev()
-            .map(|frame| (&frame.leaves, &frame.visible));
-        for (leaves, visible) in here.chain(outer) {
-            let mut found = leaves
-                .clone()
+    fn qualified(&self, relation: &Name, column: &str, here: &Frame) -> Value<'a> {
+        let Some(leaf) = self.qualifier(relation, here) else {
+            return Value::Nothing;
+        };
+        match self.of_leaf(leaf, column) {
+            Provider::Found(value) => value,
+            _ => Value::Nothing,
+        }
+    }
+
+    /// The leaf a qualifier means.
+    pub(super) fn qualifier(&self, relation: &Name, here: &Frame) -> Option<usize> {
+        let outer = self.sight.frames.iter().rev().map(Rc::as_ref);
+        for level in std::iter::once(here).chain(outer) {
+            let mut found = level
+                .leaves
+                .iter()
+                .copied()
                 .filter(|leaf| exposes(&self.leaves[*leaf], relation));
             if let Some(leaf) = found.next() {
-                return (found.next().is_none() && visible.contains(&leaf)).then_some(leaf);
+                let visible = || level.visible.iter().any(|tree| self.holds(*tree, leaf));
+                return (found.next().is_none() && visible()).then_some(leaf);
+            }
+            let unknown = |leaf: &usize| matches!(self.leaves[*leaf].exposed, Exposed::Unknown);
+            if level.leaves.iter().any(unknown) {
+                return None;
             }
         }
         None
     }
 
-    fn provider(&self, tree: &Tree<'_>, column: &str) -> Provider {
-        let join = match tree {
-            Tree::Leaf(leaf) => {
-                return match self.leaves[*leaf].sharded {
-                    Some(sharded) if !sharded.renamed && sharded.column == column => {
-                        Provider::Key(*leaf)
-                    }
-                    _ => Provider::Unknown,
-                };
-            }
-            Tree::Join(join) => join,
-        };
-        if join.source.natural {
-            return Provider::Unknown;
-        }
-        if !join.source.using.iter().any(|name| name == column) {
-            return self.combine(
-                [
-                    self.provider(&join.left, column),
-                    self.provider(&join.right, column),
-                ]
-                .into_iter(),
-            );
-        }
-        // The merged column is that of the preserved side.
-        match join.source.kind {
-            JoinKind::Inner | JoinKind::Left => self.provider(&join.left, column),
-            JoinKind::Right => self.provider(&join.right, column),
-            JoinKind::Full => Provider::Unknown,
+    fn holds(&self, tree: usize, leaf: usize) -> bool {
+        match &self.trees[tree] {
+            Tree::Leaf(own) => *own == leaf,
+            Tree::Join(join) => join.leaves.contains(&leaf),
         }
     }
 
-    /// Two keys of one name make the column ambiguous.
-    fn combine(&self, providers: impl Iterator<Item = Provider>) -> Provider {
-        let mut keys = providers.filter(|provider| *provider != Provider::Unknown);
-        match (keys.next(), keys.next()) {
-            (Some(key), None) => key,
+    /// A column by its name, of one leaf.
+    fn of_leaf(&self, leaf: usize, column: &str) -> Provider<'a> {
+        let this = &self.leaves[leaf];
+        let mut found = this
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(_, known)| known.name == Some(column));
+        let all_named = || this.columns.iter().all(|known| known.name.is_some());
+        match (found.next(), found.next()) {
+            (Some((column, _)), None) => Provider::Found(Value::Node(Node { leaf, column })),
+            (None, _) if this.complete && all_named() && !SYSTEM_COLUMNS.contains(&column) => {
+                Provider::Absent
+            }
             _ => Provider::Unknown,
         }
     }
 
-    /// The two key columns that `USING (column)` compares.
-    pub(super) fn using(
-        &self,
-        left: &Tree<'_>,
-        right: &Tree<'_>,
-        column: &str,
-    ) -> Option<(usize, usize)> {
-        match (self.provider(left, column), self.provider(right, column)) {
-            (Provider::Key(left), Provider::Key(right)) => Some((left, right)),
+    fn provide_all(&self, trees: &[usize], column: &str) -> Provider<'a> {
+        let mut all = Provider::Absent;
+        for tree in trees {
+            all = combine(all, self.provide(*tree, column));
+        }
+        all
+    }
+
+    fn provide(&self, tree: usize, column: &str) -> Provider<'a> {
+        let join = match &self.trees[tree] {
+            Tree::Leaf(leaf) => {
+                return match self.leaves[*leaf].exposed {
+                    Exposed::Hidden | Exposed::Qualified(_) => Provider::Absent,
+                    _ => self.of_leaf(*leaf, column),
+                };
+            }
+            Tree::Join(join) => join,
+        };
+        if join.natural_unknown {
+            return Provider::Unknown;
+        }
+        if join.merged.contains(&column) {
+            return Provider::Found(self.merged(join, column));
+        }
+        combine(
+            self.provide(join.left, column),
+            self.provide(join.right, column),
+        )
+    }
+
+    /// The merged column is that of the preserved side.
+    fn merged(&self, join: &Joined<'a>, column: &str) -> Value<'a> {
+        let side = match join.kind {
+            JoinKind::Inner | JoinKind::Left => join.left,
+            JoinKind::Right => join.right,
+            JoinKind::Full => return Value::Nothing,
+        };
+        match self.provide(side, column) {
+            Provider::Found(value) => value,
+            _ => Value::Nothing,
+        }
+    }
+
+    /// The two columns that `USING (column)` compares.
+    pub(super) fn using(&self, left: usize, right: usize, column: &str) -> Option<(Node, Node)> {
+        match (self.provide(left, column), self.provide(right, column)) {
+            (Provider::Found(Value::Node(left)), Provider::Found(Value::Node(right))) => {
+                Some((left, right))
+            }
             _ => None,
         }
+    }
+
+    /// What `*` over a tree gives, in order; false where it gives more.
+    pub(super) fn star(&self, tree: usize, out: &mut Vec<OutColumn<'a>>) -> bool {
+        let join = match &self.trees[tree] {
+            Tree::Leaf(leaf) => {
+                return match self.leaves[*leaf].exposed {
+                    Exposed::Hidden | Exposed::Qualified(_) => true,
+                    _ => self.star_of(*leaf, out),
+                };
+            }
+            Tree::Join(join) => join,
+        };
+        if join.natural_unknown {
+            return false;
+        }
+        for column in &join.merged {
+            out.push(OutColumn {
+                name: Some(column),
+                values: vec![self.merged(join, column)],
+            });
+        }
+        let mut sides = Vec::new();
+        let mut complete = self.star(join.left, &mut sides) & self.star(join.right, &mut sides);
+        // A column whose name is not known may be one of the merged.
+        complete &= join.merged.is_empty() || sides.iter().all(|column| column.name.is_some());
+        sides.retain(|column| column.name.is_none_or(|name| !join.merged.contains(&name)));
+        out.append(&mut sides);
+        complete
+    }
+
+    /// What `t.*` gives.
+    pub(super) fn star_of(&self, leaf: usize, out: &mut Vec<OutColumn<'a>>) -> bool {
+        let this = &self.leaves[leaf];
+        out.extend(
+            this.columns
+                .iter()
+                .enumerate()
+                .map(|(column, known)| OutColumn {
+                    name: known.name,
+                    values: vec![Value::Node(Node { leaf, column })],
+                }),
+        );
+        this.complete
+    }
+}
+
+/// Two columns of one name make it ambiguous.
+fn combine<'a>(one: Provider<'a>, other: Provider<'a>) -> Provider<'a> {
+    match (one, other) {
+        (Provider::Found(_), Provider::Found(_)) => Provider::Unknown,
+        (found @ Provider::Found(_), _) | (_, found @ Provider::Found(_)) => found,
+        (Provider::Unknown, _) | (_, Provider::Unknown) => Provider::Unknown,
+        (Provider::Absent, Provider::Absent) => Provider::Absent,
     }
 }
 
 fn exposes(leaf: &Leaf<'_>, relation: &Name) -> bool {
-    leaf.exposed.as_ref().is_some_and(|exposed| {
-        exposed.name == relation.name
-            && (relation.schema.is_none() || relation.schema == exposed.schema)
-    })
+    match &leaf.exposed {
+        Exposed::Named { schema, name } => {
+            *name == relation.name
+                && (relation.schema.is_none() || relation.schema.as_deref() == *schema)
+        }
+        Exposed::Qualified(name) => *name == relation.name && relation.schema.is_none(),
+        Exposed::Unknown | Exposed::Unnamed | Exposed::Hidden => false,
+    }
 }

@@ -43,6 +43,67 @@ const SHAPES: &[Shape] = &[
     ("minus", |n| {
         format!("select {}1 from matches", "- ".repeat(n))
     }),
+    ("or of keys", |n| {
+        let more = " or organization_id = 5".repeat(n);
+        format!("select * from matches where organization_id = 5{more}")
+    }),
+    ("or within and", |n| {
+        let more = " and (organization_id = 5 or organization_id = 6)".repeat(n);
+        format!("select * from matches where organization_id = 5{more}")
+    }),
+    ("rows in list", |n| {
+        let more = ",(5,1)".repeat(n);
+        format!("select * from matches where (organization_id, id) in ((5,1){more})")
+    }),
+    ("is true", |n| {
+        let more = " is true".repeat(n);
+        format!("select * from matches where (organization_id = 5){more}")
+    }),
+    ("distinct on", |n| {
+        let (names, outputs) = (",a".repeat(n), ",b".repeat(n));
+        format!("select distinct on (a{names}) a{outputs} from matches where organization_id = 5")
+    }),
+    ("functions over one window", |n| {
+        let (over, by) = (",sum(a) over w".repeat(n), ",b".repeat(n));
+        format!(
+            "select a{over} from matches where organization_id = 5 window w as (partition by a{by})"
+        )
+    }),
+    ("windows from one window", |n| {
+        let by = ",b".repeat(n);
+        let more: String = (0..n).map(|i| format!(",w{i} as (w)")).collect();
+        format!("select sum(a) over w0 from matches window w as (partition by a{by}){more}")
+    }),
+    ("conflicts without end", |n| {
+        let more = " on conflict (a".repeat(n);
+        format!("insert into matches (organization_id) values (5){more}")
+    }),
+    ("conflicts", |n| {
+        let more = " on conflict (a) b".repeat(n);
+        format!("insert into matches (organization_id) values (5){more}")
+    }),
+    ("locks of", |n| {
+        let more = ", matches".repeat(n);
+        format!("select * from matches where organization_id = 5 for key share of matches{more}")
+    }),
+    ("only", |n| {
+        format!("select * from only ({} matches", "only (".repeat(n))
+    }),
+    ("subscripts", |n| {
+        let more = ", a[1]".repeat(n);
+        format!("update matches set b = 1{more} = 5 where organization_id = 5")
+    }),
+    ("subscripts of one", |n| {
+        let more = "[1]".repeat(n);
+        format!("update matches set a{more} = 5 where organization_id = 5")
+    }),
+    ("tables", |n| {
+        format!("table matches{}", " union table matches".repeat(n))
+    }),
+    ("merge clauses", |n| {
+        let more = " when matched then do nothing".repeat(n);
+        format!("merge into matches m using classes c on m.organization_id = 5{more}")
+    }),
     ("signs", |n| {
         format!("select {}1 from matches", "+".repeat(n))
     }),

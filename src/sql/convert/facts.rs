@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sqlparser::ast::{self, BinaryOperator, Expr};
 
-use super::gather::address;
+use super::gather::{address, last_part};
 use crate::sql::operand::{array, operand, row};
 use crate::sql::tree::{Constant, Fact, Operand};
 
@@ -35,7 +35,7 @@ pub(super) fn facts(condition: &Expr, places: &HashMap<usize, usize>) -> Vec<Fac
                 expr,
                 subquery,
                 negated: false,
-            } => facts.extend(in_query(expr, subquery, places)),
+            } => facts.extend(in_query(expr, subquery, places, false)),
             Expr::AnyOp {
                 left,
                 compare_op: BinaryOperator::Eq,
@@ -59,7 +59,9 @@ fn is_certainly_not_null(operand: &Operand) -> bool {
     match operand {
         Operand::Constant(constant) => !matches!(constant, Constant::Null | Constant::Default),
         Operand::Slot(_) => true,
-        Operand::Column(_) | Operand::Param { .. } | Operand::Other => false,
+        Operand::Column(_) | Operand::CastColumn(..) | Operand::Param { .. } | Operand::Other => {
+            false
+        }
     }
 }
 
@@ -88,11 +90,11 @@ fn either(condition: &Expr, places: &HashMap<usize, usize>) -> Option<Fact> {
 
 fn equal(left: &Expr, right: &Expr, places: &HashMap<usize, usize>, facts: &mut Vec<Fact>) {
     if let Some(query) = subquery(right) {
-        facts.extend(in_query(left, query, places));
+        facts.extend(in_query(left, query, places, true));
         return;
     }
     if let Some(query) = subquery(left) {
-        facts.extend(in_query(right, query, places));
+        facts.extend(in_query(right, query, places, true));
         return;
     }
     match (row(left), row(right)) {
@@ -135,8 +137,8 @@ fn in_list(expr: &Expr, list: &[Expr], places: &HashMap<usize, usize>, facts: &m
 
 /// `ANY ((SELECT …))` is a subquery too, as in PostgreSQL.
 fn any(left: &Expr, right: &Expr, places: &HashMap<usize, usize>) -> Option<Fact> {
-    if let Some(query) = subquery(right) {
-        return in_query(left, query, places);
+    if let Some(query) = subquery(right).or_else(|| array_of_query(right)) {
+        return in_query(left, query, places, false);
     }
     if row(left).is_some() {
         return None;
@@ -148,14 +150,21 @@ fn any(left: &Expr, right: &Expr, places: &HashMap<usize, usize>) -> Option<Fact
     })
 }
 
-fn in_query(expr: &Expr, query: &ast::Query, places: &HashMap<usize, usize>) -> Option<Fact> {
+fn in_query(
+    expr: &Expr,
+    query: &ast::Query,
+    places: &HashMap<usize, usize>,
+    single: bool,
+) -> Option<Fact> {
     let operands = match row(expr) {
         Some(columns) => columns.into_iter().map(operand).collect(),
         None => vec![operand(expr)],
     };
-    places
-        .get(&address(query))
-        .map(|&subquery| Fact::InQuery { operands, subquery })
+    places.get(&address(query)).map(|&subquery| Fact::InQuery {
+        operands,
+        subquery,
+        single,
+    })
 }
 
 /// A query in parentheses.
@@ -165,6 +174,21 @@ fn subquery(mut expr: &Expr) -> Option<&ast::Query> {
     }
     match expr {
         Expr::Subquery(query) => Some(query),
+        _ => None,
+    }
+}
+
+/// `ARRAY(SELECT …)`.
+fn array_of_query(mut expr: &Expr) -> Option<&ast::Query> {
+    while let Expr::Nested(inner) = expr {
+        expr = inner;
+    }
+    match expr {
+        Expr::Function(ast::Function {
+            name,
+            args: ast::FunctionArguments::Subquery(query),
+            ..
+        }) if name.0.len() == 1 && last_part(name) == Some("array") => Some(query),
         _ => None,
     }
 }

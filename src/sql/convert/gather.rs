@@ -1,5 +1,6 @@
 //! What is found in expressions wherever it stands: queries, calls, and the windows of window functions.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{self, Expr, FunctionArguments, Visit, Visitor, WindowType};
@@ -13,8 +14,10 @@ use crate::sql::tree::{Call, Name, Operand, Query};
 pub(super) struct Gathered {
     pub(super) calls: Vec<Call>,
     pub(super) windows: Vec<Vec<Operand>>,
-    /// The PARTITION BY of the windows of WINDOW.
-    named: Vec<(String, Vec<Operand>)>,
+    /// The windows of WINDOW by name, each with the place of its PARTITION BY, which it may have from another.
+    named: HashMap<String, usize>,
+    /// `None` once it is among `windows`: there may be many functions over one window.
+    partitions: Vec<Option<Vec<Operand>>>,
 }
 
 impl Converter<'_> {
@@ -35,38 +38,48 @@ impl Converter<'_> {
     /// A window may be built on one that stands before it in the list.
     pub(super) fn name_windows(&mut self, list: &[ast::NamedWindowDefinition]) {
         for ast::NamedWindowDefinition(name, definition) in list {
-            let partition = match definition {
-                ast::NamedWindowExpr::NamedWindow(base) => self.named_window(base),
-                ast::NamedWindowExpr::WindowSpec(spec) => self.partition(spec),
+            let base = match definition {
+                ast::NamedWindowExpr::NamedWindow(base) => Some(base),
+                ast::NamedWindowExpr::WindowSpec(spec) => spec.window_name.as_ref(),
             };
-            self.scope.named.push((name.value.clone(), partition));
+            let place = match (base, definition) {
+                (None, ast::NamedWindowExpr::WindowSpec(spec)) => {
+                    let partition = spec.partition_by.iter().map(operand).collect();
+                    self.scope.partitions.push(Some(partition));
+                    Some(self.scope.partitions.len() - 1)
+                }
+                (Some(base), _) => self.scope.named.get(&base.value).copied(),
+                (None, _) => None,
+            };
+            if let Some(place) = place {
+                self.scope.named.entry(name.value.clone()).or_insert(place);
+            }
         }
     }
 
-    /// Empty where it is not known, which is as if the window had all rows.
-    fn named_window(&self, name: &ast::Ident) -> Vec<Operand> {
-        let mut named = self.scope.named.iter();
-        named
-            .find(|(known, _)| *known == name.value)
-            .map(|(_, partition)| partition.clone())
-            .unwrap_or_default()
-    }
-
-    fn partition(&self, spec: &ast::WindowSpec) -> Vec<Operand> {
-        match &spec.window_name {
-            Some(base) if spec.partition_by.is_empty() => self.named_window(base),
-            Some(_) => Vec::new(),
-            None => spec.partition_by.iter().map(operand).collect(),
-        }
+    /// A window that is not known is as if it had all rows: no partition.
+    fn window(&mut self, over: &WindowType) {
+        let base = match over {
+            WindowType::NamedWindow(name) => Some(name),
+            WindowType::WindowSpec(spec) => spec.window_name.as_ref(),
+        };
+        let partition = match (base, over) {
+            (None, WindowType::WindowSpec(spec)) => spec.partition_by.iter().map(operand).collect(),
+            (Some(base), _) => match self.scope.named.get(&base.value) {
+                None => Vec::new(),
+                Some(place) => match self.scope.partitions[*place].take() {
+                    None => return,
+                    Some(partition) => partition,
+                },
+            },
+            (None, _) => Vec::new(),
+        };
+        self.scope.windows.push(partition);
     }
 
     fn function(&mut self, function: &ast::Function) -> Result<()> {
         if let Some(over) = &function.over {
-            let partition = match over {
-                WindowType::NamedWindow(name) => self.named_window(name),
-                WindowType::WindowSpec(spec) => self.partition(spec),
-            };
-            self.scope.windows.push(partition);
+            self.window(over);
         }
         if !self.is_call(&function.name) {
             return Ok(());

@@ -1,5 +1,7 @@
 //! The columns that come out of a scope, and what PostgreSQL calls them.
 
+use std::collections::HashMap;
+
 use sqlparser::ast::{self, Expr, GroupByExpr, SelectItem, Value};
 
 use super::Result;
@@ -153,51 +155,47 @@ pub(super) fn forget_grouped(group_by: &GroupByExpr, outputs: &mut [Output]) -> 
 /// What `DISTINCT ON` compares. As in ORDER BY, a bare name is an output's before it is a column's, and an
 /// integer counts outputs (`findTargetlistEntrySQL92` in `parse_clause.c`).
 pub(super) fn distinct_on(list: &[Expr], outputs: &[Output], from: &[From]) -> Vec<Operand> {
+    let mut named = HashMap::new();
+    // A column that no output is known to have the name of may be an output without a known one, or one of `t.*`,
+    // which is the same column if there is but one relation.
+    let mut is_column = true;
     let one_relation = matches!(from, [From::Table(_) | From::Derived { .. }]);
-    list.iter()
-        .map(|expr| compared(operand(expr), outputs, one_relation))
-        .collect()
-}
-
-fn compared(operand: Operand, outputs: &[Output], one_relation: bool) -> Operand {
-    let value = |output: &Output| match output {
-        Output::Column { values, .. } => values.first().cloned().unwrap_or(Operand::Other),
-        Output::All(_) => Operand::Other,
-    };
-    match &operand {
-        Operand::Column(column) if column.relation.is_none() => {
-            let mut own = true;
-            for output in outputs {
-                match output {
-                    // Of several outputs of one name PostgreSQL wants that they are the same.
-                    Output::Column {
-                        name: Some(name), ..
-                    } if *name == column.name => return value(output),
-                    Output::Column { name: Some(_), .. } | Output::All(None) => {}
-                    // It may be the name of this one.
-                    Output::Column { name: None, .. } => own = false,
-                    Output::All(Some(_)) => own &= one_relation,
-                }
+    for output in outputs {
+        match output {
+            // PostgreSQL wants that several of one name are the same.
+            Output::Column {
+                name: Some(name),
+                values,
+            } => {
+                named.entry(name.as_str()).or_insert(values);
             }
-            if own { operand } else { Operand::Other }
+            Output::Column { name: None, .. } => is_column = false,
+            Output::All(Some(_)) => is_column &= one_relation,
+            Output::All(None) => {}
         }
-        Operand::Column(_) => operand,
-        Operand::Constant(Constant::Int(place)) => {
-            let place = usize::try_from(*place)
-                .ok()
-                .and_then(|at| at.checked_sub(1));
-            let before = place.and_then(|place| outputs.get(..=place));
-            match before {
-                Some([before @ .., output])
-                    if !before.iter().any(|output| matches!(output, Output::All(_))) =>
-                {
-                    value(output)
-                }
+    }
+    let stars = outputs.iter().position(|o| matches!(o, Output::All(_)));
+    let counted = &outputs[..stars.unwrap_or(outputs.len())];
+    let first = |values: &[Operand]| values.first().cloned().unwrap_or(Operand::Other);
+    let compared = |expr| match operand(expr) {
+        Operand::Column(column) if column.relation.is_none() => {
+            match named.get(column.name.as_str()) {
+                Some(values) => first(values),
+                None if is_column => Operand::Column(column),
+                None => Operand::Other,
+            }
+        }
+        Operand::Column(column) => Operand::Column(column),
+        Operand::Constant(Constant::Int(number)) => {
+            let place = usize::try_from(number).ok().and_then(|n| n.checked_sub(1));
+            match place.and_then(|place| counted.get(place)) {
+                Some(Output::Column { values, .. }) => first(values),
                 _ => Operand::Other,
             }
         }
         _ => Operand::Other,
-    }
+    };
+    list.iter().map(compared).collect()
 }
 
 /// The name of a column without alias; `None` where we are not sure of it.

@@ -238,6 +238,7 @@ fn fact(found: &Fact) -> String {
         Fact::InQuery {
             operands: left,
             subquery,
+            ..
         } => format!("({}) in #{subquery}", operands(left)),
         Fact::Either(arms) => {
             let arm = |arm: &Vec<Fact>| arm.iter().map(fact).collect::<Vec<_>>().join("; ");
@@ -279,6 +280,10 @@ fn operand(operand: &Operand) -> String {
             Some(relation) => format!("{relation}.{name}"),
             None => name.clone(),
         },
+        Operand::CastColumn(Column { relation, name }, cast) => {
+            let relation = relation.as_ref().map_or(String::new(), |r| format!("{r}."));
+            format!("{relation}{name}::{}", cast.name())
+        }
         Operand::Constant(Constant::Null) => "null".to_owned(),
         Operand::Constant(Constant::Default) => "default".to_owned(),
         Operand::Constant(Constant::Int(value)) => value.to_string(),

@@ -1,0 +1,250 @@
+use super::*;
+use crate::plan::{Destination, Values};
+use crate::planner::Schema;
+use crate::planner::tests::map;
+use crate::shardmap::ShardMap;
+
+fn context<'a>(map: &'a ShardMap, schema: &'a Schema) -> Context<'a> {
+    Context {
+        map,
+        schema,
+        search_path: None,
+        role: "app",
+        hint: None,
+        param_types: &[],
+        transaction_pooling: true,
+    }
+}
+
+/// Where a text goes by this cache, and how its plan was found.
+fn destination(
+    cache: &PlanCache,
+    text: &str,
+    context: &Context<'_>,
+) -> (Result<Destination, PgError>, Option<Lookup>) {
+    match cache.plan(text, context) {
+        Ok((planned, lookup)) => {
+            let Plan::Route(route) = &*planned else {
+                panic!("not a route: {text}");
+            };
+            (route.resolve(context.map, planned.values()), Some(lookup))
+        }
+        Err(error) => (Err(error), None),
+    }
+}
+
+#[test]
+fn the_same_text_is_planned_once() {
+    let (map, schema, cache) = (map(), Schema::default(), PlanCache::new(1 << 20));
+    let context = context(&map, &schema);
+    let text = "select * from matches where organization_id = 5";
+    let lookup = |context: &Context<'_>| cache.plan(text, context).expect("plans").1;
+    assert_eq!(lookup(&context), Lookup::Miss);
+    assert_eq!(lookup(&context), Lookup::Shape);
+    assert_eq!(lookup(&context), Lookup::Shape, "and kept whole");
+    assert_eq!(lookup(&context), Lookup::Exact);
+    let path = ["audit".to_owned()];
+    let changed = Schema {
+        version: 2,
+        ..Schema::default()
+    };
+    let mut moved = crate::planner::tests::map();
+    moved.version.0 += 1;
+    let hint = Hint::Shard("s2".to_owned());
+    for other in [
+        Context {
+            search_path: Some(&path),
+            ..context
+        },
+        Context {
+            schema: &changed,
+            ..context
+        },
+        Context {
+            map: &moved,
+            ..context
+        },
+        Context {
+            param_types: &[Oid::INT4],
+            ..context
+        },
+        Context {
+            role: "other",
+            ..context
+        },
+        Context {
+            transaction_pooling: false,
+            ..context
+        },
+        Context {
+            hint: Some(&hint),
+            ..context
+        },
+    ] {
+        assert_eq!(lookup(&other), Lookup::Miss, "{other:?}");
+        assert_eq!(lookup(&other), Lookup::Shape);
+    }
+}
+
+#[test]
+fn texts_that_differ_in_literals_share_a_plan_and_not_a_shard() {
+    let (map, schema, cache) = (map(), Schema::default(), PlanCache::new(1 << 20));
+    let context = context(&map, &schema);
+    let direct = |text: &str| match plan(text, &context).expect("plans") {
+        Plan::Route(route) => route.resolve(&map, Values::NONE),
+        Plan::Control(_) => panic!("not a route"),
+    };
+    let mut shards = std::collections::HashSet::new();
+    for key in 0..50 {
+        for (first, text) in [
+            (
+                0,
+                format!("select * from matches where organization_id = {key}"),
+            ),
+            (
+                1,
+                format!("SELECT * FROM matches /* c */ WHERE organization_id = -{key}"),
+            ),
+            (
+                0,
+                format!("select * from docs where tenant = 'tenant {key}'"),
+            ),
+            (
+                1,
+                format!("select * from docs where tenant = E'\\x41{key}' and a = 5"),
+            ),
+            (
+                0,
+                format!("insert into matches (organization_id, id) values ({key}, 1)"),
+            ),
+            (
+                0,
+                format!(
+                    "insert into matches (organization_id, id) values ({key}, 1), ({key}, 2), ({key}, 3)"
+                ),
+            ),
+            (
+                0,
+                format!("update matches set a = 'x' where organization_id = '{key}'::bigint"),
+            ),
+        ] {
+            let (found, lookup) = destination(&cache, &text, &context);
+            assert_eq!(found, direct(&text), "{text}");
+            let expected = if key == 0 {
+                Lookup::Miss
+            } else {
+                Lookup::Shape
+            };
+            assert!(lookup == Some(expected) || first == 1, "{text}: {lookup:?}");
+            shards.insert(format!("{found:?}"));
+        }
+    }
+    assert!(shards.len() > 1);
+    assert!(cache.plans() < 10, "{} plans", cache.plans());
+}
+
+/// One element of a list on another shard is seen, whichever stands for it.
+#[test]
+fn no_row_is_lost_among_many() {
+    let (map, schema, cache) = (map(), Schema::default(), PlanCache::new(1 << 20));
+    let context = context(&map, &schema);
+    let rows = |odd: Option<usize>| {
+        let row = |number| match odd {
+            Some(odd) if odd == number => "(1, 'x')",
+            _ => "(5, 'x')",
+        };
+        let rows: Vec<&str> = (0..40).map(row).collect();
+        format!(
+            "insert into matches (organization_id, a) values {}",
+            rows.join(", ")
+        )
+    };
+    let all = destination(&cache, &rows(None), &context)
+        .0
+        .expect("one shard");
+    let other = "insert into matches (organization_id, a) values (1, 'x')";
+    assert_ne!(
+        destination(&cache, other, &context).0.expect("one shard"),
+        all
+    );
+    for odd in 0..40 {
+        let (found, lookup) = destination(&cache, &rows(Some(odd)), &context);
+        assert_eq!(lookup, Some(Lookup::Shape));
+        found.expect_err("rows on two shards");
+    }
+}
+
+/// What looks at a literal is planned by its text, and each text on its own.
+#[test]
+fn literals_that_decide_are_seen() {
+    let (map, schema, cache) = (map(), Schema::default(), PlanCache::new(1 << 20));
+    let context = context(&map, &schema);
+    for _ in 0..3 {
+        for (text, refused) in [
+            ("select pg_relation_size('pg_class')", false),
+            ("select pg_relation_size('matches')", true),
+            ("select set_config('work_mem', '1MB', true)", false),
+            ("select set_config('search_path', 'audit', true)", true),
+            ("select set_config('work_mem', '1MB', 'true')", false),
+            ("select set_config('work_mem', '1MB', 'false')", true),
+        ] {
+            assert_eq!(cache.plan(text, &context).is_err(), refused, "{text}");
+        }
+    }
+}
+
+#[test]
+fn old_plans_make_room() {
+    let (map, schema, cache) = (map(), Schema::default(), PlanCache::new(64 << 10));
+    let context = context(&map, &schema);
+    let often = "select * from matches where organization_id = 5";
+    for number in 0..2_000 {
+        let text = format!("select a{number} from matches where organization_id = $1");
+        cache.plan(&text, &context).expect("plans");
+        let lookup = cache.plan(often, &context).expect("plans").1;
+        assert!(number == 0 || lookup != Lookup::Miss, "what is used stays");
+        assert!(cache.bytes() <= 64 << 10);
+    }
+    assert!(cache.bytes() > 32 << 10);
+    assert!(cache.plan("select * from matches", &context).is_err());
+}
+
+/// Plans that take much more than their text are counted for what they take.
+#[test]
+fn heavy_plans_make_room_too() {
+    let (map, schema, cache) = (map(), Schema::default(), PlanCache::new(1 << 20));
+    let context = context(&map, &schema);
+    for number in 0..200 {
+        // A hint of no meaning, so that the rows stay in the plan.
+        let rows = vec!["(5, 1)"; 500].join(",");
+        let text = format!(
+            "insert into matches (organization_id, id) values (5, {number}),{rows} -- no trunkline"
+        );
+        let Ok((planned, _)) = cache.plan(&text, &context) else {
+            continue;
+        };
+        let Plan::Route(Route { targets, .. }) = &*planned else {
+            panic!("not a route");
+        };
+        let taken = targets_size(targets);
+        assert!(
+            cache.plans() * (taken + text.len()) <= 1 << 20,
+            "{} of {taken} bytes",
+            cache.plans()
+        );
+        assert!(cache.bytes() <= 1 << 20);
+    }
+    assert!(cache.bytes() > 64 << 10);
+}
+
+#[test]
+fn long_texts_are_kept_by_their_shape_only() {
+    let (map, schema, cache) = (map(), Schema::default(), PlanCache::new(1 << 20));
+    let context = context(&map, &schema);
+    let rows = vec!["(5, 'some text')"; 10_000].join(",");
+    let text = format!("insert into matches (organization_id, a) values {rows}");
+    for expected in [Lookup::Miss, Lookup::Shape, Lookup::Shape, Lookup::Shape] {
+        assert_eq!(cache.plan(&text, &context).expect("plans").1, expected);
+    }
+    assert!(cache.bytes() < 8 << 10);
+}
