@@ -187,6 +187,9 @@ impl Session {
     /// Applies the startup packet's settings on a server, which so checks them, and learns the
     /// parameters the client is to be told.
     pub async fn start(&mut self, io: &mut Buffered, settings: Settings) -> Result<(), Failure> {
+        settings
+            .check_startup(self.map())
+            .map_err(|error| Failure::Fatal(error.fatal()))?;
         self.settings = settings;
         // Still idle: no timeout of statements counts here, as in PostgreSQL.
         self.entry().interrupt.attach().await;
@@ -316,7 +319,7 @@ impl Session {
                 None => schema.default_path(&self.user.name)?,
             },
             role: self.settings.role().unwrap_or(&self.user.name),
-            hint: None,
+            hint: self.settings.hint(),
             param_types,
             transaction_pooling: !self.session_pooled(),
         };
@@ -388,6 +391,7 @@ impl Session {
             map: self.map.version,
             schema: self.database.schema_version(),
             names: self.settings.names_version(),
+            hint: self.settings.hint_version(),
         }
     }
 
@@ -436,7 +440,13 @@ impl Session {
     pub fn describing_shard(&self, route: &Route, values: Values<'_>) -> ShardId {
         match route.resolve(self.map(), values) {
             Ok(Destination::Shard(shard)) => shard,
-            _ => self.any_shard(),
+            Ok(Destination::Any) => self.any_shard(),
+            Err(_) => {
+                let hinted = route.hint.as_ref().map(|hinted| hinted.shard(self.map()));
+                hinted
+                    .and_then(Result::ok)
+                    .unwrap_or_else(|| self.any_shard())
+            }
         }
     }
 

@@ -51,6 +51,7 @@ pub struct Epoch {
     pub(super) schema: u64,
     /// Of the search_path and the role, which say what names mean.
     pub(super) names: u64,
+    pub(super) hint: u64,
 }
 
 /// A statement as one session prepared it: planned once for each epoch.
@@ -250,6 +251,7 @@ mod tests {
                 database: 0,
                 schema: 0,
                 names: 0,
+                hint: 0,
             },
         })
     }
