@@ -65,7 +65,8 @@ impl<'a> Walker<'a, '_> {
                 self.found.default.insert(insert.target.to_string());
                 scope.inner.extend(source);
                 let leaf = self.push_leaf(super::from::unknown(exposed))?;
-                return Ok(self.insert_leaf(leaf, scope));
+                self.insert_leaf(leaf, scope);
+                return Ok(());
             }
         };
         let mut leaf = self.listed(table, kind, exposed);
