@@ -32,6 +32,7 @@ impl SqlState {
     pub const INVALID_CATALOG_NAME: Self = Self(*b"3D000");
     pub const INVALID_SAVEPOINT: Self = Self(*b"3B001");
     pub const SYNTAX_ERROR: Self = Self(*b"42601");
+    pub const UNDEFINED_OBJECT: Self = Self(*b"42704");
     pub const INSUFFICIENT_PRIVILEGE: Self = Self(*b"42501");
     pub const DUPLICATE_PREPARED_STATEMENT: Self = Self(*b"42P05");
     pub const TOO_MANY_CONNECTIONS: Self = Self(*b"53300");

@@ -1,17 +1,23 @@
-//! `trunkline explain -c FILE 'SQL'`: where each statement would go and why, without a server. The same
-//! planner and the same lines as a running proxy's.
+//! `trunkline explain -c FILE 'SQL'`: where each statement would go and why. The same planner and the same
+//! lines as a running proxy's. Without `--connect` no server is asked: then columns, views and functions are
+//! not known.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 
 use crate::config::{Config, Database, PoolMode};
 use crate::error::PgError;
-use crate::plan::{Plan, Values};
+use crate::metrics::Metrics;
+use crate::plan::{ParamValues, Plan, Values};
 use crate::planner::{Context, Schema, plan};
 use crate::shardmap::ShardMap;
 use crate::sql;
+use crate::topology::LiveDatabase;
+use crate::types::Format;
 
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
@@ -21,8 +27,36 @@ pub struct ExplainArgs {
     /// The database, where the file has several
     #[arg(short, long)]
     database: Option<String>,
+    /// Read the catalogs from the servers first, as a running proxy does
+    #[arg(long)]
+    connect: bool,
+    /// The value of a parameter, as text; may be given for each
+    #[arg(long = "param", value_name = "N=VALUE", value_parser = parameter)]
+    params: Vec<(u16, String)>,
     /// One or more statements
     sql: String,
+}
+
+/// `1=42` for `$1`.
+fn parameter(text: &str) -> Result<(u16, String), String> {
+    let (number, value) = text
+        .split_once('=')
+        .ok_or("write it as number=value, 1=42 for $1")?;
+    match number.trim_start_matches('$').parse::<u16>() {
+        Ok(number @ 1..) => Ok((number - 1, value.to_owned())),
+        _ => Err(format!("\"{number}\" is not the number of a parameter")),
+    }
+}
+
+/// Values given on the command line, zero-based.
+#[derive(Debug, Default)]
+struct Given(BTreeMap<u16, String>);
+
+impl ParamValues for Given {
+    fn param(&self, index: u16) -> Option<(Format, Option<&[u8]>)> {
+        let value = self.0.get(&index)?;
+        Some((Format::Text, Some(value.as_bytes())))
+    }
 }
 
 impl ExplainArgs {
@@ -37,8 +71,20 @@ pub fn run(arguments: &ExplainArgs, config: &Config) -> ExitCode {
         Ok(database) => database,
         Err(message) => return super::wrong_input(&message),
     };
-    let pooled = database.pool.mode == PoolMode::Transaction;
-    let (answer, all_planned) = explain(&database.map, pooled, &arguments.sql);
+    let schema = match arguments.connect {
+        false => Arc::default(),
+        true => match schema_of(database) {
+            Ok(schema) => schema,
+            Err(error) => return super::failure(&error),
+        },
+    };
+    let subject = Subject {
+        map: &database.map,
+        schema: &schema,
+        transaction_pooling: database.pool.mode == PoolMode::Transaction,
+        params: Given(arguments.params.iter().cloned().collect()),
+    };
+    let (answer, all_planned) = explain(&subject, &arguments.sql);
     print!("{answer}");
     if all_planned {
         ExitCode::SUCCESS
@@ -47,7 +93,23 @@ pub fn run(arguments: &ExplainArgs, config: &Config) -> ExitCode {
     }
 }
 
-fn database<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Database, String> {
+/// The catalogs as a proxy would know them now.
+fn schema_of(database: &Arc<Database>) -> Result<Arc<Schema>, String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    runtime.block_on(async {
+        let metrics = Metrics::new();
+        let live = LiveDatabase::start(Arc::clone(database), &metrics)
+            .map_err(|error| error.to_string())?;
+        let loaded = live.schema_loaded().await;
+        loaded.map_err(|error| match error.detail {
+            Some(detail) => format!("{}: {detail}", error.message),
+            None => error.message,
+        })?;
+        Ok(live.schema())
+    })
+}
+
+fn database<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Arc<Database>, String> {
     let names = || {
         config
             .databases
@@ -71,21 +133,30 @@ fn database<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Database, 
     }
 }
 
+/// What statements are explained for.
+struct Subject<'a> {
+    map: &'a ShardMap,
+    schema: &'a Schema,
+    transaction_pooling: bool,
+    params: Given,
+}
+
 /// Each statement, its plan or refusal, and whether all of them have a plan.
-pub(crate) fn explain(map: &ShardMap, transaction_pooling: bool, text: &str) -> (String, bool) {
+fn explain(subject: &Subject<'_>, text: &str) -> (String, bool) {
+    let map = subject.map;
+    let values = Values::of_params(&[], &subject.params);
     let pieces = match sql::split(text) {
         Ok(pieces) => pieces,
         Err(error) => return (refusal(&error), false),
     };
-    let schema = Schema::default();
     let context = Context {
         map,
-        schema: &schema,
+        schema: subject.schema,
         search_path: None,
         role: "app",
         hint: None,
         param_types: &[],
-        transaction_pooling,
+        transaction_pooling: subject.transaction_pooling,
     };
     let mut answers = Vec::new();
     let mut all = true;
@@ -94,11 +165,13 @@ pub(crate) fn explain(map: &ShardMap, transaction_pooling: bool, text: &str) -> 
         let answer = plan(statement, &context).and_then(|planned| {
             // Literal keys on several shards are found only by following them.
             if let Plan::Route(route) = &planned
-                && !route.needs_params()
+                && route
+                    .params()
+                    .all(|index| subject.params.param(index).is_some())
             {
-                route.resolve(map, Values::NONE)?;
+                route.resolve(map, values)?;
             }
-            Ok(planned.lines(map, Values::NONE).join("\n") + "\n")
+            Ok(planned.lines(map, values).join("\n") + "\n")
         });
         all &= answer.is_ok();
         answers.push(format!(
@@ -127,12 +200,75 @@ fn indent(lines: &str) -> String {
 mod tests {
     use super::*;
     use crate::planner::tests::map;
+    use crate::shardmap::KeyspaceIndex;
+    use crate::types::KeyValue;
+
+    fn explained(params: &[(u16, &str)], sql: &str) -> (String, bool) {
+        let params = params.iter().map(|(index, v)| (*index, (*v).to_owned()));
+        let subject = Subject {
+            map: &map(),
+            schema: &Schema::default(),
+            transaction_pooling: true,
+            params: Given(params.collect()),
+        };
+        explain(&subject, sql)
+    }
+
+    #[test]
+    fn parameters_are_given_by_number() {
+        assert_eq!(parameter("1=42"), Ok((0, "42".to_owned())));
+        assert_eq!(parameter("$3=a=b"), Ok((2, "a=b".to_owned())));
+        for text in ["", "1", "0=1", "x=1", "-1=1", "65537=1"] {
+            assert!(parameter(text).is_err(), "{text}");
+        }
+        let sql = "select * from matches where organization_id = $1";
+        let (text, all) = explained(&[(0, "5")], sql);
+        assert!(all, "{text}");
+        assert!(
+            text.contains("organization_id = 5 -> logical 29 of tenants (hash) -> s1"),
+            "{text}"
+        );
+        let (text, _) = explained(&[], sql);
+        assert!(
+            text.contains("organization_id = $1 -> tenants (hash)"),
+            "{text}"
+        );
+        let (text, all) = explained(&[(0, "5")], &format!("{sql} /* trunkline: shard=s2 */"));
+        assert!(!all && text.contains("the hint shard=s2"), "{text}");
+    }
+
+    #[test]
+    fn many_values_are_summed_up() {
+        let rows: Vec<String> = (0..40).map(|id| format!("(5, {id})")).collect();
+        let sql = format!(
+            "insert into matches (organization_id, id) values {}",
+            rows.join(", ")
+        );
+        let (text, all) = explained(&[], &sql);
+        assert!(all, "{text}");
+        assert_eq!(text.matches("logical 29").count(), 1, "{text}");
+        let keys: Vec<String> = (0..20_000i64)
+            .filter(|key| {
+                let place = map().locate(KeyspaceIndex(0), &[KeyValue::Int(*key)]);
+                place.is_some_and(|(_, shard)| shard.0 == 0)
+            })
+            .take(30)
+            .map(|key| format!("({key}, 1)"))
+            .collect();
+        let sql = format!(
+            "insert into matches (organization_id, id) values {}",
+            keys.join(", ")
+        );
+        let (text, all) = explained(&[], &sql);
+        assert!(all, "{text}");
+        assert!(text.contains("(30 values) -> "), "{text}");
+        assert!(text.lines().count() < 6, "{text}");
+    }
 
     #[test]
     fn each_statement_is_explained() {
-        let (text, all) = explain(
-            &map(),
-            true,
+        let (text, all) = explained(
+            &[],
             "begin; select * from matches where organization_id = 5; select * from matches",
         );
         assert!(!all);
@@ -146,11 +282,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("hint: add organization_id"), "{text}");
-        let (_, all) = explain(
-            &map(),
-            true,
-            "select * from matches where organization_id = $1",
-        );
+        let (_, all) = explained(&[], "select * from matches where organization_id = $1");
         assert!(all);
     }
 }

@@ -20,10 +20,10 @@ use bytes::{Buf, Bytes};
 
 use super::Client;
 use super::service::{answer, malformed};
-use super::simple::not_utf8;
+use super::simple::{not_utf8, shown};
 use crate::error::{PgError, SqlState};
 use crate::executor::{Expect, Forward, Stage};
-use crate::plan::Plan;
+use crate::plan::{Control, Plan};
 use crate::session::{Failure, Prepared, Purpose, aside};
 use crate::sql;
 use crate::types::Oid;
@@ -243,7 +243,7 @@ impl Client {
                 let Plan::Route(route) = &*prepared.plan else {
                     self.in_turn().await?;
                     self.io.output.parameter_description(&[]);
-                    self.io.output.no_data();
+                    self.describe_control(&prepared);
                     return Ok(());
                 };
                 let shard = self.session.describing_shard(route, prepared.plan.values());
@@ -263,9 +263,10 @@ impl Client {
             }
             Described::Portal(name) => {
                 self.answer_parse().await?;
-                if let Some(Portal::Control(_)) = self.pipeline.portal(name) {
+                if let Some(Portal::Control(prepared)) = self.pipeline.portal(name) {
+                    let prepared = Arc::clone(prepared);
                     self.in_turn().await?;
-                    self.io.output.no_data();
+                    self.describe_control(&prepared);
                     return Ok(());
                 }
                 self.portal_exists(name)?;
@@ -275,6 +276,14 @@ impl Client {
             }
         }
         Ok(())
+    }
+
+    fn describe_control(&mut self, prepared: &Prepared) {
+        match &*prepared.plan {
+            // In either format a text is the same bytes.
+            Plan::Control(Control::Show { name }) => self.io.output.row_description(&shown(name)),
+            _ => self.io.output.no_data(),
+        }
     }
 
     /// Portals live on the connection in use; without one there are none.

@@ -11,11 +11,13 @@ use super::service::malformed;
 use crate::error::{PgError, SqlState};
 use crate::executor::Forward;
 use crate::plan::{Control, ExplainFormat, Plan, Planned, Route, Values};
+use crate::planner::{is_own_setting, own_column};
 use crate::session::{Failure, Purpose, Settings, aside};
 use crate::shardmap::ShardId;
 use crate::sql::{self, Piece};
 use crate::txn::Transaction;
-use crate::wire::{self, Replies, TransactionStatus};
+use crate::types::Oid;
+use crate::wire::{self, Column, Replies, TransactionStatus};
 
 /// Statements planned before other clients have their turn, and their bytes.
 const TURN_STATEMENTS: usize = 64;
@@ -91,9 +93,7 @@ impl Client {
                     Err(error) => return Err(self.second_opinion(text, error).await),
                 };
                 match &*plan {
-                    Plan::Control(control) => {
-                        self.session.control(&mut self.io, control, statement).await
-                    }
+                    Plan::Control(control) => self.control(control, statement).await,
                     Plan::Route(route) => {
                         self.session.routed(&plan);
                         let values = plan.values();
@@ -157,6 +157,14 @@ impl Client {
         Ok(())
     }
 
+    /// A statement about the session, and the description of its rows ahead of them.
+    async fn control(&mut self, control: &Control, statement: &str) -> Result<(), Failure> {
+        if let Control::Show { name } = control {
+            self.io.output.row_description(&shown(name));
+        }
+        self.session.control(&mut self.io, control, statement).await
+    }
+
     async fn second_opinion(&mut self, text: &str, error: PgError) -> Failure {
         let io = &mut self.io;
         self.session.second_opinion(io, text, &[], error).await
@@ -193,7 +201,7 @@ impl Client {
         };
         self.session.admit();
         if let Plan::Control(control) = &**plan {
-            self.session.control(&mut self.io, control, first).await?;
+            self.control(control, first).await?;
         }
         // Blanks in place of what has been dealt with keep the positions in errors.
         let (done, left) = text.split_at(next.range.start);
@@ -213,14 +221,21 @@ impl Client {
             for (statement, plan) in statements {
                 self.session.admit();
                 if let Plan::Control(control) = &**plan {
-                    self.session
-                        .control(&mut self.io, control, statement)
-                        .await?;
+                    self.control(control, statement).await?;
                 }
             }
             return Ok(());
         }
         for (_, plan) in statements {
+            // The string is sent as it is, and no server knows these.
+            if let Plan::Control(control) = &**plan
+                && let Some(name) = own_setting(control)
+            {
+                return Err(Failure::Statement(PgError::refusal(
+                    format!("SET, RESET or SHOW of {name} in a string of several statements"),
+                    "Send it alone.",
+                )));
+            }
             if let Plan::Control(Control::DiscardAll | Control::Deallocate { .. }) = &**plan {
                 return Err(Failure::Statement(PgError::refusal(
                     "DISCARD or DEALLOCATE in a string of several statements",
@@ -348,6 +363,24 @@ fn take_effect(settings: &mut Settings, control: &Control, statement: &str, fail
         _ => {}
     }
     false
+}
+
+/// The one column of a SHOW that the proxy answers.
+pub(super) fn shown(name: &str) -> [Column; 1] {
+    [Column {
+        name: own_column(name),
+        oid: Oid::TEXT,
+    }]
+}
+
+/// The setting of our own that a statement is about.
+fn own_setting(control: &Control) -> Option<&str> {
+    let name = match control {
+        Control::Set { setting, .. } => &setting.name,
+        Control::Reset { name: Some(name) } | Control::Show { name } => name,
+        _ => return None,
+    };
+    is_own_setting(name).then_some(name)
 }
 
 fn route(plan: &Plan) -> Option<&Route> {

@@ -4,14 +4,16 @@
 //! A plan never holds a parameter's value and knows no sockets.
 
 mod constant;
+mod hint;
 mod node;
 mod print;
 mod resolve;
 
 pub use constant::{Compared, compared, compared_elements};
+pub use hint::{Hint, Hinted, HintedTo, key_list, key_values, quoted};
 pub use node::{
-    Access, ColumnKey, Control, ExplainFormat, Hint, KeySource, KeyTarget, Plan, Planned,
-    RelationKey, Route, Setting, Targets,
+    Access, ColumnKey, Control, ExplainFormat, KeySource, KeyTarget, Plan, Planned, RelationKey,
+    Route, Setting, Targets,
 };
 pub use print::explain_lines;
 #[cfg(test)]

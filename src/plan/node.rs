@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Hinted;
 use crate::shardmap::KeyspaceIndex;
 use crate::sql::Literals;
 use crate::sql::tree::Slot;
@@ -44,8 +45,9 @@ pub struct Route {
     /// It changes a setting of the connection that the session does not keep: the connection has to be
     /// set back before another client gets it.
     pub unsettles: bool,
-    /// Named by the user: `targets` is what the hint says.
-    pub hint: Option<Hint>,
+    /// Where the user wants it: what `targets` leads to has to be the same shard. `Any` is all that could be
+    /// proved where the hint alone decides.
+    pub hint: Option<Box<Hinted>>,
     /// Why this is the right place, in words for EXPLAIN: tables, columns, what the key is tied to.
     pub reason: String,
 }
@@ -115,18 +117,6 @@ pub enum KeySource {
     },
 }
 
-/// Where the user wants a statement to go.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Hint {
-    Shard(String),
-    Key {
-        /// Needed where the database has several and the statement names no table of one.
-        keyspace: Option<String>,
-        /// Values of the key's first columns in their text form.
-        values: Vec<String>,
-    },
-}
-
 /// What a statement does to the shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -174,6 +164,10 @@ pub enum Control {
     /// SQL-level DEALLOCATE of one (protocol-level) prepared statement, or all of them.
     Deallocate {
         name: Option<String>,
+    },
+    /// SHOW of a setting of Trunkline's own (`trunkline.shard`), which no server knows.
+    Show {
+        name: String,
     },
 }
 

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::{
-    Access, Control, KeySource, KeyTarget, Plan, RelationKey, Route, Setting, Targets, Values,
+    Access, Control, Hinted, HintedTo, KeySource, KeyTarget, Located, Plan, RelationKey, Route,
+    Setting, Targets, Values,
 };
-use crate::shardmap::ShardMap;
+use crate::shardmap::{Keyspace, LogicalShardId, ShardId, ShardMap};
 use crate::sql::Literal;
 use crate::sql::tree::Slot;
 use crate::types::{KeyType, KeyValue};
@@ -18,6 +19,9 @@ pub fn explain_lines(route: &Route, map: &ShardMap, values: Values<'_>) -> Vec<S
     };
     let mut lines = Vec::new();
     match &route.targets {
+        Targets::Any | Targets::Default if route.hint.is_some() => {
+            lines.push(format!("Route one shard by hint, {access}"));
+        }
         Targets::Any => lines.push(format!("Route any shard, {access}")),
         Targets::Default => {
             lines.push(format!(
@@ -36,10 +40,109 @@ pub fn explain_lines(route: &Route, map: &ShardMap, values: Values<'_>) -> Vec<S
             }
         }
     }
+    if let Some(hinted) = &route.hint {
+        lines.push(format!("  {}", hint_line(hinted, map)));
+    }
     if !route.reason.is_empty() {
         lines.push(format!("  {}", route.reason));
     }
     lines
+}
+
+/// `hint key=5 -> logical 29 of tenants (hash) -> s1`.
+fn hint_line(hinted: &Hinted, map: &ShardMap) -> String {
+    let hint = &hinted.hint;
+    let shard = match hinted.shard(map) {
+        Ok(shard) => map.shard_name(shard),
+        Err(error) => return error.message,
+    };
+    let HintedTo::Key { keyspace, values } = &hinted.to else {
+        return format!("hint {hint} -> {shard}");
+    };
+    let name = keyspace_name(map.keyspace(*keyspace));
+    match map.locate(*keyspace, values) {
+        Some((logical, _)) if values.len() == map.keyspace(*keyspace).key.columns.len() => {
+            format!("hint {hint} -> logical {} of {name} -> {shard}", logical.0)
+        }
+        _ => format!("hint {hint} -> {name} -> {shard}"),
+    }
+}
+
+/// `tenants (hash)`.
+fn keyspace_name(keyspace: &Keyspace) -> String {
+    format!("{} ({})", keyspace.name, keyspace.function.name())
+}
+
+/// Keys of one relation, and places of one key, are listed one by one up to this many.
+const LISTED_MAX: usize = 20;
+
+/// `logical 29 of tenants (hash) -> s1`, or how many there are on which shards.
+fn places_text(
+    places: &[(LogicalShardId, ShardId)],
+    keyspace_name: &str,
+    map: &ShardMap,
+) -> String {
+    if places.is_empty() {
+        return "no row".to_owned();
+    }
+    if places.len() <= LISTED_MAX {
+        let place = |(logical, shard): &(LogicalShardId, ShardId)| {
+            format!(
+                "logical {} of {keyspace_name} -> {}",
+                logical.0,
+                map.shard_name(*shard)
+            )
+        };
+        return places.iter().map(place).collect::<Vec<_>>().join(", ");
+    }
+    let mut shards: Vec<ShardId> = places.iter().map(|(_, shard)| *shard).collect();
+    shards.sort_unstable();
+    shards.dedup();
+    let names: Vec<&str> = shards
+        .into_iter()
+        .map(|shard| map.shard_name(shard))
+        .collect();
+    format!(
+        "{} logical shards of {keyspace_name} -> {}",
+        places.len(),
+        names.join(", ")
+    )
+}
+
+/// Many keys in one line: the first few of them, and where all of them lead.
+fn summary(
+    located: &[Located],
+    head: impl Fn(&[String]) -> String,
+    keyspace: &Keyspace,
+    map: &ShardMap,
+) -> String {
+    let first: Vec<String> = located[..LISTED_MAX]
+        .iter()
+        .map(|located| match key_texts(located, keyspace).as_slice() {
+            [value] => value.clone(),
+            values => format!("({})", values.join(", ")),
+        })
+        .collect();
+    let mut places: Vec<(LogicalShardId, ShardId)> = located
+        .iter()
+        .flat_map(|located| located.places.iter().copied())
+        .collect();
+    places.sort_unstable();
+    places.dedup();
+    format!(
+        "{} one of {}, … ({} values) -> {}",
+        head(&[]),
+        first.join(", "),
+        located.len(),
+        places_text(&places, &keyspace_name(keyspace), map)
+    )
+}
+
+fn key_texts(located: &Located, keyspace: &Keyspace) -> Vec<String> {
+    let columns = located.key.iter().zip(&keyspace.key.columns);
+    columns
+        .map(|(value, column)| print_value(value, column.key_type))
+        .collect()
 }
 
 /// `matches: organization_id = 5 -> logical 29 of tenants (hash) -> s1`.
@@ -51,13 +154,17 @@ fn relation_lines(
 ) -> Vec<String> {
     let keyspace = map.keyspace(target.keyspace);
     let head = |key: &[String]| {
+        if key.is_empty() {
+            let names: Vec<&str> = relation.columns.iter().map(|c| c.name.as_str()).collect();
+            return format!("{}: {}", relation.relation, names.join(", "));
+        }
         let columns = relation.columns.iter().zip(key);
         let equalities: Vec<String> = columns
             .map(|(column, value)| format!("{} = {value}", column.name))
             .collect();
         format!("{}: {}", relation.relation, equalities.join(", "))
     };
-    let keyspace_name = format!("{} ({})", keyspace.name, keyspace.function.name());
+    let keyspace_name = keyspace_name(keyspace);
     let sources = || {
         relation
             .columns
@@ -87,30 +194,12 @@ fn relation_lines(
     if located.is_empty() {
         return vec![format!("{}: no value fits -> no row", relation.relation)];
     }
-    let line = |located: &super::Located| {
-        let key: Vec<String> = located
-            .key
-            .iter()
-            .zip(&keyspace.key.columns)
-            .map(|(value, column)| print_value(value, column.key_type))
-            .collect();
-        let places: Vec<String> = located
-            .places
-            .iter()
-            .map(|(logical, shard)| {
-                format!(
-                    "logical {} of {keyspace_name} -> {}",
-                    logical.0,
-                    map.shard_name(*shard)
-                )
-            })
-            .collect();
-        let to = if places.is_empty() {
-            "no row".to_owned()
-        } else {
-            places.join(", ")
-        };
-        format!("{} -> {to}", head(&key))
+    if located.len() > LISTED_MAX {
+        return vec![summary(&located, head, keyspace, map)];
+    }
+    let line = |located: &Located| {
+        let to = places_text(&located.places, &keyspace_name, map);
+        format!("{} -> {to}", head(&key_texts(located, keyspace)))
     };
     located.iter().map(line).collect()
 }
@@ -187,6 +276,7 @@ impl fmt::Display for Control {
             Self::Reset { name: None } => f.write_str("Reset all"),
             Self::DiscardAll => f.write_str("Discard all"),
             Self::Deallocate { name: Some(name) } => write!(f, "Deallocate {name:?}"),
+            Self::Show { name } => write!(f, "Show {name}"),
             Self::Deallocate { name: None } => f.write_str("Deallocate all"),
         }
     }

@@ -91,9 +91,18 @@ const KEYS_MAX: usize = 65_536;
 impl Route {
     /// Finds the shard.
     ///
-    /// Errors: 0A000 where the key values lead to different shards or a value cannot be read
-    /// exactly as PostgreSQL would.
+    /// Errors: 0A000 where the key values lead to different shards, or to another than a hint does, or a
+    /// value cannot be read exactly as PostgreSQL would; those of [`super::Hinted::shard`].
     pub fn resolve(&self, map: &ShardMap, values: Values<'_>) -> Result<Destination, PgError> {
+        let proven = self.proven(map, values)?;
+        match &self.hint {
+            None => Ok(proven),
+            Some(hinted) => hinted.agree(&proven, map),
+        }
+    }
+
+    /// What the statement's own key values say.
+    fn proven(&self, map: &ShardMap, values: Values<'_>) -> Result<Destination, PgError> {
         let target = match &self.targets {
             Targets::Any => return Ok(Destination::Any),
             Targets::Default => return Ok(Destination::Shard(map.default_shard)),
@@ -261,6 +270,7 @@ impl KeyTarget {
         map: &ShardMap,
         values: Values<'_>,
     ) -> Result<Vec<Located>, PgError> {
+        self.check_ready(map)?;
         let key = &map.keyspace(self.keyspace).key;
         let mut keys: Vec<Vec<KeyValue>> = vec![Vec::new()];
         for (column, declared) in relation.columns.iter().zip(&key.columns) {

@@ -50,6 +50,7 @@ pub fn read_query(text: &str, map: &ShardMap, schema: &Schema) -> Result<Query, 
     let planner = Planner {
         names: &names,
         context: &context,
+        lenient: false,
     };
     let mentioned = names.mentioned(&tokens).or(calls.in_sql.as_deref());
     let at = Cursor::new(text, &tokens);

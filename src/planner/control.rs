@@ -1,6 +1,7 @@
 //! Statements about the session or the transaction, read by token: cheap, and exact.
 
 use super::cursor::Cursor;
+use super::hint;
 use crate::error::{PgError, SqlState};
 use crate::plan::{Control, Setting};
 use crate::sql::Kind;
@@ -38,6 +39,7 @@ pub(super) fn control(mut at: Cursor<'_>, pooled: bool) -> Result<Option<Control
             Control::Release { name: at.name()? }
         }
         "set" => return set(at),
+        "show" => return show(at),
         "reset" => reset(&mut at)?,
         "discard" => match discard(&mut at, pooled)? {
             Some(control) => control,
@@ -276,9 +278,7 @@ pub(super) fn check_setting(setting: &Setting) -> Result<(), PgError> {
         )
     };
     match &*setting.name {
-        name if name.starts_with("trunkline.") => {
-            invalid(&format!("SET {name} is not supported yet"), "leave it out")
-        }
+        name if hint::is_own_setting(name) => hint::check_own_name(name),
         "standard_conforming_strings" if !values.iter().all(is_on) => invalid(
             "standard_conforming_strings = off is not supported: Trunkline would read strings otherwise than the server",
             "write escapes as E'…'",
@@ -331,9 +331,20 @@ fn reset(at: &mut Cursor<'_>) -> Result<Control, PgError> {
     if at.take_all(&["session", "authorization"]) {
         return Err(session_authorization());
     }
-    Ok(Control::Reset {
-        name: Some(at.dotted_name()?),
-    })
+    let name = at.dotted_name()?;
+    hint::check_own_name(&name)?;
+    Ok(Control::Reset { name: Some(name) })
+}
+
+/// SHOW of what no server knows.
+fn show(mut at: Cursor<'_>) -> Result<Option<Control>, PgError> {
+    let name = match at.dotted_name() {
+        Ok(name) if hint::is_own_setting(&name) => name,
+        _ => return Ok(None),
+    };
+    hint::check_own_name(&name)?;
+    at.end()?;
+    Ok(Some(Control::Show { name }))
 }
 
 /// DISCARD of less than all concerns one server connection: `None` where that one is the session's own.

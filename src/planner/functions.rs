@@ -387,7 +387,7 @@ fn check_set_config(arguments: &[Token<'_>]) -> Result<bool, PgError> {
             | "client_encoding"
             | "standard_conforming_strings"
     );
-    if !plain || watched {
+    if !plain || watched || super::is_own_setting(&name) {
         return Err(refused(
             "set_config of a setting that Trunkline must know is not supported",
         ));

@@ -11,6 +11,8 @@ mod cache;
 mod control;
 mod cursor;
 mod functions;
+mod hint;
+mod hinted;
 mod names;
 mod operand;
 mod params;
@@ -20,10 +22,11 @@ mod utility;
 
 pub use body::read_query;
 pub use cache::{Lookup, PlanCache};
+pub use hint::{KEY, KEYSPACE, SHARD, check_own_setting, is_own_setting, of_settings, own_column};
 pub use schema::{Column, Function, PUBLIC, Relation, RelationKind, Schema, SqlFunction};
 
 use crate::error::{PgError, SqlState};
-use crate::plan::{Access, Hint, KeyTarget, Plan, Route, Targets};
+use crate::plan::{Access, Control, Hint, KeyTarget, Plan, Route, Targets};
 use crate::shardmap::ShardMap;
 use crate::sql::{self, Kind, Token, Unread};
 use crate::types::Oid;
@@ -52,7 +55,8 @@ pub struct Context<'a> {
 
 /// Plans one statement (no semicolon-separated strings; see `sql::split`).
 ///
-/// Errors: a refusal (0A000) with construct, reason and hint; 42601 for text whose quotes or comments
+/// Errors: a refusal (0A000) with construct, reason and hint; 22023 for a hint that cannot be read or leads
+/// nowhere; 42601 for text whose quotes or comments
 /// do not end, and for text that names a listed table and cannot be read; 54000 and 54001 for text beyond
 /// the limits of `sql::analyse`.
 pub fn plan(text: &str, context: &Context<'_>) -> Result<Plan, PgError> {
@@ -64,12 +68,21 @@ pub fn plan(text: &str, context: &Context<'_>) -> Result<Plan, PgError> {
 fn plan_tokens(text: &str, tokens: &[Token<'_>], context: &Context<'_>) -> Result<Plan, PgError> {
     let at = Cursor::new(text, tokens);
     if let Some(control) = control::control(at, context.transaction_pooling)? {
+        if let Control::Set { setting, .. } = &control
+            && is_own_setting(&setting.name)
+        {
+            check_own_setting(setting, context.map)?;
+        }
         return Ok(Plan::Control(control));
     }
     utility::check_session_state(at, context.transaction_pooling)?;
     let unsettles = functions::check_session_state(tokens, context.transaction_pooling)?;
-    let planned = route_statement(at, tokens, context)?;
-    Ok(match planned {
+    let hint = hint::in_force(text, tokens, context)?;
+    let mut planned = route_statement(at, tokens, context, hint.is_some());
+    if let Some(hint) = hint {
+        planned = hinted::plan(planned, hint, at, context);
+    }
+    Ok(match planned? {
         Plan::Route(route) => Plan::Route(Route { unsettles, ..route }),
         control => control,
     })
@@ -79,6 +92,7 @@ fn route_statement(
     at: Cursor<'_>,
     tokens: &[Token<'_>],
     context: &Context<'_>,
+    hinted: bool,
 ) -> Result<Plan, PgError> {
     if context.map.is_unsharded() {
         let reason = "no table of this database is sharded".to_owned();
@@ -88,9 +102,12 @@ fn route_statement(
         }));
     }
     let names = Names::new(context);
+    // What a guard asks of the statement, no hint makes up for.
+    let guarded = context.map.keyspaces.iter().any(|space| space.require_key);
     Planner {
         names: &names,
         context,
+        lenient: hinted && !guarded && !hinted::has_slots(at.rest),
     }
     .statement(at)
 }
@@ -98,6 +115,8 @@ fn route_statement(
 struct Planner<'a> {
     names: &'a Names<'a>,
     context: &'a Context<'a>,
+    /// Tables that nothing ties do not matter: a hint stands for them.
+    lenient: bool,
 }
 
 impl Planner<'_> {
@@ -142,11 +161,18 @@ impl Planner<'_> {
     /// SELECT, VALUES, TABLE, INSERT, UPDATE, DELETE, MERGE.
     fn query(&self, at: Cursor<'_>) -> Result<Plan, PgError> {
         let tokens = at.rest;
-        let calls = functions::check(tokens, self.names, self.context)?;
+        let (calls, unproven) = match functions::check(tokens, self.names, self.context) {
+            Ok(calls) => (calls, None),
+            Err(error) if self.lenient => (functions::Calls::default(), Some(error)),
+            Err(error) => return Err(error),
+        };
         let access = access(tokens);
         check_escapes(tokens)?;
         let mentioned = self.names.mentioned(tokens).or(calls.in_sql.as_deref());
         let Some(listed) = mentioned else {
+            if let Some(error) = unproven {
+                return Err(error);
+            }
             if let Some(function) = calls.on_default {
                 return Ok(route(
                     Targets::Default,
@@ -167,7 +193,9 @@ impl Planner<'_> {
             ));
         };
         let analysis = self.analyse(at, listed, calls.in_sql_count)?;
-        let footprint = scope::footprint(&analysis.query, self.names, self.context)?;
+        let mut footprint =
+            scope::footprint(&analysis.query, self.names, self.context, self.lenient)?;
+        footprint.untied = unproven.or(footprint.untied);
         self.route(footprint, tokens, access, calls.on_default)
     }
 
@@ -240,7 +268,7 @@ impl Planner<'_> {
 
     fn route(
         &self,
-        found: Footprint<'_>,
+        mut found: Footprint<'_>,
         tokens: &[Token<'_>],
         access: Access,
         on_default: Option<String>,
@@ -252,6 +280,9 @@ impl Planner<'_> {
             .map(|table| format!("{table} (not in the shard map)"))
             .or(on_default);
         let Some(keyspace) = found.keyspace else {
+            if let Some(error) = found.untied {
+                return Err(error);
+            }
             return Ok(match (default, found.reference.first()) {
                 (Some(what), _) => route(
                     Targets::Default,
@@ -272,12 +303,16 @@ impl Planner<'_> {
                 .first()
                 .map(ToString::to_string)
                 .unwrap_or_default();
-            return Err(PgError::refusal(
+            let error = PgError::refusal(
                 format!(
                     "{what} is on the default shard only and cannot be combined with sharded table {table}"
                 ),
                 "query them separately, or list it in reference_tables or in the keyspace",
-            ));
+            );
+            if !self.lenient {
+                return Err(error);
+            }
+            found.untied.get_or_insert(error);
         }
         let key = &self.names.map.keyspace(keyspace).key;
         let types: Vec<_> = key.columns.iter().map(|column| column.key_type).collect();
@@ -288,10 +323,12 @@ impl Planner<'_> {
             &found.inferred,
             self.context,
         )?;
+        let unproven = found.untied.iter();
+        let unproven = unproven.map(|error| format!("not proved: {}", error.message));
         let views = found.views.iter().map(|view| format!("view {view}"));
         let whole = found.reference.iter();
         let whole = whole.map(|table| format!("{table} is whole on every shard"));
-        let reasons: Vec<String> = views.chain(whole).collect();
+        let reasons: Vec<String> = unproven.chain(views).chain(whole).collect();
         let target = KeyTarget {
             keyspace,
             relations: found.relations,

@@ -87,6 +87,11 @@ pub enum RelationKind {
     Opaque(String),
 }
 
+/// A table of the shard map itself.
+pub(super) fn is_listed(relation: &Relation) -> bool {
+    matches!(relation.kind, RelationKind::Listed)
+}
+
 /// A column of a relation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {

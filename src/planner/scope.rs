@@ -54,6 +54,8 @@ pub(super) struct Footprint<'a> {
     pub(super) views: BTreeSet<&'a TableName>,
     /// Tables and catalogs of the default shard, as written.
     pub(super) default: BTreeSet<String>,
+    /// Why the first sharded table that nothing ties is not tied; only where the walk goes on without.
+    pub(super) untied: Option<PgError>,
     /// For each parameter, what its uses without a cast make of it.
     pub(super) inferred: Inferred,
 }
@@ -323,15 +325,18 @@ struct Tally {
     /// The relations of `found`, and what they cost.
     seen: HashSet<RelationKey>,
     recorded_bytes: usize,
+    /// A table that nothing ties is noted and passed over: a hint stands for it.
+    lenient: bool,
 }
 
 /// Walks a statement's scopes.
 ///
-/// Errors: a table that is not tied, and what cannot be done to listed tables.
+/// Errors: a table that is not tied (noted only, where `lenient`), and what cannot be done to listed tables.
 pub(super) fn footprint<'a>(
     query: &'a Query,
     names: &'a Names<'_>,
     context: &'a Context<'a>,
+    lenient: bool,
 ) -> Result<Footprint<'a>, PgError> {
     let mut walker = Walker {
         names,
@@ -344,7 +349,10 @@ pub(super) fn footprint<'a>(
         sight: Sight::default(),
         pool: Pool::default(),
         known: HashMap::new(),
-        tally: Tally::default(),
+        tally: Tally {
+            lenient,
+            ..Tally::default()
+        },
         found: Footprint::default(),
     };
     let built = walker.build_query(query, false)?;

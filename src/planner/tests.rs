@@ -2,10 +2,12 @@
 //!
 //! `UPDATE_EXPECT=1 cargo test --lib planner` rewrites the files in place. Lines `#! name: value` before a
 //! statement set its context: `search_path`, `role`, `types` (OIDs declared in Parse), `pooling: session`,
-//! `map: unsharded`; the others describe the catalogs, see [`catalogs`].
+//! `map: unsharded`, `hint` (what the session has set: `shard=s2`, `key=42`), `require_key` (keyspaces); the
+//! others describe the catalogs, see [`catalogs`].
 
 mod cases;
 mod catalogs;
+mod composite;
 mod orm;
 mod robust;
 mod scaling;
@@ -17,7 +19,7 @@ use std::sync::Arc;
 
 use super::{Context, PlanCache, plan};
 use crate::error::PgError;
-use crate::plan::{NoParams, Planned};
+use crate::plan::{Hint, NoParams, Planned};
 use crate::shardmap::{
     HashFunction, Keyspace, KeyspaceIndex, MapVersion, Placement, ShardId, ShardMap,
     ShardingFunction, ShardingKey, TableKind, TableName,
@@ -182,6 +184,12 @@ fn answer(case: &Case) -> String {
     if case.directive("map").is_some() {
         map.tables.clear();
     }
+    for name in list("require_key") {
+        let mut keyspaces = map.keyspaces.iter_mut();
+        let keyspace = keyspaces.find(|keyspace| keyspace.name == name);
+        keyspace.expect("a keyspace").require_key = true;
+    }
+    let hint = case.directive("hint").map(session_hint);
     let schema = catalogs::schema(&map, &case.directives);
     let search_path = case.directive("search_path").map(|_| list("search_path"));
     let types: Vec<Oid> = list("types")
@@ -193,7 +201,7 @@ fn answer(case: &Case) -> String {
         schema: &schema,
         search_path: search_path.as_deref(),
         role: case.directive("role").unwrap_or("app"),
-        hint: None,
+        hint: hint.as_ref(),
         param_types: &types,
         transaction_pooling: case.directive("pooling").is_none(),
     };
@@ -256,8 +264,21 @@ fn described(planned: Result<Planned, PgError>, context: &Context<'_>) -> String
     }
 }
 
+/// `shard=s2` or `key=42`, as SET gives it.
+fn session_hint(text: &str) -> Hint {
+    let hint = match text.split_once('=').expect("name=value") {
+        ("shard", value) => super::of_settings(Some(value), None, None),
+        ("key", value) => super::of_settings(None, Some(value), None),
+        _ => None,
+    };
+    hint.expect("a hint")
+}
+
 fn refused(error: &PgError) -> String {
     let mut text = format!("refused {}: {}\n", error.code, error.message);
+    if let Some(detail) = &error.detail {
+        text.push_str(&format!("  detail: {detail}\n"));
+    }
     if let Some(hint) = &error.hint {
         text.push_str(&format!("  hint: {hint}\n"));
     }

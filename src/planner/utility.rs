@@ -310,7 +310,7 @@ impl Planner<'_> {
     }
 }
 
-fn starts_query(tokens: &[Token<'_>]) -> bool {
+pub(super) fn starts_query(tokens: &[Token<'_>]) -> bool {
     tokens.first().is_some_and(|token| {
         token.is_op("(")
             || ["select", "with", "values", "table"]

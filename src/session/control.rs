@@ -9,6 +9,7 @@ use crate::error::{PgError, SqlState};
 use crate::executor::Forward;
 use crate::net::Buffered;
 use crate::plan::{Control, Setting};
+use crate::planner::is_own_setting;
 use crate::txn::{Prelude, Transaction};
 use crate::wire::Replies;
 
@@ -53,6 +54,13 @@ impl Session {
     ) -> Result<(), Failure> {
         match control {
             Control::Empty => {}
+            Control::Show { name } => self.show(io, name),
+            Control::Set { setting, local } if is_own_setting(&setting.name) => {
+                self.set_own(io, setting, *local, text)?;
+            }
+            Control::Reset { name: Some(name) } if is_own_setting(name) => {
+                self.reset_own(io, name);
+            }
             Control::Begin { text: begin } => self.begin_block(io, begin, text).await?,
             Control::Commit { chain } => self.end_block(io, text, *chain, true).await?,
             Control::Rollback { chain } => self.end_block(io, text, *chain, false).await?,
@@ -294,6 +302,43 @@ impl Session {
         Ok(())
     }
 
+    /// SET of what no server knows.
+    fn set_own(
+        &mut self,
+        io: &mut Buffered,
+        setting: &Setting,
+        local: bool,
+        text: &str,
+    ) -> Result<(), PgError> {
+        self.settings.check_room(text)?;
+        let idle = self.txn == Transaction::Idle;
+        if idle && local {
+            io.output.warning(&outside_block("SET LOCAL"));
+        } else {
+            self.settings.set(setting, local, text);
+            if idle {
+                self.settings.commit_in_pipeline();
+            }
+        }
+        io.output.command_complete("SET");
+        Ok(())
+    }
+
+    fn reset_own(&mut self, io: &mut Buffered, name: &str) {
+        self.settings.reset(Some(name));
+        if self.txn == Transaction::Idle {
+            self.settings.commit_in_pipeline();
+        }
+        io.output.command_complete("RESET");
+    }
+
+    /// SHOW's row; its description is the caller's.
+    fn show(&mut self, io: &mut Buffered, name: &str) {
+        let value = self.settings.own(name).to_owned();
+        io.output.data_row(&[Some(value)]);
+        io.output.command_complete("SHOW");
+    }
+
     async fn reset(
         &mut self,
         io: &mut Buffered,
@@ -401,5 +446,6 @@ fn name(control: &Control) -> &'static str {
         Control::Reset { .. } => "RESET",
         Control::DiscardAll => "DISCARD ALL",
         Control::Deallocate { .. } => "DEALLOCATE",
+        Control::Show { .. } => "SHOW",
     }
 }

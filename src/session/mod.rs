@@ -112,6 +112,8 @@ pub struct Session {
     claim: Claim,
     snapshot: Arc<Snapshot>,
     database: Arc<LiveDatabase>,
+    /// Of the database, as it was when the transaction began.
+    map: Arc<ShardMap>,
     /// How often `database` has been another one.
     databases_seen: u64,
     metrics: StatementMetrics,
@@ -167,6 +169,7 @@ impl Session {
             claim: Claim::new(credential),
             user,
             snapshot,
+            map: database.map(),
             database,
             databases_seen: 0,
             metrics,
@@ -184,6 +187,9 @@ impl Session {
     /// Applies the startup packet's settings on a server, which so checks them, and learns the
     /// parameters the client is to be told.
     pub async fn start(&mut self, io: &mut Buffered, settings: Settings) -> Result<(), Failure> {
+        settings
+            .check_startup(self.map())
+            .map_err(|error| Failure::Fatal(error.fatal()))?;
         self.settings = settings;
         // Still idle: no timeout of statements counts here, as in PostgreSQL.
         self.entry().interrupt.attach().await;
@@ -206,7 +212,7 @@ impl Session {
     }
 
     fn map(&self) -> &Arc<ShardMap> {
-        &self.database.config.map
+        &self.map
     }
 
     /// Every table is on the default shard: it does not matter which one a name means.
@@ -230,6 +236,7 @@ impl Session {
     /// Takes the current configuration; between transactions only. A database that is no longer
     /// configured, or a user who is no longer let in, ends the session.
     pub fn refresh(&mut self) -> Result<(), Failure> {
+        self.refresh_map();
         let Some(current) = self.shared.topology.newer(&self.snapshot) else {
             return Ok(());
         };
@@ -249,6 +256,7 @@ impl Session {
             self.kept.clear();
             self.database = database;
             self.databases_seen += 1;
+            self.map = self.database.map();
         }
         self.claim.reconfigure(&self.user, &user);
         if user.timeouts != self.user.timeouts {
@@ -257,6 +265,12 @@ impl Session {
         self.user = user;
         self.snapshot = current;
         Ok(())
+    }
+
+    fn refresh_map(&mut self) {
+        if self.database.map_version() != self.map.version {
+            self.map = self.database.map();
+        }
     }
 
     /// This session's user in another configuration. One who was looked up stays for as long as the database
@@ -279,14 +293,15 @@ impl Session {
     }
 
     /// Waits for what planning needs, watching the client: to be called before `plan`, which waits too.
-    pub async fn catalogs_read(&self, io: &mut Buffered) -> Result<(), Failure> {
+    pub async fn catalogs_read(&mut self, io: &mut Buffered) -> Result<(), Failure> {
         if self.database.is_schema_loaded() {
             return Ok(());
         }
-        Ok(self
-            .entry()
+        self.entry()
             .wait(io, self.database.schema_loaded())
-            .await??)
+            .await??;
+        self.refresh_map();
+        Ok(())
     }
 
     /// Text to plan, from the cache where it was seen before.
@@ -304,7 +319,7 @@ impl Session {
                 None => schema.default_path(&self.user.name)?,
             },
             role: self.settings.role().unwrap_or(&self.user.name),
-            hint: None,
+            hint: self.settings.hint(),
             param_types,
             transaction_pooling: !self.session_pooled(),
         };
@@ -373,8 +388,10 @@ impl Session {
     fn epoch(&self) -> Epoch {
         Epoch {
             database: self.databases_seen,
+            map: self.map.version,
             schema: self.database.schema_version(),
             names: self.settings.names_version(),
+            hint: self.settings.hint_version(),
         }
     }
 
@@ -423,7 +440,13 @@ impl Session {
     pub fn describing_shard(&self, route: &Route, values: Values<'_>) -> ShardId {
         match route.resolve(self.map(), values) {
             Ok(Destination::Shard(shard)) => shard,
-            _ => self.any_shard(),
+            Ok(Destination::Any) => self.any_shard(),
+            Err(_) => {
+                let hinted = route.hint.as_ref().map(|hinted| hinted.shard(self.map()));
+                hinted
+                    .and_then(Result::ok)
+                    .unwrap_or_else(|| self.any_shard())
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! What the session has SET, so that it stays true on whichever server connection comes next.
 //!
 //! A setting is kept as the client's own statement and replayed as text; values are not interpreted,
-//! except `search_path` and the role, which the planner must know. What a transaction sets counts when it commits.
+//! except `search_path` and the role, which the planner must know, and those under `trunkline.`, which no
+//! server hears of. What a transaction sets counts when it commits.
 //! Source: <https://www.postgresql.org/docs/current/sql-set.html>
 
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -9,7 +10,9 @@ use std::sync::LazyLock;
 
 use crate::backend::SettingsMark;
 use crate::error::{PgError, SqlState};
-use crate::plan::Setting;
+use crate::plan::{Hint, Setting};
+use crate::planner::{self, KEY, KEYSPACE, SHARD, is_own_setting};
+use crate::shardmap::ShardMap;
 
 /// Settings a startup packet brings; others in it are refused by name.
 const STARTUP_BYTES_MAX: usize = 10_000;
@@ -52,6 +55,10 @@ pub struct Settings {
     role: Option<String>,
     /// Rises whenever `search_path` or the role changes.
     names_version: u64,
+    /// What the settings of our own ask for.
+    hint: Option<Hint>,
+    /// Rises whenever `hint` changes.
+    hint_version: u64,
 }
 
 impl Settings {
@@ -94,12 +101,57 @@ impl Settings {
         self.names_version
     }
 
+    /// Where the session wants its statements to go.
+    pub fn hint(&self) -> Option<&Hint> {
+        self.hint.as_ref()
+    }
+
+    pub fn hint_version(&self) -> u64 {
+        self.hint_version
+    }
+
+    /// What SHOW answers for a setting of our own; empty where it is not set.
+    pub fn own(&self, name: &str) -> &str {
+        let entry = match name {
+            SHARD | KEY => self.hint_entry().filter(|entry| entry.name == name),
+            _ => self.current(name),
+        };
+        let values = entry.and_then(|entry| entry.values.as_deref());
+        values
+            .and_then(<[String]>::first)
+            .map_or("", String::as_str)
+    }
+
+    /// Checks what the startup packet brought of our own settings.
+    ///
+    /// Errors: 22023 for values that mean nothing in this map, and for two that exclude each other; 42704
+    /// for unknown names.
+    pub fn check_startup(&self, map: &ShardMap) -> Result<(), PgError> {
+        let own = || self.startup.iter().filter(|entry| is_own(entry));
+        for entry in own() {
+            let setting = Setting {
+                name: entry.name.clone(),
+                values: entry.values.clone(),
+            };
+            planner::check_own_setting(&setting, map)?;
+        }
+        let has = |name: &str| own().any(|entry| entry.name == name);
+        if has(SHARD) && has(KEY) {
+            return Err(PgError::client(
+                SqlState::INVALID_PARAMETER_VALUE,
+                format!("{SHARD} and {KEY} exclude each other"),
+            ));
+        }
+        Ok(())
+    }
+
     /// The statements that bring a connection with default settings to this session's.
     pub fn replay(&self) -> String {
         let statements: Vec<&str> = self
             .startup
             .iter()
             .chain(&self.entries)
+            .filter(|entry| !is_own(entry))
             .map(|e| e.text.as_str())
             .collect();
         statements.join(";\n")
@@ -137,19 +189,23 @@ impl Settings {
             text: text.to_owned(),
             values: setting.values.clone(),
         };
+        if is_own(&entry) && entry.values.is_none() && !local {
+            // TO DEFAULT.
+            return self.reset(Some(&entry.name));
+        }
         self.changes.push(if local {
             Change::Local(entry)
         } else {
             Change::Set(entry)
         });
         // The mark is that of what is committed.
-        self.refresh_names();
+        self.refresh_planning();
     }
 
     /// A RESET of one setting, or of all, succeeded.
     pub fn reset(&mut self, name: Option<&str>) {
         self.changes.push(Change::Reset(name.map(str::to_owned)));
-        self.refresh_names();
+        self.refresh_planning();
     }
 
     /// The statements that restore what RESET of this setting (or of all) should return to, if the
@@ -158,7 +214,7 @@ impl Settings {
         let texts: Vec<&str> = self
             .startup
             .iter()
-            .filter(|entry| name.is_none_or(|name| entry.name == name))
+            .filter(|entry| !is_own(entry) && name.is_none_or(|name| entry.name == name))
             .map(|entry| entry.text.as_str())
             .collect();
         (!texts.is_empty()).then(|| texts.join(";\n"))
@@ -187,7 +243,7 @@ impl Settings {
         if let Some(at) = self.savepoints.iter().rposition(|(n, _)| n == name) {
             self.savepoints.truncate(at + 1);
             self.changes.truncate(self.savepoints[at].1);
-            self.refresh_names();
+            self.refresh_planning();
         }
     }
 
@@ -213,7 +269,13 @@ impl Settings {
                 Change::Reset(None) => self.entries.retain(|e| e.name == "role"),
                 Change::Reset(Some(name)) => self.entries.retain(|e| e.name != name),
                 Change::Set(entry) => {
-                    self.entries.retain(|e| e.name != entry.name);
+                    let excluded = match entry.name.as_str() {
+                        SHARD => KEY,
+                        KEY => SHARD,
+                        name => name,
+                    };
+                    self.entries
+                        .retain(|e| e.name != entry.name && e.name != excluded);
                     self.entries.push(entry);
                 }
             }
@@ -238,46 +300,76 @@ impl Settings {
     }
 
     fn refresh(&mut self) {
-        self.mark = mark(self.startup.iter().chain(&self.entries));
-        self.refresh_names();
+        let all = self.startup.iter().chain(&self.entries);
+        self.mark = mark(all.filter(|entry| !is_own(entry)));
+        self.refresh_planning();
     }
 
-    fn refresh_names(&mut self) {
-        let search_path = self.current("search_path");
+    /// What plans depend on.
+    fn refresh_planning(&mut self) {
+        let values = |name| self.current(name).and_then(|entry| entry.values.clone());
+        let search_path = values("search_path");
         let named = |role: &String| role != "none";
-        let role = self
-            .current("role")
-            .and_then(|values| values.into_iter().find(named));
+        let role = values("role").and_then(|values| values.into_iter().find(named));
         if search_path != self.search_path || role != self.role {
             self.search_path = search_path;
             self.role = role;
             self.names_version += 1;
         }
+        let (shard, key) = (self.own(SHARD), self.own(KEY));
+        let hint = planner::of_settings(Some(shard), Some(key), Some(self.own(KEYSPACE)));
+        if hint != self.hint {
+            self.hint = hint;
+            self.hint_version += 1;
+        }
     }
 
     /// What a setting is set to; `None` for the server's default.
-    fn current(&self, name: &str) -> Option<Vec<String>> {
+    fn current(&self, name: &str) -> Option<&Entry> {
         let of = |entry: &&Entry| entry.name == name;
         // RESET ALL leaves the role alone.
         let all = name != "role";
         // The last word of the transaction, from the end: a string of statements may have said much before.
         for change in self.changes.iter().rev() {
             match change {
-                Change::Set(entry) | Change::Local(entry) if of(&entry) => {
-                    return entry.values.clone();
-                }
+                Change::Set(entry) | Change::Local(entry) if of(&entry) => return Some(entry),
                 Change::Reset(reset) if reset.as_deref().map_or(all, |reset| reset == name) => {
-                    return self.startup.iter().rfind(of)?.values.clone();
+                    return self.startup.iter().rfind(of);
                 }
                 _ => {}
             }
         }
         let committed = self.entries.iter().rfind(of);
-        committed
-            .or_else(|| self.startup.iter().rfind(of))?
-            .values
-            .clone()
+        committed.or_else(|| self.startup.iter().rfind(of))
     }
+
+    /// The shard or the key that is set: of the two the last one counts.
+    fn hint_entry(&self) -> Option<&Entry> {
+        let of = |name: &str| matches!(name, SHARD | KEY);
+        let startup = || self.startup.iter().rfind(|entry| of(&entry.name));
+        // Those of the two that have been taken back since.
+        let mut unset: Vec<&str> = Vec::new();
+        for change in self.changes.iter().rev() {
+            match change {
+                Change::Reset(None) => return startup(),
+                Change::Reset(Some(name)) if of(name) => unset.push(name),
+                Change::Set(entry) | Change::Local(entry) if of(&entry.name) => {
+                    match &entry.values {
+                        _ if unset.contains(&entry.name.as_str()) => {}
+                        Some(_) => return Some(entry),
+                        None => unset.push(&entry.name),
+                    }
+                }
+                _ => {}
+            }
+        }
+        let counts = |entry: &&Entry| of(&entry.name) && !unset.contains(&entry.name.as_str());
+        self.entries.iter().rfind(counts).or_else(startup)
+    }
+}
+
+fn is_own(entry: &Entry) -> bool {
+    is_own_setting(&entry.name)
 }
 
 /// Zero for no settings. Two different sets get equal marks with a chance of 2^-64; the key is
@@ -433,6 +525,95 @@ mod tests {
         settings.commit();
         assert!(settings.search_path().is_none());
         assert_eq!(settings.mark(), SettingsMark(0));
+    }
+
+    fn shard(settings: &Settings) -> Option<String> {
+        settings.hint().map(Hint::to_string)
+    }
+
+    #[test]
+    fn settings_of_our_own_reach_no_server() {
+        let mut settings = Settings::from_startup([("trunkline.shard", "s1")].into_iter());
+        assert_eq!(shard(&settings).as_deref(), Some("shard=s1"));
+        assert_eq!(settings.mark(), SettingsMark(0));
+        settings.set(
+            &setting(KEY, "(4, 2)"),
+            false,
+            "SET trunkline.key = '(4, 2)'",
+        );
+        settings.commit();
+        settings.set(&setting("a", "1"), false, "SET a TO 1");
+        settings.commit();
+        assert_eq!(settings.replay(), "SET a TO 1");
+        assert_eq!(settings.replay_startup(None), None);
+        assert_eq!(shard(&settings).as_deref(), Some("key=(4, 2)"));
+        assert_eq!(settings.own(KEY), "(4, 2)");
+        assert_eq!(settings.own(SHARD), "");
+    }
+
+    #[test]
+    fn of_shard_and_key_the_last_one_counts() {
+        let mut settings = Settings::from_startup([("trunkline.shard", "s1")].into_iter());
+        let version = settings.hint_version();
+        settings.set(&setting(KEY, "4"), true, "SET LOCAL trunkline.key = 4");
+        assert_eq!(shard(&settings).as_deref(), Some("key=4"));
+        assert!(settings.hint_version() > version);
+        settings.commit();
+        assert_eq!(
+            shard(&settings).as_deref(),
+            Some("shard=s1"),
+            "it was local"
+        );
+        settings.set(&setting(KEY, "4"), false, "SET trunkline.key = 4");
+        settings.set(&setting(SHARD, "s2"), false, "SET trunkline.shard = s2");
+        settings.commit();
+        assert_eq!(shard(&settings).as_deref(), Some("shard=s2"));
+        settings.reset(Some(KEY));
+        assert_eq!(shard(&settings).as_deref(), Some("shard=s2"));
+        settings.reset(Some(SHARD));
+        settings.commit();
+        assert_eq!(
+            shard(&settings).as_deref(),
+            Some("shard=s1"),
+            "as at startup"
+        );
+        settings.set(&setting(SHARD, ""), false, "SET trunkline.shard = ''");
+        settings.commit();
+        assert_eq!(shard(&settings), None);
+        settings.reset(None);
+        settings.commit();
+        assert_eq!(shard(&settings).as_deref(), Some("shard=s1"));
+    }
+
+    #[test]
+    fn hints_roll_back_with_their_transaction() {
+        let mut settings = Settings::default();
+        settings.set(
+            &setting(KEYSPACE, "orders"),
+            false,
+            "SET trunkline.keyspace = orders",
+        );
+        assert_eq!(shard(&settings), None);
+        settings.set(&setting(KEY, "4"), false, "SET trunkline.key = 4");
+        settings.commit();
+        let before = shard(&settings);
+        assert_eq!(before.as_deref(), Some("key=4 keyspace=orders"));
+        settings.savepoint("s");
+        settings.set(&setting(SHARD, "s2"), false, "SET trunkline.shard = s2");
+        settings.rollback_to("s");
+        assert_eq!(shard(&settings), before);
+        let default = Setting {
+            name: KEY.to_owned(),
+            values: None,
+        };
+        settings.set(&default, false, "SET trunkline.key TO DEFAULT");
+        assert_eq!(shard(&settings), None);
+        assert!(!settings.rollback());
+        assert_eq!(shard(&settings), before);
+        settings.set(&default, true, "SET LOCAL trunkline.key TO DEFAULT");
+        assert_eq!(shard(&settings), None);
+        settings.commit();
+        assert_eq!(shard(&settings), before);
     }
 
     #[test]

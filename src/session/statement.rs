@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use crate::backend::{SettingsMark, StatementId};
 use crate::error::{PgError, SqlState};
 use crate::plan::Planned;
+use crate::shardmap::MapVersion;
 use crate::types::Oid;
 
 /// Named statements one session may hold.
@@ -46,9 +47,11 @@ pub struct Global {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Epoch {
     pub(super) database: u64,
+    pub(super) map: MapVersion,
     pub(super) schema: u64,
     /// Of the search_path and the role, which say what names mean.
     pub(super) names: u64,
+    pub(super) hint: u64,
 }
 
 /// A statement as one session prepared it: planned once for each epoch.
@@ -244,9 +247,11 @@ mod tests {
                 literals: Literals::NONE,
             },
             epoch: Epoch {
+                map: MapVersion(1),
                 database: 0,
                 schema: 0,
                 names: 0,
+                hint: 0,
             },
         })
     }

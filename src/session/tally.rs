@@ -173,6 +173,8 @@ fn route(plan: &Plan) -> Route {
     match plan {
         Plan::Control(_) => Route::Control,
         Plan::Route(route) => match route.targets {
+            // A hint names one shard as a key does.
+            _ if route.hint.is_some() => Route::Key,
             Targets::Key(_) => Route::Key,
             Targets::Any => Route::Any,
             Targets::Default => Route::Default,

@@ -90,7 +90,7 @@ pub struct Keyspace {
     pub key: ShardingKey,
     pub function: ShardingFunction,
     pub placement: Placement,
-    /// A statement over its tables that does not give the key is refused.
+    /// A guard for tenants: statements over its tables have to give the key themselves, whatever hints say.
     pub require_key: bool,
 }
 

@@ -1,6 +1,7 @@
 //! Text to statements: our own lexer splits, finds literals and identifiers; `sqlparser` gives the
 //! tree, for analysis only. No shard map, no I/O. Text is never printed back from a tree.
 
+mod comments;
 mod convert;
 mod lex;
 mod literals;
@@ -14,6 +15,7 @@ mod split;
 pub mod tree;
 mod unescape;
 
+pub use comments::{Comment, hint_comments};
 #[cfg(test)]
 pub use lex::TOKENS_MAX;
 pub use lex::{Kind, Token, position, tokens};

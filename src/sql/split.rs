@@ -2,14 +2,15 @@
 
 use std::ops::Range;
 
-use super::lex::{Kind, Lexer, Scanned};
+use super::comments::{hints_between, may_have_hint};
+use super::lex::{Kind, Lexer, Scanned, position};
 use crate::error::{PgError, SqlState};
 
 /// Statements in one query string; each is planned before the first is run.
 pub const STATEMENTS_MAX: usize = 20_000;
 
 /// One statement of a query string: its byte range without the semicolon; comments and blanks at
-/// the ends left out. Empty statements are left out, as PostgreSQL does.
+/// the ends left out, save comments that hold hints. Empty statements are left out, as PostgreSQL does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
     pub range: Range<usize>,
@@ -35,33 +36,61 @@ pub fn only_statement(text: &str) -> Result<&str, PgError> {
 /// A semicolon within parentheses (`CREATE RULE … DO (a; b)`) or within the `BEGIN ATOMIC … END` body of
 /// a function ends nothing; `psql` counts in the same way.
 ///
-/// Errors: 42601 where a quote or comment does not end; 54001 beyond [`STATEMENTS_MAX`].
+/// Errors: 42601 where a quote or comment does not end; 54001 beyond [`STATEMENTS_MAX`]; 22023 for a hint
+/// behind the last semicolon, which belongs to no statement.
 pub fn split(text: &str) -> Result<Vec<Piece>, PgError> {
     let mut pieces = Vec::new();
     let mut open: Option<Open> = None;
+    let hints = may_have_hint(text);
+    // Where the token before ended.
+    let mut before = 0;
     let mut lexer = Lexer::new(text);
     while let Some(scanned) = lexer.next_scanned() {
         let token = Raw::new(text, &scanned?);
+        let gap = std::mem::replace(&mut before, token.end)..token.start;
         let ends = token.is_op(";")
             && open
                 .as_ref()
                 .is_none_or(|open| open.parens == 0 && open.blocks == 0);
         if !ends {
-            open.get_or_insert_with(|| Open::new(token.start))
-                .push(&token);
+            let start = || match hints {
+                true => hints_start(text, gap),
+                false => token.start,
+            };
+            open.get_or_insert_with(|| Open::new(start())).push(&token);
         } else if let Some(done) = open.take() {
             if pieces.len() == STATEMENTS_MAX {
                 return Err(too_many());
             }
-            pieces.push(Piece {
-                range: done.start..done.end,
-            });
+            pieces.push(done.piece(text, hints, token.start));
         }
     }
-    pieces.extend(open.map(|open| Piece {
-        range: open.start..open.end,
-    }));
+    match open {
+        Some(open) => pieces.push(open.piece(text, hints, text.len())),
+        None if hints && !pieces.is_empty() => check_no_hint(text, before)?,
+        None => {}
+    }
     Ok(pieces)
+}
+
+/// Where a statement begins: with the first hint in front of it, if there is one.
+fn hints_start(text: &str, gap: Range<usize>) -> usize {
+    let end = gap.end;
+    hints_between(text, gap.start, end)
+        .first()
+        .map_or(end, |comment| comment.start)
+}
+
+fn check_no_hint(text: &str, from: usize) -> Result<(), PgError> {
+    let Some(comment) = hints_between(text, from, text.len()).into_iter().next() else {
+        return Ok(());
+    };
+    Err(PgError::client(
+        SqlState::INVALID_PARAMETER_VALUE,
+        "a hint behind the last semicolon belongs to no statement",
+    )
+    .with_hint("write it ahead of the semicolon")
+    .with_position(position(text, comment.start)))
 }
 
 fn too_many() -> PgError {
@@ -131,6 +160,17 @@ impl Open {
         }
     }
 
+    /// What was read, with the hints between its last token and `next`, the semicolon or the text's end.
+    fn piece(&self, text: &str, hints: bool, next: usize) -> Piece {
+        let mut end = self.end;
+        if hints && let Some(last) = hints_between(text, end, next).last() {
+            end = last.end;
+        }
+        Piece {
+            range: self.start..end,
+        }
+    }
+
     fn push(&mut self, token: &Raw<'_>) {
         self.end = token.end;
         if token.is_op("(") {
@@ -188,6 +228,27 @@ mod tests {
             pieces("select 1); delete from t"),
             ["select 1)", "delete from t"]
         );
+    }
+
+    #[test]
+    fn hints_belong_to_their_statements() {
+        assert_eq!(
+            pieces(
+                "/* a *//* trunkline: shard=s1 */ select 1 ; select 2 /*trunkline_key='4'*/ /* b */;"
+            ),
+            [
+                "/* trunkline: shard=s1 */ select 1",
+                "select 2 /*trunkline_key='4'*/"
+            ]
+        );
+        assert_eq!(
+            pieces("select 1 -- trunkline: shard=s1\n -- b\n"),
+            ["select 1 -- trunkline: shard=s1"]
+        );
+        let error = split("select 1; -- trunkline: shard=s1").expect_err("no statement");
+        assert_eq!(error.code, SqlState::INVALID_PARAMETER_VALUE);
+        assert_eq!(error.position, Some(11));
+        assert_eq!(pieces("/* trunkline: shard=s1 */"), [""; 0]);
     }
 
     #[test]

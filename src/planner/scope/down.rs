@@ -162,7 +162,12 @@ impl<'a> Walker<'a, '_> {
             return Ok(());
         }
         if sets.first().is_none_or(Vec::is_empty) {
-            return Err(self.untied(leaf, sharded));
+            let untied = self.untied(leaf, sharded);
+            if !self.tally.lenient {
+                return Err(untied);
+            }
+            self.found.untied.get_or_insert(untied);
+            return Ok(());
         }
         let relation = match &self.leaves[leaf].exposed {
             Exposed::Named { name, .. } if *name != sharded.table.name => {

@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use super::{Case, answer, parse};
 
 /// The files that show what users write; the others are for those who change the planner.
-const THEMES: [(&str, &str); 7] = [
+const THEMES: [(&str, &str); 8] = [
     ("select", "SELECT"),
     ("join", "Joins"),
     ("scope", "Subqueries, CTEs and set operations"),
     ("write", "INSERT, UPDATE, DELETE"),
     ("params", "Parameters"),
+    ("hint", "Hints"),
     ("control", "Transactions and settings"),
     ("utility", "DDL, COPY, cursors, functions"),
 ];
