@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs from the distribution's packages what the demo and the tests need. Says nothing and changes
-# nothing when everything is there. `setup.sh bench` also installs what `make bench` compares with.
+# nothing when everything is there. `setup.sh bench` also installs what `make bench` compares with,
+# `setup.sh oracle` what the package `oracle` is built with.
 set -euo pipefail
 
 wanted=()
@@ -30,6 +31,17 @@ command -v cc >/dev/null 2>&1 || wanted+=(build-essential)
 have_venv || wanted+=(python3 python3-venv)
 command -v node >/dev/null 2>&1 || wanted+=(nodejs)
 command -v npm >/dev/null 2>&1 || wanted+=(npm)
+have_libclang() {
+    local found
+    for found in /usr/lib/llvm-*/lib/libclang.so* /usr/lib/llvm-*/lib/libclang-[0-9]*.so*; do
+        [ -e "$found" ] && return 0
+    done
+    return 1
+}
+
+if [ "${1:-}" = oracle ]; then
+    have_libclang || wanted+=(libclang-dev)
+fi
 if [ "${1:-}" = bench ]; then
     command -v pgbouncer >/dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ] || wanted+=(pgbouncer)
 fi

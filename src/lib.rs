@@ -70,6 +70,7 @@ pub mod internals {
     pub mod fuzz;
     pub mod plans;
     pub mod relations;
+    pub mod keys;
 
     use crate::shardmap::{HashFunction, Placement, ShardId, format_ranges};
     use crate::types::KeyValue;

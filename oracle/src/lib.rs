@@ -21,7 +21,7 @@ pub enum Reading {
 /// Reads one statement. The tree is walked as a whole, whatever its nodes are: what is spelled like a table's
 /// place is one.
 pub fn relations(text: &str) -> Reading {
-    let parsed = match pg_query::parse(text) {
+    let parsed = match pg_query::parse(text, 0) {
         Ok(parsed) => parsed,
         Err(error) => return Reading::Error(error.to_string()),
     };

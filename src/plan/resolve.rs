@@ -270,6 +270,7 @@ impl KeyTarget {
         map: &ShardMap,
         values: Values<'_>,
     ) -> Result<Vec<Located>, PgError> {
+        self.check_ready(map)?;
         let key = &map.keyspace(self.keyspace).key;
         let mut keys: Vec<Vec<KeyValue>> = vec![Vec::new()];
         for (column, declared) in relation.columns.iter().zip(&key.columns) {
@@ -574,3 +575,6 @@ fn unreadable(error: &KeyError, index: u16) -> PgError {
         u32::from(index) + 1
     ))
 }
+
+#[cfg(test)]
+mod tests;

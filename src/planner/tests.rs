@@ -7,6 +7,7 @@
 
 mod cases;
 mod catalogs;
+mod composite;
 mod orm;
 mod robust;
 mod scaling;

@@ -112,6 +112,8 @@ pub struct Session {
     claim: Claim,
     snapshot: Arc<Snapshot>,
     database: Arc<LiveDatabase>,
+    /// Of the database, as it was when the transaction began.
+    map: Arc<ShardMap>,
     /// How often `database` has been another one.
     databases_seen: u64,
     metrics: StatementMetrics,
@@ -167,6 +169,7 @@ impl Session {
             claim: Claim::new(credential),
             user,
             snapshot,
+            map: database.map(),
             database,
             databases_seen: 0,
             metrics,
@@ -209,7 +212,7 @@ impl Session {
     }
 
     fn map(&self) -> &Arc<ShardMap> {
-        &self.database.config.map
+        &self.map
     }
 
     /// Every table is on the default shard: it does not matter which one a name means.
@@ -233,6 +236,7 @@ impl Session {
     /// Takes the current configuration; between transactions only. A database that is no longer
     /// configured, or a user who is no longer let in, ends the session.
     pub fn refresh(&mut self) -> Result<(), Failure> {
+        self.refresh_map();
         let Some(current) = self.shared.topology.newer(&self.snapshot) else {
             return Ok(());
         };
@@ -252,6 +256,7 @@ impl Session {
             self.kept.clear();
             self.database = database;
             self.databases_seen += 1;
+            self.map = self.database.map();
         }
         self.claim.reconfigure(&self.user, &user);
         if user.timeouts != self.user.timeouts {
@@ -260,6 +265,12 @@ impl Session {
         self.user = user;
         self.snapshot = current;
         Ok(())
+    }
+
+    fn refresh_map(&mut self) {
+        if self.database.map_version() != self.map.version {
+            self.map = self.database.map();
+        }
     }
 
     /// This session's user in another configuration. One who was looked up stays for as long as the database
@@ -282,14 +293,15 @@ impl Session {
     }
 
     /// Waits for what planning needs, watching the client: to be called before `plan`, which waits too.
-    pub async fn catalogs_read(&self, io: &mut Buffered) -> Result<(), Failure> {
+    pub async fn catalogs_read(&mut self, io: &mut Buffered) -> Result<(), Failure> {
         if self.database.is_schema_loaded() {
             return Ok(());
         }
-        Ok(self
-            .entry()
+        self.entry()
             .wait(io, self.database.schema_loaded())
-            .await??)
+            .await??;
+        self.refresh_map();
+        Ok(())
     }
 
     /// Text to plan, from the cache where it was seen before.
@@ -376,6 +388,7 @@ impl Session {
     fn epoch(&self) -> Epoch {
         Epoch {
             database: self.databases_seen,
+            map: self.map.version,
             schema: self.database.schema_version(),
             names: self.settings.names_version(),
             hint: self.settings.hint_version(),

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use crate::backend::{SettingsMark, StatementId};
 use crate::error::{PgError, SqlState};
 use crate::plan::Planned;
+use crate::shardmap::MapVersion;
 use crate::types::Oid;
 
 /// Named statements one session may hold.
@@ -46,6 +47,7 @@ pub struct Global {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Epoch {
     pub(super) database: u64,
+    pub(super) map: MapVersion,
     pub(super) schema: u64,
     /// Of the search_path and the role, which say what names mean.
     pub(super) names: u64,
@@ -245,6 +247,7 @@ mod tests {
                 literals: Literals::NONE,
             },
             epoch: Epoch {
+                map: MapVersion(1),
                 database: 0,
                 schema: 0,
                 names: 0,

@@ -71,8 +71,14 @@ pub fn analyse(
             relations: 0,
             named: 0,
             calls: 0,
+            strings: 0,
         };
         let _ = statement.visit(&mut census);
+        if census.strings > 0 {
+            return Err(Unread::Construct(
+                "a string in the place of a name, or a constant of an unusual type".to_owned(),
+            ));
+        }
         let converted = convert::statement(&statement, is_call).map_err(Unread::Construct)?;
         if converted.relations != census.relations {
             return Err(Unread::Construct(
@@ -99,6 +105,8 @@ struct Census<'a> {
     relations: usize,
     named: usize,
     calls: usize,
+    /// Strings taken for names. In PostgreSQL none is one: `type 'value'` is a constant of the type.
+    strings: usize,
 }
 
 impl Census<'_> {
@@ -117,6 +125,7 @@ impl Visitor for Census<'_> {
     }
 
     fn pre_visit_ident(&mut self, ident: &Ident) -> ControlFlow<()> {
+        self.strings += usize::from(ident.quote_style == Some('\''));
         self.named += usize::from((self.is_listed)(&ident.value));
         ControlFlow::Continue(())
     }

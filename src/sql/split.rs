@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::comments::{hints_between, may_have_hint};
-use super::lex::{Lexer, Token, position};
+use super::lex::{Kind, Lexer, Scanned, position};
 use crate::error::{PgError, SqlState};
 
 /// Statements in one query string; each is planned before the first is run.
@@ -44,8 +44,9 @@ pub fn split(text: &str) -> Result<Vec<Piece>, PgError> {
     let hints = may_have_hint(text);
     // Where the token before ended.
     let mut before = 0;
-    for token in Lexer::new(text) {
-        let token = token?;
+    let mut lexer = Lexer::new(text);
+    while let Some(scanned) = lexer.next_scanned() {
+        let token = Raw::new(text, &scanned?);
         let gap = std::mem::replace(&mut before, token.end)..token.start;
         let ends = token.is_op(";")
             && open
@@ -100,6 +101,33 @@ fn too_many() -> PgError {
     .with_hint("send them in several strings")
 }
 
+/// A token as it is written: what is asked of it here needs no value, which might have to be made.
+struct Raw<'a> {
+    kind: Kind,
+    start: usize,
+    end: usize,
+    text: &'a str,
+}
+
+impl<'a> Raw<'a> {
+    fn new(text: &'a str, scanned: &Scanned) -> Self {
+        Self {
+            kind: scanned.kind,
+            start: scanned.start,
+            end: scanned.end,
+            text: &text[scanned.start..scanned.end],
+        }
+    }
+
+    fn is_op(&self, op: &str) -> bool {
+        self.kind == Kind::Operator && self.text == op
+    }
+
+    fn is_word(&self, word: &str) -> bool {
+        self.kind == Kind::Word && self.text.eq_ignore_ascii_case(word)
+    }
+}
+
 /// The statement being read.
 struct Open {
     start: usize,
@@ -143,7 +171,7 @@ impl Open {
         }
     }
 
-    fn push(&mut self, token: &Token<'_>) {
+    fn push(&mut self, token: &Raw<'_>) {
         self.end = token.end;
         if token.is_op("(") {
             self.parens += 1;

@@ -8,10 +8,11 @@ use arc_swap::ArcSwap;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::directory::DirectoryView;
 use super::lookup::Lookup;
 use super::monitor::Monitor;
 use super::pools::Claim;
-use super::schema::{LiveSchema, Loader};
+use super::schema::{Access, LiveSchema, Loader};
 use super::shard::{LiveServer, LiveShard};
 use super::view::{PoolView, ShardView};
 use crate::auth::Credential;
@@ -21,7 +22,7 @@ use crate::error::{Origin, PgError, Retry, SqlState};
 use crate::metrics::Metrics;
 use crate::net::{Tls, TlsError};
 use crate::planner::{PlanCache, Schema};
-use crate::shardmap::ShardId;
+use crate::shardmap::{MapVersion, ShardId, ShardMap};
 
 /// What the plans of one database may take.
 const PLAN_CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -70,7 +71,7 @@ impl LiveDatabase {
             tls,
             metrics: Arc::clone(metrics),
             shards,
-            schema: LiveSchema::new(),
+            schema: LiveSchema::new(Arc::clone(&config.map)),
             plans: PlanCache::new(PLAN_CACHE_BYTES_MAX),
             users: Arc::default(),
             upkeep: Mutex::default(),
@@ -205,6 +206,21 @@ impl LiveDatabase {
         self.schema.current()
     }
 
+    /// The configured map, with its directories as they were last read.
+    pub fn map(&self) -> Arc<ShardMap> {
+        self.schema.map()
+    }
+
+    /// Rises whenever a directory changes.
+    pub fn map_version(&self) -> MapVersion {
+        self.schema.map_version()
+    }
+
+    /// How the directories are.
+    pub fn directories(&self) -> Arc<Vec<DirectoryView>> {
+        self.schema.directories()
+    }
+
     pub fn is_schema_loaded(&self) -> bool {
         self.schema.is_loaded()
     }
@@ -291,8 +307,10 @@ impl LiveDatabase {
             schema: Arc::clone(&self.schema),
             map: Arc::clone(&self.config.map),
             shards: self.shards.clone(),
-            service: self.config.service.clone(),
-            tls: Arc::clone(&self.tls),
+            access: Access {
+                service: self.config.service.clone(),
+                tls: Arc::clone(&self.tls),
+            },
         };
         tasks.push(tokio::spawn(loader.run()).abort_handle());
         tasks

@@ -8,6 +8,7 @@
 mod allowance;
 mod control;
 mod database;
+mod directory;
 mod lookup;
 mod monitor;
 mod pools;
@@ -18,6 +19,7 @@ mod view;
 
 pub use control::FIXED_SEARCH_PATH;
 pub use database::LiveDatabase;
+pub use directory::DirectoryView;
 pub use lookup::try_lookup;
 pub use pools::Claim;
 pub use snapshot::{Snapshot, Topology};

@@ -19,16 +19,20 @@ use tokio::time::Instant;
 
 use self::catalog::{Catalog, Reached};
 use super::control::{Control, ControlError, within};
+use super::directory::{Directories, DirectoryView};
 use super::shard::LiveShard;
 use crate::config::{Address, Service};
 use crate::error::{PgError, Retry, SqlState};
 use crate::net::Tls;
 use crate::planner::Schema;
-use crate::shardmap::ShardMap;
+use crate::shardmap::{MapVersion, ShardMap};
 
 /// The schema as last loaded, and how to have it loaded again.
 pub(super) struct LiveSchema {
     current: ArcSwap<Schema>,
+    /// The configured map, with the directories as last read.
+    map: ArcSwap<ShardMap>,
+    directories: ArcSwap<Vec<DirectoryView>>,
     /// Counts requests to load.
     requested: watch::Sender<u64>,
     outcome: watch::Sender<Outcome>,
@@ -45,9 +49,11 @@ struct Outcome {
 }
 
 impl LiveSchema {
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new(map: Arc<ShardMap>) -> Arc<Self> {
         Arc::new(Self {
             current: ArcSwap::default(),
+            map: ArcSwap::new(map),
+            directories: ArcSwap::default(),
             requested: watch::Sender::new(1),
             outcome: watch::Sender::default(),
         })
@@ -55,6 +61,18 @@ impl LiveSchema {
 
     pub(super) fn current(&self) -> Arc<Schema> {
         self.current.load_full()
+    }
+
+    pub(super) fn map(&self) -> Arc<ShardMap> {
+        self.map.load_full()
+    }
+
+    pub(super) fn map_version(&self) -> MapVersion {
+        self.map.load().version
+    }
+
+    pub(super) fn directories(&self) -> Arc<Vec<DirectoryView>> {
+        self.directories.load_full()
     }
 
     pub(super) fn version(&self) -> u64 {
@@ -113,8 +131,27 @@ pub(super) struct Loader {
     pub(super) map: Arc<ShardMap>,
     /// By `ShardId`.
     pub(super) shards: Vec<Arc<LiveShard>>,
+    pub(super) access: Access,
+}
+
+/// As whom the control plane reads catalogs.
+#[derive(Clone)]
+pub(super) struct Access {
     pub(super) service: Service,
     pub(super) tls: Arc<Tls>,
+}
+
+impl Access {
+    /// A connection whose answers may each be of `answer_max` bytes.
+    pub(super) async fn connect(
+        &self,
+        address: &Address,
+        dbname: &str,
+        answer_max: usize,
+    ) -> Result<Control, ControlError> {
+        let Self { service, tls } = self;
+        Control::connect(address, dbname, service, tls, LOAD_TIMEOUT, answer_max).await
+    }
 }
 
 impl Loader {
@@ -122,11 +159,13 @@ impl Loader {
     pub(super) async fn run(self) {
         let mut requested = self.schema.requested.subscribe();
         let mut read = vec![Last::default(); self.shards.len()];
+        let mut directories = Directories::default();
         loop {
             let request = *requested.borrow_and_update();
             let started = Instant::now();
             let pause = match self.load(&mut read).await {
                 Ok(()) => {
+                    self.load_directories(&mut directories).await;
                     let outcome = Outcome {
                         loaded: true,
                         covered: request,
@@ -210,6 +249,18 @@ impl Loader {
         failed.map_or(Ok(()), Err)
     }
 
+    async fn load_directories(&self, directories: &mut Directories) {
+        let map = self.schema.map();
+        let next = directories.load(&map, &self.shards, &self.access).await;
+        if let Some(next) = next {
+            self.schema.map.store(Arc::new(next));
+        }
+        let views = directories.views(&self.schema.map());
+        if *self.schema.directories() != views {
+            self.schema.directories.store(Arc::new(views));
+        }
+    }
+
     /// Takes effect for statements planned from now on. Nothing without the default shard's catalog.
     fn publish(&self, read: &[Last]) {
         let default = usize::from(self.map.default_shard.0);
@@ -241,8 +292,7 @@ impl Loader {
             let visit = Visit {
                 shard: Arc::clone(shard),
                 map: Arc::clone(&self.map),
-                service: self.service.clone(),
-                tls: Arc::clone(&self.tls),
+                access: self.access.clone(),
             };
             // At start its first answer is a moment away.
             let patient = place == default || read[place].error.is_none();
@@ -301,8 +351,7 @@ struct Last {
 struct Visit {
     shard: Arc<LiveShard>,
     map: Arc<ShardMap>,
-    service: Service,
-    tls: Arc<Tls>,
+    access: Access,
 }
 
 /// A visit that has the first answer.
@@ -330,15 +379,10 @@ impl Visit {
         };
         let (address, dbname) = (&primary.address, &self.shard.dbname);
         let read = async {
-            let control = Control::connect(
-                address,
-                dbname,
-                &self.service,
-                &self.tls,
-                LOAD_TIMEOUT,
-                CATALOGS_BYTES_MAX,
-            )
-            .await?;
+            let control = self
+                .access
+                .connect(address, dbname, CATALOGS_BYTES_MAX)
+                .await?;
             let reading = control.question(catalog::reached(&control, &self.map));
             let reached = within(LOAD_TIMEOUT, reading).await?;
             Ok((control, reached))
@@ -368,7 +412,7 @@ impl Reading {
     }
 }
 
-fn said(address: &Address, error: &ControlError) -> String {
+pub(super) fn said(address: &Address, error: &ControlError) -> String {
     format!("server {address} {error}")
 }
 
@@ -376,7 +420,7 @@ fn said(address: &Address, error: &ControlError) -> String {
 const RELOAD_INTERVAL: Duration = Duration::from_secs(10);
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 const SPACING: Duration = Duration::from_millis(50);
-const LOAD_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const LOAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a server may answer to the first and to the second half of the questions of a load: some hundred thousand
 /// functions, relations and columns with the names they usually have.
 const CATALOGS_BYTES_MAX: usize = 32 * 1024 * 1024;

@@ -8,7 +8,7 @@ use super::{
     Value, Walker, too_many,
 };
 use crate::error::PgError;
-use crate::sql::tree::{Arm, Block, Fact, Output, Query, Verb};
+use crate::sql::tree::{Arm, Block, Fact, JoinKind, Output, Query, Verb};
 use crate::types::KeyType;
 
 /// What building one more level of a nested statement may take of the stack.
@@ -209,6 +209,14 @@ impl<'a> Walker<'a, '_> {
         for item in &block.from {
             let tree = self.from(item, &mut scope)?;
             scope.frame.visible.push(tree);
+        }
+        if let Verb::Merge(merge) = &block.verb
+            && merge.inserts.is_empty()
+            && let [tree] = scope.frame.visible.as_slice()
+            && let Tree::Join(join) = &mut self.trees[*tree]
+        {
+            // Rows of the source without a match come to nothing.
+            join.kind = JoinKind::Inner;
         }
         let compared = compared(&block.facts);
         let frame = scope.frame.clone();

@@ -24,25 +24,20 @@ impl<'a> Walker<'a, '_> {
     /// `here` is the level the operand stands at.
     pub(super) fn resolve(&mut self, operand: &'a Operand, here: &Frame) -> Value<'a> {
         match operand {
-            Operand::Column(column) => {
-                let value = self.column(column, here);
-                if let Value::Node(node) = value
-                    && !here.leaves.contains(&node.leaf)
-                {
-                    self.tally.referenced.insert(node);
+            Operand::Column(column) => self.column_of(column, here),
+            Operand::CastColumn(column, to) => {
+                let value = self.column_of(column, here);
+                let own = match value {
+                    Value::Node(node) => self.key_type(node),
+                    Value::Argument(_, declared) => Some(declared),
+                    Value::Operand(_) | Value::Nothing => None,
+                };
+                match own {
+                    // It changes no value and cannot fail.
+                    Some(own) if own.widens_to(*to) => value,
+                    _ => Value::Nothing,
                 }
-                value
             }
-            // A cast that changes no value and cannot fail.
-            Operand::CastColumn(column, to) => match self.column(column, here) {
-                Value::Node(node) if self.key_type(node).is_some_and(|of| of.widens_to(*to)) => {
-                    if !here.leaves.contains(&node.leaf) {
-                        self.tally.referenced.insert(node);
-                    }
-                    Value::Node(node)
-                }
-                _ => Value::Nothing,
-            },
             Operand::Param { index, cast, array } => match self.sight.arguments.clone() {
                 None => Value::Operand(operand),
                 Some(_) if *array => Value::Nothing,
@@ -65,6 +60,16 @@ impl<'a> Walker<'a, '_> {
             Operand::Constant(_) | Operand::Slot(_) => Value::Operand(operand),
             Operand::Other => Value::Nothing,
         }
+    }
+
+    fn column_of(&mut self, column: &'a Column, here: &Frame) -> Value<'a> {
+        let value = self.column(column, here);
+        if let Value::Node(node) = value
+            && !here.leaves.contains(&node.leaf)
+        {
+            self.tally.referenced.insert(node);
+        }
+        value
     }
 
     fn column(&self, column: &'a Column, here: &Frame) -> Value<'a> {

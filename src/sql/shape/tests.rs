@@ -80,6 +80,9 @@ fn check(text: &str) -> bool {
         .collect();
     found.sort();
     written.sort();
+    // Of the same value at the same place one is kept.
+    found.dedup();
+    written.dedup();
     assert_eq!(found, written, "{text}");
     true
 }

@@ -238,8 +238,11 @@ fn fact(found: &Fact) -> String {
         Fact::InQuery {
             operands: left,
             subquery,
-            ..
-        } => format!("({}) in #{subquery}", operands(left)),
+            single,
+        } => {
+            let operator = if *single { "=" } else { "in" };
+            format!("({}) {operator} #{subquery}", operands(left))
+        }
         Fact::Either(arms) => {
             let arm = |arm: &Vec<Fact>| arm.iter().map(fact).collect::<Vec<_>>().join("; ");
             let arms: Vec<_> = arms.iter().map(arm).collect();

@@ -1,6 +1,7 @@
 //! Against real PostgreSQL servers, started here on free ports: logging in over TLS, the monitors, the
 //! schema, a switchover. Where there are no PostgreSQL binaries these tests do nothing, and say so.
 
+mod directory;
 mod schema;
 
 use std::collections::HashMap;

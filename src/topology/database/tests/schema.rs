@@ -9,7 +9,7 @@ use crate::shardmap::{
 };
 use crate::types::{KeyType, Oid};
 
-fn name(text: &str) -> TableName {
+pub(super) fn name(text: &str) -> TableName {
     let (schema, name) = text.split_once('.').unwrap_or(("public", text));
     TableName {
         schema: schema.to_owned(),
@@ -18,7 +18,7 @@ fn name(text: &str) -> TableName {
 }
 
 /// Tables sharded by `org`, one shard for each server, the first one being the default.
-fn sharded(servers: &[&Server], tables: &[&str]) -> Arc<Database> {
+pub(super) fn sharded(servers: &[&Server], tables: &[&str]) -> Arc<Database> {
     let mut config = (*database(servers, &[], plaintext())).clone();
     let names: Vec<String> = (1..=servers.len()).map(|n| format!("s{n}")).collect();
     let shard = |(name, server): (&String, &&Server)| Shard {
@@ -49,7 +49,7 @@ fn sharded(servers: &[&Server], tables: &[&str]) -> Arc<Database> {
     Arc::new(config)
 }
 
-async fn on(live: &LiveDatabase, shard: u16, sql: &str) {
+pub(super) async fn on(live: &LiveDatabase, shard: u16, sql: &str) {
     let mut lease = lease(live, ShardId(shard)).await.expect("lease");
     lease
         .simple(sql, Instant::now() + Duration::from_secs(10))

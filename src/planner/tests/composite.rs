@@ -1,0 +1,183 @@
+//! Keys of several columns.
+
+use std::collections::HashMap;
+
+use super::super::{Context, Schema, plan};
+use crate::error::PgError;
+use crate::plan::Values;
+use crate::shardmap::{
+    HashFunction, KeyColumn, Keyspace, KeyspaceIndex, MapVersion, Placement, ShardId, ShardMap,
+    ShardingFunction, ShardingKey, TableKind, TableName,
+};
+use crate::types::KeyType;
+
+/// Shops by region and number: `orders` calls the columns so, `lines` otherwise.
+fn map() -> ShardMap {
+    let column = |name: &str, key_type| KeyColumn {
+        name: name.to_owned(),
+        key_type,
+    };
+    let table = |name: &str, columns: [&str; 2]| {
+        let name = TableName {
+            schema: "public".to_owned(),
+            name: name.to_owned(),
+        };
+        let columns = columns.map(str::to_owned).to_vec();
+        let keyspace = KeyspaceIndex(0);
+        (name, TableKind::Sharded { keyspace, columns })
+    };
+    ShardMap {
+        version: MapVersion(1),
+        shards: vec!["s1".to_owned(), "s2".to_owned()],
+        default_shard: ShardId(0),
+        keyspaces: vec![Keyspace {
+            name: "shops".to_owned(),
+            key: ShardingKey {
+                columns: vec![
+                    column("region", KeyType::Text),
+                    column("shop", KeyType::BigInt),
+                ],
+            },
+            function: ShardingFunction::Hash(HashFunction {
+                logical_shards: 256,
+            }),
+            placement: Placement::even(256, 2),
+            require_key: false,
+        }],
+        tables: HashMap::from([
+            table("orders", ["region", "shop"]),
+            table("lines", ["r", "s"]),
+        ]),
+    }
+}
+
+/// The route's lines, or the refusal.
+fn lines(text: &str) -> Result<Vec<String>, PgError> {
+    let map = map();
+    let schema = Schema::default();
+    let context = Context {
+        map: &map,
+        schema: &schema,
+        search_path: None,
+        role: "app",
+        hint: None,
+        param_types: &[],
+        transaction_pooling: true,
+    };
+    let planned = plan(text, &context)?;
+    if let crate::plan::Plan::Route(route) = &planned
+        && !route.needs_params()
+    {
+        route.resolve(&map, Values::NONE)?;
+    }
+    Ok(planned.lines(&map, Values::NONE))
+}
+
+/// What is known of the key, without the places.
+fn known(text: &str) -> Vec<String> {
+    let lines = lines(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    let before_place = |line: &String| {
+        line.split(" -> ")
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    };
+    lines[1..].iter().map(before_place).collect()
+}
+
+fn refused(text: &str) -> String {
+    match lines(text) {
+        Ok(lines) => panic!("{text} is routed: {lines:?}"),
+        Err(error) => error.message,
+    }
+}
+
+#[test]
+fn all_columns_tie_a_relation() {
+    assert_eq!(
+        known("select * from orders where region = 'eu' and shop = 5"),
+        ["orders: region = 'eu', shop = 5"]
+    );
+    assert_eq!(
+        known("select * from orders where (shop, region) = (5, 'eu')"),
+        ["orders: region = 'eu', shop = 5"]
+    );
+    assert_eq!(
+        known("select * from orders where region = $1 and shop = $2"),
+        ["orders: region = $1, shop = $2"]
+    );
+}
+
+#[test]
+fn each_column_goes_its_own_way() {
+    assert_eq!(
+        known(
+            "select * from orders o join lines l on l.r = o.region and l.s = o.shop where o.region = 'eu' and l.s = 5"
+        ),
+        [
+            "orders as o: region = 'eu', shop = 5",
+            "lines as l: r = 'eu', s = 5"
+        ]
+    );
+    assert_eq!(
+        known(
+            "select * from (select r, s, count(*) from lines group by r, s) l where l.r = 'eu' and l.s = 5"
+        ),
+        ["lines: r = 'eu', s = 5"]
+    );
+    assert_eq!(
+        known(
+            "select * from orders where (region, shop) in (select r, s from lines where r = 'eu' and s = 5)"
+        ),
+        ["orders: region = 'eu', shop = 5", "lines: r = 'eu', s = 5"]
+    );
+}
+
+#[test]
+fn the_first_column_alone_reaches_all_its_shards() {
+    let told = refused("select * from orders where region = 'eu'");
+    assert!(told.contains("on several shards"), "{told}");
+    let told = refused(
+        "select * from orders o join lines l on l.r = o.region where o.region = 'eu' and o.shop = 5",
+    );
+    assert!(told.contains("on several shards"), "{told}");
+}
+
+#[test]
+fn the_other_columns_alone_tie_nothing() {
+    let told = refused("select * from orders where shop = 5");
+    assert!(told.contains("sharded by (region, shop)"), "{told}");
+    assert!(told.contains("ties region"), "{told}");
+    refused("select * from orders where region = 'eu' or shop = 5");
+    // Of rows in a list each column has its own values: more rows than the list's.
+    refused("select * from orders where (region, shop) in (('eu', 5), ('us', 6))");
+}
+
+#[test]
+fn what_is_stored_needs_all_columns() {
+    assert_eq!(
+        known("insert into orders (shop, region, id) values (5, 'eu', 1), (5, 'eu', 2)"),
+        ["orders: region = 'eu', shop = 5"]
+    );
+    let told = refused("insert into orders (region, id) values ('eu', 1)");
+    assert!(
+        told.contains("without a value for its sharding key shop"),
+        "{told}"
+    );
+    let told = refused("insert into orders (region, shop) values ('eu', default)");
+    assert!(told.contains("shop"), "{told}");
+    assert_eq!(
+        known(
+            "insert into lines (r, s) select region, shop from orders where region = 'eu' and shop = 5"
+        ),
+        ["orders: region = 'eu', shop = 5", "lines: r = 'eu', s = 5"]
+    );
+    let told = refused("insert into lines (r, s) select region, 5 from orders where shop = 5");
+    assert!(told.contains("lines"), "{told}");
+    refused("update orders set shop = 6 where region = 'eu' and shop = 5");
+    assert_eq!(
+        known("update orders set shop = 5, region = 'eu' where region = 'eu' and shop = 5"),
+        ["orders: region = 'eu', shop = 5"]
+    );
+}
