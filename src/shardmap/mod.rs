@@ -11,7 +11,7 @@ mod placement;
 
 pub use diff::diff;
 pub use function::{
-    BoundsError, DirectoryError, DirectoryFunction, EntryError, HashFunction, ListFunction,
+    BoundsError, DirectoryFunction, EntryError, HashFunction, ListFunction,
     LogicalShardId, RangeFunction, RingFunction, ShardingFunction, SpreadFunction,
     VIRTUAL_NODES_MAX, ring_placement,
 };
