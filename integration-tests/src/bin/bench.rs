@@ -1,5 +1,7 @@
 //! `make bench`: point SELECTs by key through Trunkline, through PgBouncer and directly, in interleaved
-//! rounds on one machine. Prints a table and writes `target/bench.json`. Nothing here decides a test.
+//! rounds on one machine. Prints a table and writes `target/bench.json`. Then statements of three forms through
+//! Trunkline, each of one text and with a literal that changes each time: the second may cost no more. Nothing
+//! here decides a test.
 //!
 //! `bench [SECONDS [ROUNDS [CLIENTS]]]`
 
@@ -16,6 +18,22 @@ use std::time::{Duration, Instant};
 use integration_tests::cluster::APP;
 use integration_tests::{Cluster, Proxy, ProxyOptions, Setup, Subject};
 use trunkline::internals::cluster::{Account, Watchdog};
+
+/// Statements by simple query; `{key}` is a key and `{n}` a literal that changes each time, or does not.
+const FORMS: [(&str, &str); 3] = [
+    (
+        "select",
+        "select name, country from organizations where organization_id = {key} and {n} > 0",
+    ),
+    (
+        "insert",
+        "insert into organizations (organization_id, name, country) values ({key}, {n}::text, 'de') on conflict do nothing",
+    ),
+    (
+        "update",
+        "update organizations set country = 'de' where organization_id = {key} and {n} > 0",
+    ),
+];
 
 const PROTOCOLS: [&str; 3] = ["simple", "extended", "prepared"];
 /// The kernel's unit in `/proc/PID/stat`: 100 per second on every Linux that Debian ships.
@@ -106,8 +124,57 @@ fn main() {
         eprintln!("round {} of {rounds}", round + 1);
     }
     report(&targets, &sums);
+    forms(&cluster, &targets[2], key, (seconds, rounds, clients));
     drop(proxy);
     end(bouncer);
+}
+
+/// The forms of statements with and without a literal that changes.
+fn forms(cluster: &Cluster, target: &Target, key: i64, length: (u64, u64, u64)) {
+    let (seconds, rounds, clients) = length;
+    let mut sums = vec![Sum::default(); FORMS.len() * 2];
+    for round in 0..rounds as usize {
+        for turn in 0..sums.len() {
+            // Another order in each round, so that nobody always runs first.
+            let row = (turn + round) % sums.len();
+            let (name, form) = FORMS[row / 2];
+            let form = form.replace("{key}", &key.to_string());
+            let text = match row % 2 {
+                0 => format!("{};\n", form.replace("{n}", "123456789")),
+                _ => format!(
+                    "\\set n random(100000000, 999999999)\n{};\n",
+                    form.replace("{n}", ":n")
+                ),
+            };
+            let script = cluster
+                .scratch
+                .path()
+                .join(format!("{name}-{}.sql", row % 2));
+            fs::write(&script, text).unwrap();
+            measure(
+                cluster,
+                target,
+                "simple",
+                &script,
+                seconds,
+                clients,
+                &mut sums[row],
+            );
+        }
+    }
+    println!(
+        "{:<10} {:<16} {:>14} {:>18}",
+        "form", "literals", "statements/s", "proxy CPU µs each"
+    );
+    for (row, sum) in sums.iter().enumerate() {
+        let literals = ["always the same", "another each time"][row % 2];
+        let rate = sum.statements / sum.seconds;
+        let cpu = 1e6 * sum.cpu_seconds / sum.statements;
+        println!(
+            "{:<10} {literals:<16} {rate:>14.0} {cpu:>18.1}",
+            FORMS[row / 2].0
+        );
+    }
 }
 
 fn measure(
