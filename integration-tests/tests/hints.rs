@@ -12,7 +12,7 @@ use integration_tests::{Cluster, Proxy, ProxyOptions, Setup};
 
 const EVERYWHERE: &str = "\
 create table notes (organization_id bigint not null, id bigint not null, text text);
-create function home() returns int language sql volatile as 'select inet_server_port()';";
+create function home() returns int language plpgsql volatile as 'begin return inet_server_port(); end';";
 
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();

@@ -170,7 +170,9 @@ fn read(path: &Path, statements: &mut Vec<Statement>, golden: bool) {
             answer = !line.is_empty();
         } else if ends {
             answer = golden;
+            // The splitter takes the semicolon of a simple query.
             let sql = std::mem::take(&mut lines).join("\n");
+            let sql = sql.trim_end_matches(';').to_owned();
             if !sql.trim().is_empty() {
                 number += 1;
                 let place = format!("{file} {number}");

@@ -21,6 +21,8 @@ pub(super) enum Show {
     Sessions,
     Map,
     Tables,
+    Schema,
+    Directories,
     Config,
     Version,
     Help,
@@ -247,6 +249,40 @@ pub(super) const COMMANDS: &[Definition] = &[
             text("kind", "`sharded` or `reference`"),
             text("keyspace", "the keyspace of a sharded table"),
             text("key", "the column of its sharding key"),
+        ],
+    },
+    Definition {
+        words: "SHOW SCHEMA",
+        command: Command::Show(Show::Schema),
+        summary: "what the servers' catalogs make of listed tables, and of what is reached from them",
+        columns: &[
+            DATABASE,
+            text("relation", "table, view or function"),
+            text(
+                "kind",
+                "`listed`; `part` of a listed table; `view` or `function` whose query is known; `opaque`: statements \
+                 that name it are refused",
+            ),
+            count(
+                "columns",
+                "columns that are known to be the same on all shards",
+            ),
+            text("detail", "the table it is a part of, or why it is opaque"),
+        ],
+    },
+    Definition {
+        words: "SHOW DIRECTORIES",
+        command: Command::Show(Show::Directories),
+        summary: "directories of keyspaces, and whether what is written in them is in force",
+        columns: &[
+            DATABASE,
+            text("keyspace", "the keyspace"),
+            count(
+                "entries",
+                "entries in force; NULL before the directory has been read",
+            ),
+            count("waiting", "rows that differ from what is in force"),
+            text("last_error", "why"),
         ],
     },
     Definition {

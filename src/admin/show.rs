@@ -11,9 +11,10 @@ use super::command::{COMMANDS, Command, Show, definition};
 use crate::config::{
     ClientTls, Config, Database, Password, PoolMode, PoolSettings, ServerTlsMode, TlsVersion,
 };
+use crate::planner::{Function, Relation, RelationKind, Schema};
 use crate::session::Shared;
 use crate::shardmap::{ShardId, TableKind, TableName, format_ranges};
-use crate::topology::{LiveDatabase, Role, Snapshot};
+use crate::topology::{DirectoryView, LiveDatabase, Role, Snapshot};
 use crate::wire::Column;
 
 type Row = Vec<Option<String>>;
@@ -30,6 +31,12 @@ pub(super) fn view(show: Show, shared: &Shared) -> View {
         Show::Sessions => sessions(shared),
         Show::Map => configured(&snapshot).flat_map(map).collect(),
         Show::Tables => configured(&snapshot).flat_map(tables).collect(),
+        Show::Schema => databases(&snapshot)
+            .flat_map(|(name, live)| schema(name, &live.schema()))
+            .collect(),
+        Show::Directories => databases(&snapshot)
+            .flat_map(|(name, live)| directories(name, live))
+            .collect(),
         Show::Config => config(&snapshot.config),
         Show::Version => vec![vec![some(format_args!(
             "Trunkline {}",
@@ -253,6 +260,54 @@ fn tables(database: &Database) -> Vec<Row> {
         ]
     };
     database.map.tables_sorted().into_iter().map(row).collect()
+}
+
+/// Relations, then functions, each by name; built-in functions are left out.
+pub(super) fn schema(database: &str, schema: &Schema) -> Vec<Row> {
+    let row = |name: &TableName, kind: &str, columns: Option<usize>, detail: Option<String>| {
+        vec![
+            some(database),
+            some(name),
+            some(kind),
+            columns.and_then(some),
+            detail,
+        ]
+    };
+    let relations: BTreeMap<_, _> = schema.relations.iter().collect();
+    let relation = |(name, relation): (&TableName, &Relation)| {
+        let (kind, detail) = match &relation.kind {
+            RelationKind::Listed => ("listed", None),
+            RelationKind::PartOf(whole) => ("part", some(whole)),
+            RelationKind::View(_) => ("view", None),
+            RelationKind::Opaque(reason) => ("opaque", some(reason)),
+        };
+        row(name, kind, Some(relation.columns.len()), detail)
+    };
+    let functions: BTreeMap<_, _> = schema
+        .functions
+        .iter()
+        .filter(|(name, _)| name.schema != "pg_catalog")
+        .collect();
+    let function = |(name, function): (&TableName, &Function)| match function {
+        Function::Sql(_) => row(name, "function", None, None),
+        Function::Opaque(reason) => row(name, "opaque", None, some(format!("it {reason}"))),
+    };
+    let mut rows: Vec<Row> = relations.into_iter().map(relation).collect();
+    rows.extend(functions.into_iter().map(function));
+    rows
+}
+
+fn directories(database: &str, live: &LiveDatabase) -> Vec<Row> {
+    let row = |view: &DirectoryView| {
+        vec![
+            some(database),
+            some(&view.keyspace),
+            view.entries.and_then(some),
+            some(view.waiting),
+            view.last_error.clone(),
+        ]
+    };
+    live.directories().iter().map(row).collect()
 }
 
 /// Settings by the names of the configuration file.

@@ -28,6 +28,7 @@ pub struct Metrics {
     plan_cache: IntCounterVec,
     pools: PoolFamilies,
     servers: ServerFamilies,
+    schemas: SchemaFamilies,
 }
 
 /// Handles for the clients' side.
@@ -151,6 +152,16 @@ pub struct ServerMetrics {
     pub poll_failures: IntCounter,
 }
 
+/// The catalogs of one database, as read from its shards.
+#[derive(Clone, Debug)]
+pub struct SchemaMetrics {
+    pub version: IntGauge,
+    /// Seconds since the epoch.
+    pub loaded: Gauge,
+    pub loads: IntCounter,
+    pub load_failures: IntCounter,
+}
+
 impl Metrics {
     pub fn new() -> Arc<Self> {
         let registry = Registry::new();
@@ -221,8 +232,14 @@ impl Metrics {
             ),
             pools: PoolFamilies::new(&family),
             servers: ServerFamilies::new(&family),
+            schemas: SchemaFamilies::new(&family),
             registry,
         })
+    }
+
+    /// Handles for the catalogs of one database.
+    pub fn schema(&self, database: &str) -> SchemaMetrics {
+        self.schemas.handles(database)
     }
 
     /// Handles for one database.
@@ -441,6 +458,46 @@ impl PoolFamilies {
         }
         let _ = self.wait_seconds.remove_label_values(&labels);
         let _ = self.connect_seconds.remove_label_values(&labels);
+    }
+}
+
+struct SchemaFamilies {
+    version: IntGaugeVec,
+    loaded: GaugeVec,
+    loads: IntCounterVec,
+}
+
+impl SchemaFamilies {
+    fn new(family: &Family<'_>) -> Self {
+        Self {
+            version: family.gauges(
+                "trunkline_schema_version",
+                "Number of the state of the servers' catalogs that statements are planned with; 0 before \
+                 the first.",
+                &["database"],
+            ),
+            loaded: family.float_gauges(
+                "trunkline_schema_loaded_timestamp_seconds",
+                "When the catalogs were last read from the default shard, in seconds since the epoch; what \
+                 has been changed past the proxy since then is not known.",
+                &["database"],
+            ),
+            loads: family.counters(
+                "trunkline_schema_loads_total",
+                "Looks at the servers' catalogs by outcome; an error is one of any shard.",
+                &["database", "outcome"],
+            ),
+        }
+    }
+
+    fn handles(&self, database: &str) -> SchemaMetrics {
+        let loads = |outcome| self.loads.with_label_values(&[database, outcome]);
+        SchemaMetrics {
+            version: self.version.with_label_values(&[database]),
+            loaded: self.loaded.with_label_values(&[database]),
+            loads: loads("ok"),
+            load_failures: loads("error"),
+        }
     }
 }
 

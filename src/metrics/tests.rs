@@ -8,6 +8,7 @@ fn sampled() -> Arc<Metrics> {
     metrics.statements("app");
     metrics.pool("app", "s1", "127.0.0.1:1");
     metrics.server("app", "s1", "127.0.0.1:1");
+    metrics.schema("app");
     metrics
 }
 

@@ -303,7 +303,7 @@ pub(super) struct Walker<'a, 'n> {
     sight: Sight<'a>,
     pool: Pool,
     /// Conditions that hold for a node on all rows that matter, perhaps besides NULL.
-    known: HashMap<Node, Rc<[SetId]>>,
+    known: HashMap<Node, solve::Known>,
     tally: Tally,
     found: Footprint<'a>,
 }

@@ -5,6 +5,7 @@
 //! `map: unsharded`, `hint` (what the session has set: `shard=s2`, `key=42`), `require_key` (keyspaces); the
 //! others describe the catalogs, see [`catalogs`].
 
+mod answers;
 mod cases;
 mod catalogs;
 mod composite;

@@ -311,6 +311,7 @@ impl LiveDatabase {
                 service: self.config.service.clone(),
                 tls: Arc::clone(&self.tls),
             },
+            metrics: self.metrics.schema(&self.config.name),
         };
         tasks.push(tokio::spawn(loader.run()).abort_handle());
         tasks

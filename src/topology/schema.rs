@@ -10,7 +10,7 @@ mod shape;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -23,6 +23,7 @@ use super::directory::{Directories, DirectoryView};
 use super::shard::LiveShard;
 use crate::config::{Address, Service};
 use crate::error::{PgError, Retry, SqlState};
+use crate::metrics::SchemaMetrics;
 use crate::net::Tls;
 use crate::planner::Schema;
 use crate::shardmap::{MapVersion, ShardMap};
@@ -132,6 +133,7 @@ pub(super) struct Loader {
     /// By `ShardId`.
     pub(super) shards: Vec<Arc<LiveShard>>,
     pub(super) access: Access,
+    pub(super) metrics: SchemaMetrics,
 }
 
 /// As whom the control plane reads catalogs.
@@ -166,6 +168,7 @@ impl Loader {
             let pause = match self.load(&mut read).await {
                 Ok(()) => {
                     self.load_directories(&mut directories).await;
+                    self.note_loaded(&read);
                     let outcome = Outcome {
                         loaded: true,
                         covered: request,
@@ -179,6 +182,7 @@ impl Loader {
                     }
                 }
                 Err(error) => {
+                    self.metrics.load_failures.inc();
                     self.schema
                         .outcome
                         .send_modify(|outcome| outcome.last_error = Some(error));
@@ -247,6 +251,20 @@ impl Loader {
             self.publish(read);
         }
         failed.map_or(Ok(()), Err)
+    }
+
+    fn note_loaded(&self, read: &[Last]) {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+        let seconds = since_epoch.map_or(0.0, |since| since.as_secs_f64());
+        self.metrics.loaded.set(seconds);
+        self.metrics
+            .version
+            .set(i64::try_from(self.schema.version()).unwrap_or(i64::MAX));
+        if read.iter().all(|last| last.error.is_none()) {
+            self.metrics.loads.inc();
+        } else {
+            self.metrics.load_failures.inc();
+        }
     }
 
     async fn load_directories(&self, directories: &mut Directories) {

@@ -229,13 +229,7 @@ impl KeyType {
     pub fn is_certainly_invalid(self, text: &[u8]) -> bool {
         match self {
             Self::SmallInt | Self::Integer | Self::BigInt => {
-                let from = text
-                    .iter()
-                    .position(|b| !matches!(b, b' ' | b'\t' | b'\n' | b'\x0b' | b'\x0c' | b'\r'));
-                let text = text
-                    .get(from.unwrap_or(0)..)
-                    .unwrap_or_default()
-                    .trim_ascii_end();
+                let text = trim(text);
                 let digits = text
                     .strip_prefix(b"-")
                     .or_else(|| text.strip_prefix(b"+"))
@@ -364,13 +358,7 @@ impl KeyType {
         let syntax = KeyError::Syntax {
             expected: self.name(),
         };
-        let blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | b'\x0b' | b'\x0c' | b'\r');
-        let start = text.iter().position(|b| !blank(b)).unwrap_or(text.len());
-        let end = text
-            .iter()
-            .rposition(|b| !blank(b))
-            .map_or(start, |last| last + 1);
-        let (negative, digits) = match &text[start..end] {
+        let (negative, digits) = match trim(text) {
             [b'-', digits @ ..] => (true, digits),
             [b'+', digits @ ..] => (false, digits),
             digits => (false, digits),
@@ -407,6 +395,17 @@ fn parse_string(bytes: &[u8]) -> Result<KeyValue, KeyError> {
         Ok(text) if !text.contains('\0') => Ok(KeyValue::Text(text.to_owned())),
         _ => Err(KeyError::Encoding),
     }
+}
+
+/// Without the blanks at both ends, as `isspace` knows them.
+fn trim(text: &[u8]) -> &[u8] {
+    let blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | b'\x0b' | b'\x0c' | b'\r');
+    let start = text.iter().position(|b| !blank(b)).unwrap_or(text.len());
+    let end = text
+        .iter()
+        .rposition(|b| !blank(b))
+        .map_or(start, |last| last + 1);
+    &text[start..end]
 }
 
 /// A text form is text, whatever it stands for.

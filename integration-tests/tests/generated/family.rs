@@ -484,7 +484,7 @@ impl Family {
                 )
             }
             Function::Directory(_) => format!(
-                "function: directory\n        fallback: {{ function: hash, logical_shards: {LOGICAL_SHARDS} }}"
+                "function: directory\n        logical_shards: {LOGICAL_SHARDS}\n        fallback: hash"
             ),
         };
         let key = if self.composite() {

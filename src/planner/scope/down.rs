@@ -117,7 +117,8 @@ impl<'a> Walker<'a, '_> {
             let mut pushed = Vec::new();
             if open && block.locks.is_empty() {
                 for column in 0..self.leaves[leaf].columns.len() {
-                    let known = self.known(Node { leaf, column });
+                    // A column that may be NULL besides is asked for nothing.
+                    let known = self.demanded(Node { leaf, column });
                     pushed.extend(known.iter().map(|set| (column, *set)));
                 }
             }

@@ -65,10 +65,8 @@ impl<'a> Walker<'a, '_> {
             Fact::Equal { left, right } => {
                 let values = (self.resolve(left, at.here), self.resolve(right, at.here));
                 match values {
-                    (Value::Node(left), Value::Node(right)) => {
-                        if self.comparable(left, right) {
-                            ties.push(Tie::equal(left, right));
-                        }
+                    (Value::Node(left), Value::Node(right)) if self.comparable(left, right) => {
+                        ties.push(Tie::equal(left, right));
                     }
                     (Value::Node(node), other) | (other, Value::Node(node)) => {
                         if let Some(source) = self.source_for(other, node)? {

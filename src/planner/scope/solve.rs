@@ -10,9 +10,17 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::rc::Rc;
 
+use super::outputs::touched;
 use super::pool::SetId;
 use super::{Joined, Node, Tie, Tree, Walker};
 use crate::sql::tree::JoinKind;
+
+/// What is known of a node.
+pub(super) struct Known {
+    sets: Rc<[SetId]>,
+    /// It is not NULL either.
+    firm: bool,
+}
 
 /// Ties that hold together, each once.
 #[derive(Clone, Default)]
@@ -253,7 +261,7 @@ impl<'a> Walker<'a, '_> {
                 && let Some(sets) = sets.get_mut(&class)
                 && let Some(more) = self.known.get(&node)
             {
-                sets.extend(more.iter());
+                sets.extend(more.sets.iter());
             }
         }
         let sets: HashMap<usize, Rc<[SetId]>> = sets
@@ -264,16 +272,26 @@ impl<'a> Walker<'a, '_> {
                 (class, sets.into())
             })
             .collect();
+        let firm = touched(&ties.list);
         for (node, class) in classes.nodes().filter(|(node, _)| node.leaf == leaf) {
             if let Some(sets) = sets.get(&class) {
-                self.known.insert(node, sets.clone());
+                let sets = sets.clone();
+                let firm = firm.contains(&node);
+                self.known.insert(node, Known { sets, firm });
             }
         }
     }
 
     /// The conditions that hold for a node, where it is not NULL.
     pub(super) fn known(&self, node: Node) -> Rc<[SetId]> {
-        self.known.get(&node).cloned().unwrap_or_default()
+        let known = self.known.get(&node);
+        known.map(|known| known.sets.clone()).unwrap_or_default()
+    }
+
+    /// Those that hold because rows of other values, and of NULL, do not matter.
+    pub(super) fn demanded(&self, node: Node) -> Rc<[SetId]> {
+        let known = self.known.get(&node).filter(|known| known.firm);
+        known.map(|known| known.sets.clone()).unwrap_or_default()
     }
 }
 

@@ -10,7 +10,7 @@ use crate::error::{PgError, SqlState};
 use crate::plan::KeySource;
 use crate::planner::names::{Relation, view_write};
 use crate::shardmap::{TableKind, TableName};
-use crate::sql::tree::{Assignment, Constant, Insert, InsertSource, Merge, Operand, Verb};
+use crate::sql::tree::{Assignment, Constant, Insert, InsertSource, Merge, Operand, Output, Verb};
 use crate::types::{KeyType, KeyValue};
 
 /// Rows that a statement stores.
@@ -65,7 +65,8 @@ impl<'a> Walker<'a, '_> {
                 self.found.default.insert(insert.target.to_string());
                 scope.inner.extend(source);
                 let leaf = self.push_leaf(super::from::unknown(exposed))?;
-                return Ok(self.insert_leaf(leaf, scope));
+                self.insert_leaf(leaf, scope);
+                return Ok(());
             }
         };
         let mut leaf = self.listed(table, kind, exposed);
@@ -302,7 +303,12 @@ impl<'a> Walker<'a, '_> {
             Part::Query(query) => return self.only_value(*query, place),
             Part::Block(scope) => &self.scopes[*scope],
         };
-        if !scope.complete || !matches!(scope.block.verb, Verb::Select | Verb::Values) {
+        // A `*` before it may stand for any number of columns.
+        let first = scope.block.outputs.get(..=place)?;
+        let counted = first
+            .iter()
+            .all(|output| matches!(output, Output::Column { .. }));
+        if !counted || !matches!(scope.block.verb, Verb::Select | Verb::Values) {
             return None;
         }
         match scope.outputs.get(place)?.values.as_slice() {

@@ -86,7 +86,7 @@ fn outcome(case: &Case) -> String {
         }
         // The last line of a route is its reason, which the statement shows better.
         Some((route, more)) if route.starts_with("Route one shard") => {
-            let is_key = |line: &&&str| line.contains(" by hash(");
+            let is_key = |line: &&&str| line.contains(" -> ");
             let keys: Vec<_> = more.iter().filter(is_key).map(|line| code(line)).collect();
             format!("{}: {}", text(route), keys.join(", "))
         }

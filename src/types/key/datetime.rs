@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use super::KeyError;
+use super::{KeyError, trim};
 
 /// `DATE_NOBEGIN` and `DATE_NOEND`.
 pub(super) const DATE_INFINITE: [i32; 2] = [i32::MIN, i32::MAX];
@@ -87,15 +87,6 @@ fn instant(days: i64, micros: i64, offset: i64, expected: &'static str) -> Resul
         .and_then(|start| start.checked_add(micros)?.checked_sub(offset * SECOND))
         .filter(|micros| TIMESTAMPS.contains(micros))
         .ok_or(KeyError::OutOfRange { expected })
-}
-
-fn trim(text: &[u8]) -> &[u8] {
-    let blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | b'\x0b' | b'\x0c' | b'\r');
-    let Some(start) = text.iter().position(|b| !blank(b)) else {
-        return &[];
-    };
-    let end = text.iter().rposition(|b| !blank(b)).unwrap_or(start);
-    &text[start..=end]
 }
 
 /// `infinity`, or a date, perhaps with a time, perhaps with an offset:

@@ -1,0 +1,381 @@
+//! What the catalogs say decides what names and columns mean: views, partitions, functions, `search_path`,
+//! statements that name no columns.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
+use std::time::{Duration, Instant};
+
+use integration_tests::client::{connect, connect_as, texts};
+use integration_tests::cluster::APP;
+use integration_tests::{Cluster, Proxy, ProxyOptions, Setup};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
+use tokio_postgres::Client;
+
+struct World {
+    cluster: Cluster,
+    proxy: Proxy,
+}
+
+static WORLD: OnceCell<World> = OnceCell::const_new();
+/// The catalogs are one thing: tests that change them take turns.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+async fn world() -> &'static World {
+    WORLD
+        .get_or_init(async || {
+            let setup = Setup {
+                sample: None,
+                everywhere: "
+                    create schema sales;
+                    create table orders (organization_id bigint not null, id int, note text default 'none',
+                                         primary key (organization_id, id));
+                    create table lines (id int, organization_id bigint not null, item text);
+                    create table sales.leads (organization_id bigint not null, id int);
+                    create table parted (organization_id bigint not null, at date, what text) partition by range (at);
+                    create table parted_2025 partition of parted for values from ('2025-01-01') to ('2026-01-01');
+                    create table parted_rest partition of parted default;
+                    create table family (organization_id bigint not null, id int);
+                    create table child (extra text) inherits (family);
+                    create view recent as select id, organization_id as org, note from orders where id > 1;
+                    create view of_view as select org, count(*) as n from recent group by org;
+                    create function counted(org bigint) returns bigint stable language sql
+                        as 'select count(*) from public.orders where organization_id = org';
+                    create function rowwise(orders) returns int stable language sql as 'select 1'",
+                default_shard: "create table settings (name text, value text); insert into settings values ('a', 'b')",
+                ..Setup::default()
+            };
+            let cluster = Cluster::start(&setup);
+            let tables = ["orders", "lines", "sales.leads", "parted", "family"];
+            let options = ProxyOptions {
+                tables: tables.map(str::to_owned).to_vec(),
+                ..ProxyOptions::default()
+            };
+            let proxy = Proxy::start(&cluster, &options);
+            World { cluster, proxy }
+        })
+        .await
+}
+
+/// The proxy and one PostgreSQL that has all rows.
+struct Sides {
+    proxy: Client,
+    oracle: Client,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Sides {
+    async fn connect() -> Self {
+        let turn = TURN.lock().await;
+        let world = world().await;
+        Self {
+            proxy: connect(world.proxy.port).await,
+            oracle: connect(world.cluster.oracle.port()).await,
+            _turn: turn,
+        }
+    }
+
+    async fn same(&self, sql: &str) {
+        let (expected, found) = (
+            texts(&self.oracle, sql).await,
+            texts(&self.proxy, sql).await,
+        );
+        assert_eq!(found, expected, "{sql}");
+    }
+
+    async fn refused(&self, sql: &str, reason: &str) {
+        let error = self.proxy.simple_query(sql).await.expect_err(sql);
+        let error = error.as_db_error().unwrap();
+        let (code, message) = (error.code().code(), error.message());
+        assert_eq!(code, "0A000", "{sql}: {message}");
+        assert!(message.contains(reason), "{sql}: {message}");
+    }
+}
+
+/// On every shard and the oracle, past the proxy.
+async fn everywhere(sql: &str) {
+    let cluster = &world().await.cluster;
+    for shard in 0..cluster.shards.len() {
+        on_shard(shard, sql).await;
+    }
+    let oracle = connect(cluster.oracle.port()).await;
+    oracle.batch_execute(sql).await.unwrap();
+}
+
+async fn on_shard(shard: usize, sql: &str) {
+    let client = connect(world().await.cluster.primary_port(shard)).await;
+    client.batch_execute(sql).await.unwrap();
+}
+
+/// RELOAD, and then until a statement is answered as wanted.
+async fn reloaded(sides: &Sides, sql: &str, wanted: impl Fn(Result<(), String>) -> bool) {
+    let admin = connect_as(world().await.proxy.port, APP, APP, "trunkline").await;
+    admin.simple_query("RELOAD").await.unwrap();
+    let give_up = Instant::now() + Duration::from_secs(9);
+    loop {
+        let answer = sides.proxy.simple_query(sql).await;
+        let answer = answer
+            .map(|_| ())
+            .map_err(|error| error.as_db_error().unwrap().message().to_owned());
+        if wanted(answer.clone()) {
+            return;
+        }
+        assert!(Instant::now() < give_up, "{sql}: {answer:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn organizations() -> [i64; 2] {
+    [0, 1].map(|shard| WORLD.get().unwrap().cluster.organization_on(shard))
+}
+
+#[tokio::test]
+async fn columns_need_no_table_and_inserts_no_columns() {
+    let sides = Sides::connect().await;
+    for org in organizations().await {
+        sides
+            .same(&format!(
+                "insert into orders values ({org}, 1, default), ({org}, 2, 'x')"
+            ))
+            .await;
+        sides
+            .same(&format!("insert into lines values (1, {org}, 'apple')"))
+            .await;
+        for sql in [
+            format!("select * from orders where organization_id = {org} order by id"),
+            format!(
+                "select item, note from orders join lines using (organization_id) where organization_id = {org} and note = 'x'"
+            ),
+            format!("select note from orders natural join lines where organization_id = {org}"),
+            format!("select item from lines, settings_of where organization_id = {org}")
+                .replace(", settings_of", ""),
+            format!(
+                "select * from (select * from orders) o where organization_id = {org} order by id"
+            ),
+        ] {
+            sides.same(&sql).await;
+        }
+        // Row by row they are where they belong.
+        let shard = world().await.cluster.shard_of(org);
+        let there = connect(world().await.cluster.primary_port(shard)).await;
+        let count = format!("select count(*) from orders where organization_id = {org}");
+        assert_eq!(texts(&there, &count).await, [[Some("2".to_owned())]]);
+    }
+    sides
+        .refused(
+            "select item from orders natural join lines",
+            "organization_id",
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn partitions_and_children_are_as_their_table() {
+    let sides = Sides::connect().await;
+    for org in organizations().await {
+        for sql in [
+            format!(
+                "insert into parted values ({org}, '2025-05-05', 'a'), ({org}, '2030-01-01', 'b')"
+            ),
+            format!("insert into parted_2025 values ({org}, '2025-06-06', 'c')"),
+            format!("select what from parted where organization_id = {org} order by what"),
+            format!("select * from parted_2025 where organization_id = {org} order by what"),
+            format!("select what from only parted_rest where organization_id = {org}"),
+            format!("update parted_rest set what = 'd' where organization_id = {org}"),
+            format!(
+                "select p.what from parted p join parted_rest r using (organization_id) where r.organization_id = {org} order by 1"
+            ),
+            format!("insert into family values ({org}, 1)"),
+            format!("insert into child (extra, organization_id, id) values ('e', {org}, 2)"),
+            format!("select id from family where organization_id = {org} order by id"),
+            format!("select id from only family where organization_id = {org} order by id"),
+            format!("select * from child where organization_id = {org}"),
+        ] {
+            sides.same(&sql).await;
+        }
+    }
+    sides
+        .refused("select * from parted_2025", "organization_id")
+        .await;
+    sides.refused("drop table parted_2025", "DROP").await;
+}
+
+#[tokio::test]
+async fn views_and_functions_are_looked_into() {
+    let sides = Sides::connect().await;
+    for org in organizations().await {
+        sides
+            .same(&format!(
+                "insert into orders values ({org}, 11), ({org}, 12) on conflict do nothing"
+            ))
+            .await;
+        for sql in [
+            format!("select * from recent where org = {org} order by id"),
+            format!("select * from of_view where org = {org}"),
+            format!(
+                "select r.id from recent r join orders o on o.organization_id = r.org and o.id = r.id where r.org = {org} order by 1"
+            ),
+            format!("select counted({org})"),
+        ] {
+            sides.same(&sql).await;
+        }
+        sides
+            .refused(
+                &format!("delete from recent where org = {org}"),
+                "writing to view recent",
+            )
+            .await;
+        sides
+            .refused(
+                &format!("select o.rowwise from orders o where organization_id = {org}"),
+                "rowwise",
+            )
+            .await;
+    }
+    sides.refused("select * from recent", "").await;
+    sides.refused("select counted(id) from recent", "").await;
+}
+
+#[tokio::test]
+async fn views_made_past_the_proxy_are_known_after_reload() {
+    let sides = Sides::connect().await;
+    let [org, other] = organizations().await;
+    let select = format!("select count(*) from late where organization_id = {org}");
+    everywhere("create view late as select * from orders where id < 100").await;
+    reloaded(&sides, &select, |answer| answer.is_ok()).await;
+    sides.same(&select).await;
+    sides
+        .same(&select.replace(&org.to_string(), &other.to_string()))
+        .await;
+    sides
+        .refused("select count(*) from late", "organization_id")
+        .await;
+    // On one shard it says something else.
+    on_shard(
+        1,
+        "create or replace view late as select * from orders where id < 50",
+    )
+    .await;
+    let differs = |answer: Result<(), String>| {
+        answer.is_err_and(|message| message.contains("differs between shards s1 and s2"))
+    };
+    reloaded(&sides, &select, differs).await;
+    everywhere("drop view late").await;
+}
+
+#[tokio::test]
+async fn a_column_that_only_one_shard_has_hides_no_table() {
+    let sides = Sides::connect().await;
+    let [org, _] = organizations().await;
+    sides
+        .same(&format!("insert into family values ({org}, 70)"))
+        .await;
+    on_shard(1, "alter table family add column later int").await;
+    let star = format!("insert into family values ({org}, 71)");
+    // Which columns there are is not known now; statements that do not ask go on.
+    reloaded(
+        &sides,
+        &format!("{star} returning no_such_column"),
+        |answer| answer.is_err_and(|message| !message.contains("no_such_column")),
+    )
+    .await;
+    sides
+        .same(&format!(
+            "select id from family where organization_id = {org} and id = 70"
+        ))
+        .await;
+    sides.refused(&star, "").await;
+    on_shard(1, "alter table family drop column later").await;
+    reloaded(&sides, &format!("select counted({org})"), |answer| {
+        answer.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn names_are_looked_up_along_search_path() {
+    let sides = Sides::connect().await;
+    let [_, org] = organizations().await;
+    let paths = [
+        (
+            "sales, public",
+            format!("insert into leads values ({org}, 1)"),
+        ),
+        (
+            "sales, public",
+            format!("select * from leads where organization_id = {org}"),
+        ),
+        (
+            "public, sales",
+            format!("select * from leads where organization_id = {org}"),
+        ),
+        (
+            "sales, public",
+            format!("select count(*) from orders where organization_id = {org}"),
+        ),
+        (
+            "\"$user\", public",
+            format!("select count(*) from orders where organization_id = {org}"),
+        ),
+        ("sales", "select value from public.settings".to_owned()),
+    ];
+    for (path, sql) in &paths {
+        sides.same(&format!("set search_path = {path}")).await;
+        sides.same(sql).await;
+    }
+    // An ordinary table of the default shard hides the sharded one.
+    sides.same("set search_path = public").await;
+    for side in [&sides.proxy, &sides.oracle] {
+        side.simple_query("create schema app").await.unwrap();
+    }
+    let cluster = &world().await.cluster;
+    for port in [cluster.primary_port(0), cluster.oracle.port()] {
+        let client = connect(port).await;
+        client
+            .batch_execute(
+                "create table app.lines (item text); insert into app.lines values ('hidden')",
+            )
+            .await
+            .unwrap();
+    }
+    sides.same("reset search_path").await;
+    reloaded(&sides, "select item from lines", |answer| answer.is_ok()).await;
+    sides.same("select item from lines").await;
+    sides
+        .same(&format!(
+            "select item from public.lines where organization_id = {org} order by 1"
+        ))
+        .await;
+    sides.same("set role none").await;
+    for port in [cluster.primary_port(0), cluster.oracle.port()] {
+        connect(port)
+            .await
+            .batch_execute("drop schema app cascade")
+            .await
+            .unwrap();
+    }
+    let gone = |answer: Result<(), String>| answer.is_err_and(|m| m.contains("organization_id"));
+    reloaded(&sides, "select item from lines", gone).await;
+}
+
+#[tokio::test]
+async fn roles_begin_with_their_own_search_path() {
+    let sides = Sides::connect().await;
+    let [_, org] = organizations().await;
+    everywhere(&format!("alter role {APP} set search_path = sales, public")).await;
+    // Connections that are open keep the old path: so this proxy begins with none.
+    let options = ProxyOptions {
+        tables: vec!["orders".to_owned(), "sales.leads".to_owned()],
+        ..ProxyOptions::default()
+    };
+    let proxy = Proxy::start(&world().await.cluster, &options);
+    let client = connect(proxy.port).await;
+    let plan = texts(
+        &client,
+        &format!("explain select count(*) from leads where organization_id = {org}"),
+    )
+    .await;
+    let explained = format!("{plan:?}");
+    everywhere(&format!("alter role {APP} reset search_path")).await;
+    assert!(explained.contains("sales.leads"), "{explained}");
+    drop(sides);
+}
