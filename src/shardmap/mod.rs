@@ -11,9 +11,9 @@ mod placement;
 
 pub use diff::diff;
 pub use function::{
-    BoundsError, DirectoryError, DirectoryFunction, EntryError, HashFunction, ListFunction,
-    LogicalShardId, RangeFunction, RingFunction, ShardingFunction, SpreadFunction,
-    VIRTUAL_NODES_MAX, ring_placement,
+    BoundsError, DirectoryFunction, EntryError, HashFunction, ListFunction, LogicalShardId,
+    RangeFunction, RingFunction, ShardingFunction, SpreadFunction, VIRTUAL_NODES_MAX,
+    ring_placement,
 };
 pub use map::{
     KeyColumn, Keyspace, KeyspaceIndex, MapVersion, ShardId, ShardMap, ShardingKey, TableKind,

@@ -29,6 +29,9 @@ pub const READINGS_MAX: u64 = 4_000_000;
 
 /// What dropping and walking one level of the tree may take of the stack.
 const STACK_PER_LEVEL: usize = 2 << 10;
+/// What the parser takes of it for one level of nesting, built without optimization. It grows its stack by
+/// itself, but leaves less between two looks at it than its own functions may take.
+const PARSER_STACK_PER_LEVEL: usize = 32 << 10;
 const STACK_BASE: usize = 1 << 20;
 
 /// Why a statement could not be analysed.
@@ -63,7 +66,9 @@ pub fn analyse(
     let tokens = rewritten(tokens).map_err(Unread::Construct)?;
     let depth = bounds(&tokens, text).map_err(Unread::Limit)?;
     // The tree is dropped recursively by the compiler's own glue, which knows no bounds.
-    stacker::maybe_grow(STACK_BASE / 2, STACK_BASE + depth * STACK_PER_LEVEL, || {
+    let parsing = depth.min(NESTING_MAX) * PARSER_STACK_PER_LEVEL;
+    let whole = STACK_BASE + depth * STACK_PER_LEVEL + parsing;
+    stacker::maybe_grow(STACK_BASE / 2 + parsing, whole, || {
         let statement = parse(&tokens, text)?;
         let mut census = Census {
             is_listed,

@@ -198,9 +198,12 @@ impl Shape {
         Literals::new(self.taken.iter().filter(wanted).filter_map(value))
     }
 
-    /// The text's tokens with slots in place of its literals, those left out that others stand for. `None`
-    /// where they are not the tokens of the text that was read.
+    /// The text's tokens with slots in place of its literals, those left out that others stand for; all of
+    /// them where it has no literals. `None` where they are not the tokens of the text that was read.
     pub fn slotted<'t>(&self, tokens: Vec<Token<'t>>) -> Option<Vec<Token<'t>>> {
+        if self.is_whole() {
+            return Some(tokens);
+        }
         let mut taken = self.taken.iter();
         let mut dropped = self.dropped.iter().peekable();
         let mut slotted = Vec::with_capacity(tokens.len().min(SHAPE_BYTES_MAX));

@@ -12,7 +12,7 @@ pub const ELEMENTS_MAX: usize = 65_536;
 ///
 /// Source: `array_in` in `src/backend/utils/adt/arrayfuncs.c`, of which this reads what no version reads
 /// otherwise.
-pub fn text_elements(text: &[u8]) -> Option<Vec<Option<Cow<'_, [u8]>>>> {
+pub fn text_elements(text: &[u8]) -> Option<Vec<Element<'_>>> {
     let mut rest = after_blanks(text).strip_prefix(b"{")?;
     let mut elements = Vec::new();
     rest = after_blanks(rest);
@@ -34,8 +34,11 @@ pub fn text_elements(text: &[u8]) -> Option<Vec<Option<Cow<'_, [u8]>>>> {
     }
 }
 
+/// An element's text; `None` for NULL.
+type Element<'a> = Option<Cow<'a, [u8]>>;
+
 /// One element, and what comes after it.
-fn text_element(text: &[u8]) -> Option<(Option<Cow<'_, [u8]>>, &[u8])> {
+fn text_element(text: &[u8]) -> Option<(Element<'_>, &[u8])> {
     if let Some(quoted) = text.strip_prefix(b"\"") {
         let end = quoted
             .iter()

