@@ -131,6 +131,7 @@ impl Route {
     }
 
     /// True where the shard is known only once parameters are.
+    #[cfg(test)]
     pub fn needs_params(&self) -> bool {
         self.params().next().is_some()
     }
