@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use crate::plan::{Destination, KeySource, ParamValues, Plan, Targets, Values};
 use crate::planner::schema::Column;
+use crate::planner::tests::context;
 use crate::planner::{Context, PUBLIC, Relation, RelationKind, Schema, plan, read_query};
 use crate::shardmap::{
     HashFunction, Keyspace, KeyspaceIndex, Placement, ShardMap, ShardingFunction, ShardingKey,
@@ -99,13 +100,8 @@ fn check_list(missed: &[(&Statement, String)]) {
 /// Whether the statement goes to the shard of its keys, given values for its parameters; else why not.
 fn one_shard(statement: &Statement, map: &ShardMap, schema: &Schema) -> Result<(), String> {
     let context = Context {
-        map,
-        schema,
-        search_path: None,
-        role: "app",
-        hint: None,
         param_types: &statement.types,
-        transaction_pooling: true,
+        ..context(map, schema)
     };
     let plan = plan(&statement.sql, &context).map_err(|error| error.message)?;
     let Plan::Route(route) = plan else {
