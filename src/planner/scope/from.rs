@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::place::Place;
 use super::{
     Argument, Exposed, Frame, Joined, Leaf, LeafColumn, LeafKind, MemberState, Scope, Sharded,
     Sight, Tree, Value, WITHIN_MAX, Walker, too_many,
@@ -39,6 +40,7 @@ impl<'a> Walker<'a, '_> {
                 } else {
                     self.build_query(query, true)?
                 };
+                self.queries[query].place = Place::Derived(alias.as_deref());
                 let exposed = alias.as_deref().map_or(Exposed::Unnamed, named);
                 let mut leaf = self.query_leaf(exposed, query, true)?;
                 rename(&mut leaf, columns);
@@ -299,6 +301,7 @@ impl<'a> Walker<'a, '_> {
                     let copy =
                         self.as_defined(member, |walker| walker.build_query(&cte.query, true))?;
                     self.sight.copies -= 1;
+                    self.queries[copy].place = Place::Member(&cte.name);
                     let kind = LeafKind::Query {
                         query: copy,
                         member: Some(member),
@@ -354,6 +357,7 @@ impl<'a> Walker<'a, '_> {
             },
             |walker| walker.build_query(query, true),
         )?;
+        self.queries[built].place = Place::View(view);
         let mut leaf = self.query_leaf(exposed, built, true)?;
         if let Some(known) = self.names.columns(view)
             && known.len() == leaf.columns.len()
@@ -440,6 +444,7 @@ impl<'a> Walker<'a, '_> {
             ..sight
         };
         let built = self.seeing(sight, |walker| walker.build_query(&function.body, false))?;
+        self.queries[built].place = Place::Function(&call.name);
         Ok(Some(built))
     }
 
