@@ -265,7 +265,11 @@ impl<'a> Names<'a> {
 
     /// Operators and types of `pg_catalog` mean what they say only where no schema comes before it.
     pub(super) fn check_path(&self) -> Result<(), PgError> {
-        let path = self.context.search_path.unwrap_or_default();
+        Self::check_path_of(self.context.search_path.unwrap_or_default())
+    }
+
+    /// The same of the `search_path` that a function sets.
+    pub(super) fn check_path_of(path: &[String]) -> Result<(), PgError> {
         match path.iter().position(|schema| schema == "pg_catalog") {
             None | Some(0) => Ok(()),
             Some(_) => Err(PgError::refusal(

@@ -8,7 +8,7 @@ use super::{
     Sight, Tree, Value, WITHIN_MAX, Walker, too_many,
 };
 use crate::error::PgError;
-use crate::planner::names::{Relation, view_write};
+use crate::planner::names::{Names, Relation, view_write};
 use crate::shardmap::{TableKind, TableName};
 use crate::sql::tree::{self, Call, From, JoinKind, Query};
 use crate::types::KeyType;
@@ -435,6 +435,7 @@ impl<'a> Walker<'a, '_> {
                 value,
             });
         }
+        Names::check_path_of(function.search_path.as_deref().unwrap_or_default())?;
         // Its body is read when it runs, also within a view.
         let path = function.search_path.as_deref().or(sight.callers_path);
         let sight = Sight {

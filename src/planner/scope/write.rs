@@ -321,8 +321,27 @@ impl<'a> Walker<'a, '_> {
         }
     }
 
-    /// ON CONFLICT DO UPDATE may set the key to the new row's only: that is a key of this shard.
+    /// ON CONFLICT DO UPDATE may set the key to the new row's only: that is a key of this shard. All of it, for
+    /// the row that is there may have another key, and a mixture of both belongs anywhere.
     fn check_conflict(&self, insert: &Insert, sharded: Sharded<'a>) -> Result<(), PgError> {
+        let is_set = |column: &&String| {
+            insert
+                .conflict_sets
+                .iter()
+                .any(|set| set.column == **column)
+        };
+        let parts = sharded.columns.iter().filter(is_set).count();
+        if let Some(column) = sharded.columns.iter().find(is_set)
+            && parts < sharded.columns.len()
+        {
+            return Err(PgError::refusal(
+                format!(
+                    "ON CONFLICT that sets {column} and not the whole sharding key of {} is not supported",
+                    sharded.table
+                ),
+                "set all columns of the key to those of excluded, or none",
+            ));
+        }
         for set in &insert.conflict_sets {
             let same = matches!(&set.value, Operand::Column(column)
             if column.name == set.column

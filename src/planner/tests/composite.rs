@@ -174,3 +174,24 @@ fn what_is_stored_needs_all_columns() {
         ["orders: region = 'eu', shop = 5"]
     );
 }
+
+/// The row that is there may have another key of this shard; half of it and half of the new one is a third.
+#[test]
+fn a_conflict_sets_the_whole_key_or_nothing_of_it() {
+    let insert =
+        "insert into orders (region, shop, id) values ('eu', 5, 1) on conflict (id) do update set";
+    let told = refused(&format!("{insert} region = excluded.region"));
+    assert!(told.contains("not the whole sharding key"), "{told}");
+    refused(&format!("{insert} name = 'x', shop = excluded.shop"));
+    refused(&format!("{insert} region = excluded.region, shop = 5"));
+    for all in [
+        "region = excluded.region, shop = excluded.shop",
+        "(shop, region) = (excluded.shop, excluded.region)",
+        "name = 'x'",
+    ] {
+        assert_eq!(
+            known(&format!("{insert} {all}")),
+            ["orders: region = 'eu', shop = 5"]
+        );
+    }
+}
