@@ -234,36 +234,7 @@ impl Client {
             }
             return Ok(());
         }
-        for (_, plan) in statements {
-            // The string is sent as it is, and no server knows these.
-            if let Plan::Control(control) = &**plan
-                && let Some(name) = own_setting(control)
-            {
-                return Err(Failure::Statement(PgError::refusal(
-                    format!("SET, RESET or SHOW of {name} in a string of several statements"),
-                    "Send it alone.",
-                )));
-            }
-            if let Plan::Control(Control::DiscardAll | Control::Deallocate { .. }) = &**plan {
-                return Err(Failure::Statement(PgError::refusal(
-                    "DISCARD or DEALLOCATE in a string of several statements",
-                    "Send it alone.",
-                )));
-            }
-            // The server connection would go back to its own start, not to this client's.
-            if let Plan::Control(Control::Reset { name }) = &**plan
-                && self
-                    .session
-                    .settings
-                    .replay_startup(name.as_deref())
-                    .is_some()
-            {
-                return Err(Failure::Statement(PgError::refusal(
-                    "RESET of a startup parameter in a string of several statements",
-                    "Send it alone.",
-                )));
-            }
-        }
+        self.check_alone(statements)?;
         let mut shard = None;
         for (_, plan) in statements {
             let Some(route) = route(plan) else {
@@ -293,6 +264,41 @@ impl Client {
         let failed = self.session.txn.status() == TransactionStatus::Failed;
         self.send(text, shard, None, manner).await?;
         self.take_effects(statements, failed);
+        Ok(())
+    }
+
+    /// What cannot stand in a string of several statements.
+    fn check_alone(&self, statements: &[(&str, Planned)]) -> Result<(), PgError> {
+        for (_, plan) in statements {
+            // The string is sent as it is, and no server knows these.
+            if let Plan::Control(control) = &**plan
+                && let Some(name) = own_setting(control)
+            {
+                return Err(PgError::refusal(
+                    format!("SET, RESET or SHOW of {name} in a string of several statements"),
+                    "Send it alone.",
+                ));
+            }
+            if let Plan::Control(Control::DiscardAll | Control::Deallocate { .. }) = &**plan {
+                return Err(PgError::refusal(
+                    "DISCARD or DEALLOCATE in a string of several statements",
+                    "Send it alone.",
+                ));
+            }
+            // The server connection would go back to its own start, not to this client's.
+            if let Plan::Control(Control::Reset { name }) = &**plan
+                && self
+                    .session
+                    .settings
+                    .replay_startup(name.as_deref())
+                    .is_some()
+            {
+                return Err(PgError::refusal(
+                    "RESET of a startup parameter in a string of several statements",
+                    "Send it alone.",
+                ));
+            }
+        }
         Ok(())
     }
 

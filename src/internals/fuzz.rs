@@ -548,19 +548,7 @@ static CACHE: LazyLock<planner::PlanCache> = LazyLock::new(|| planner::PlanCache
 pub fn params(data: &[u8]) {
     let mut input = Input(data);
     let kind = input.byte();
-    let key = [
-        KeyType::SmallInt,
-        KeyType::Integer,
-        KeyType::BigInt,
-        KeyType::Text,
-        KeyType::Varchar,
-        KeyType::Bpchar,
-        KeyType::Uuid,
-        KeyType::Date,
-        KeyType::Timestamp,
-        KeyType::Timestamptz,
-        KeyType::Bytea,
-    ][usize::from(kind % 11)];
+    let key = KeyType::ALL[usize::from(kind % 11)];
     let oid = match kind >> 4 {
         choice @ 0..8 => OIDS[usize::from(choice)],
         _ => Oid(input.u32()),

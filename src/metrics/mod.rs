@@ -4,14 +4,18 @@
 //! resolved when a database, pool or server comes to life, and counting is then one atomic addition.
 //! No label ever carries a user name or SQL text: their number is not ours to bound.
 
+mod family;
+
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use prometheus::{
-    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
-    IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Registry, TextEncoder,
 };
+
+use family::Family;
 
 use crate::error::SqlState;
 
@@ -593,55 +597,6 @@ fn process(family: &Family<'_>) {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     started.set(now.map_or(0, |now| now.as_secs() as i64));
 }
-
-/// Makes and registers families. Names and labels are constants of this file, so that a clash is a
-/// programming error which the first test that calls [`Metrics::new`] finds.
-struct Family<'a> {
-    registry: &'a Registry,
-}
-
-impl Family<'_> {
-    fn register<C: prometheus::core::Collector + Clone + 'static>(
-        &self,
-        made: prometheus::Result<C>,
-    ) -> C {
-        let collector = made.expect("metric names and labels are constants and valid");
-        self.registry
-            .register(Box::new(collector.clone()))
-            .expect("metric names are constants and differ");
-        collector
-    }
-
-    fn counter(&self, name: &str, help: &str) -> IntCounter {
-        self.register(IntCounter::new(name, help))
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> IntGauge {
-        self.register(IntGauge::new(name, help))
-    }
-
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-        self.register(IntCounterVec::new(Opts::new(name, help), labels))
-    }
-
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-        self.register(IntGaugeVec::new(Opts::new(name, help), labels))
-    }
-
-    fn float_gauges(&self, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
-        self.register(GaugeVec::new(Opts::new(name, help), labels))
-    }
-
-    fn histograms(&self, name: &str, help: &str, labels: &[&str]) -> HistogramVec {
-        let options = HistogramOpts::new(name, help).buckets(BUCKETS_SECONDS.to_vec());
-        self.register(HistogramVec::new(options, labels))
-    }
-}
-
-/// From a statement on loopback to one that someone will ask about.
-const BUCKETS_SECONDS: [f64; 14] = [
-    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0,
-];
 
 #[cfg(test)]
 mod tests;

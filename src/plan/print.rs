@@ -85,27 +85,25 @@ fn places_text(
     if places.is_empty() {
         return "no row".to_owned();
     }
-    if places.len() <= LISTED_MAX {
-        let place = |(logical, shard): &(LogicalShardId, ShardId)| {
-            format!(
-                "logical {} of {keyspace_name} -> {}",
-                logical.0,
-                map.shard_name(*shard)
-            )
-        };
-        return places.iter().map(place).collect::<Vec<_>>().join(", ");
-    }
-    let mut shards: Vec<ShardId> = places.iter().map(|(_, shard)| *shard).collect();
-    shards.sort_unstable();
-    shards.dedup();
-    let names: Vec<&str> = shards
-        .into_iter()
-        .map(|shard| map.shard_name(shard))
+    let runs: Vec<_> = places
+        .chunk_by(|one, next| one.1 == next.1 && one.0.0 + 1 == next.0.0)
         .collect();
+    if runs.len() <= LISTED_MAX {
+        let run = |run: &&[(LogicalShardId, ShardId)]| {
+            let (first, last) = (run.first()?, run.last()?);
+            let logical = match first == last {
+                true => first.0.0.to_string(),
+                false => format!("{} to {}", first.0.0, last.0.0),
+            };
+            let shard = map.shard_name(first.1);
+            Some(format!("logical {logical} of {keyspace_name} -> {shard}"))
+        };
+        return runs.iter().filter_map(run).collect::<Vec<_>>().join(", ");
+    }
     format!(
         "{} logical shards of {keyspace_name} -> {}",
         places.len(),
-        names.join(", ")
+        map.shard_names(places.iter().map(|(_, shard)| *shard))
     )
 }
 

@@ -169,19 +169,11 @@ impl Route {
 
     fn scattered(&self, map: &ShardMap, target: &KeyTarget, values: Values<'_>) -> PgError {
         let located = |relation| target.locate(relation, map, values).unwrap_or_default();
-        let mut shards: Vec<ShardId> = target
+        let places = target
             .relations
             .iter()
             .flat_map(located)
-            .flat_map(|located| located.places)
-            .map(|(_, shard)| shard)
-            .collect();
-        shards.sort_unstable();
-        shards.dedup();
-        let names: Vec<&str> = shards
-            .into_iter()
-            .map(|shard| map.shard_name(shard))
-            .collect();
+            .flat_map(|located| located.places);
         let column = &map.keyspace(target.keyspace).key;
         let (what, hint) = if target.relations.iter().any(|relation| relation.stores) {
             (
@@ -197,7 +189,7 @@ impl Route {
         PgError::refusal(
             format!(
                 "{what} on several shards ({}) is not supported yet",
-                names.join(", ")
+                map.shard_names(places.map(|(_, shard)| shard))
             ),
             hint,
         )

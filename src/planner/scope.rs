@@ -21,6 +21,7 @@ mod facts;
 mod from;
 mod lookup;
 mod outputs;
+mod place;
 mod pool;
 mod solve;
 mod write;
@@ -41,6 +42,7 @@ use crate::sql::tree::{Block, Cte, JoinKind, Operand, Query};
 use crate::types::KeyType;
 
 use outputs::Outs;
+use place::Place;
 use pool::{Pool, SetId};
 
 /// What a statement touches.
@@ -195,6 +197,8 @@ struct Sight<'a> {
     /// Those of the function whose body this is.
     arguments: Option<Rc<[Argument<'a>]>>,
     path: Option<&'a [String]>,
+    /// That in force where functions are called: views have none of their own for them.
+    callers_path: Option<&'a [String]>,
     /// The views and functions within which this stands.
     within: Vec<&'a Query>,
     /// How many WITH members have been written out around this.
@@ -212,6 +216,8 @@ struct Inquiry<'a> {
     arms: Vec<Part>,
     tail: Vec<usize>,
     limited: bool,
+    /// What it is called in refusals.
+    place: Place<'a>,
     outs: Option<Rc<Outs<'a>>>,
 }
 
@@ -304,13 +310,13 @@ pub(super) struct Walker<'a, 'n> {
     pool: Pool,
     /// Conditions that hold for a node on all rows that matter, perhaps besides NULL.
     known: HashMap<Node, solve::Known>,
-    tally: Tally,
+    tally: Tally<'a>,
     found: Footprint<'a>,
 }
 
 /// What is counted and remembered on the way.
 #[derive(Default)]
-struct Tally {
+struct Tally<'a> {
     /// Table references of the statement itself.
     relations: usize,
     outputs: usize,
@@ -327,6 +333,10 @@ struct Tally {
     recorded_bytes: usize,
     /// A table that nothing ties is noted and passed over: a hint stands for it.
     lenient: bool,
+    /// Where the walk down is.
+    place: Place<'a>,
+    /// Nodes that are compared with what says nothing: for refusals.
+    unread: HashSet<Node>,
 }
 
 /// Walks a statement's scopes.
@@ -356,6 +366,7 @@ pub(super) fn footprint<'a>(
         found: Footprint::default(),
     };
     let built = walker.build_query(query, false)?;
+    walker.queries[built].place = Place::Statement;
     walker.down_query(built, &[])?;
     if walker.tally.locks_all
         && let Some(table) = walker.found.reference.first()

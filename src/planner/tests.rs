@@ -18,7 +18,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Context, PlanCache, plan};
+use super::{Context, PlanCache, Schema, plan};
 use crate::error::PgError;
 use crate::plan::{Hint, NoParams, Planned};
 use crate::shardmap::{
@@ -74,6 +74,19 @@ pub(crate) fn map() -> ShardMap {
             keyspace("things", "device_id", KeyType::Uuid),
         ],
         tables,
+    }
+}
+
+/// Of a client without settings, hints and declared parameters.
+pub(crate) fn context<'a>(map: &'a ShardMap, schema: &'a Schema) -> Context<'a> {
+    Context {
+        map,
+        schema,
+        search_path: None,
+        role: "app",
+        hint: None,
+        param_types: &[],
+        transaction_pooling: true,
     }
 }
 
@@ -198,13 +211,12 @@ fn answer(case: &Case) -> String {
         .map(|oid| Oid(oid.parse().expect("an OID")))
         .collect();
     let context = Context {
-        map: &map,
-        schema: &schema,
         search_path: search_path.as_deref(),
         role: case.directive("role").unwrap_or("app"),
         hint: hint.as_ref(),
         param_types: &types,
         transaction_pooling: case.directive("pooling").is_none(),
+        ..context(&map, &schema)
     };
     let text = case.sql.trim_end();
     let answer = described(

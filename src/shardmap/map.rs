@@ -110,6 +110,15 @@ impl ShardMap {
         &self.shards[usize::from(shard.0)]
     }
 
+    /// Each once, in the order of the configuration: `s1, s2`.
+    pub fn shard_names(&self, shards: impl Iterator<Item = ShardId>) -> String {
+        let mut shards: Vec<ShardId> = shards.collect();
+        shards.sort_unstable();
+        shards.dedup();
+        let names = shards.into_iter().map(|shard| self.shard_name(shard));
+        names.collect::<Vec<_>>().join(", ")
+    }
+
     pub fn keyspace(&self, index: KeyspaceIndex) -> &Keyspace {
         &self.keyspaces[usize::from(index.0)]
     }

@@ -82,6 +82,21 @@ pub enum KeyError {
 }
 
 impl KeyType {
+    #[cfg(any(test, feature = "internals"))]
+    pub const ALL: [Self; 11] = [
+        Self::SmallInt,
+        Self::Integer,
+        Self::BigInt,
+        Self::Text,
+        Self::Varchar,
+        Self::Bpchar,
+        Self::Uuid,
+        Self::Date,
+        Self::Timestamp,
+        Self::Timestamptz,
+        Self::Bytea,
+    ];
+
     /// The type behind one of PostgreSQL's names for it. `None` for types that cannot be sharding keys,
     /// among them enums, which hash by OID.
     pub fn from_name(name: &str) -> Option<Self> {

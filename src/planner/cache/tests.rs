@@ -1,20 +1,7 @@
 use super::*;
 use crate::plan::{Destination, Values};
 use crate::planner::Schema;
-use crate::planner::tests::map;
-use crate::shardmap::ShardMap;
-
-fn context<'a>(map: &'a ShardMap, schema: &'a Schema) -> Context<'a> {
-    Context {
-        map,
-        schema,
-        search_path: None,
-        role: "app",
-        hint: None,
-        param_types: &[],
-        transaction_pooling: true,
-    }
-}
+use crate::planner::tests::{context, map};
 
 /// Where a text goes by this cache, and how its plan was found.
 fn destination(

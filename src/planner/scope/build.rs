@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::outputs::Out;
+use super::place::Place;
 use super::{
     Exposed, Frame, Inquiry, Leaf, LeafKind, Member, MemberState, OutColumn, Part, Scope, Tree,
     Value, Walker, too_many,
@@ -39,6 +40,7 @@ impl<'a> Walker<'a, '_> {
             arms: Vec::new(),
             tail: Vec::new(),
             limited: query.limited,
+            place: Place::default(),
             outs: None,
         });
         let this = self.queries.len() - 1;
@@ -118,6 +120,7 @@ impl<'a> Walker<'a, '_> {
                 walker.build_arms(query, true, recursive.then_some(member))
             })
         })?;
+        self.queries[built].place = Place::Member(&self.members[member].cte.name);
         self.members[member].state = MemberState::Built(built);
         Ok(())
     }

@@ -8,6 +8,7 @@
 //! the query writes.
 
 use super::outputs::touched;
+use super::place::Place;
 use super::pool::SetId;
 use super::write::StoredKey;
 use super::{Exposed, LeafKind, MemberState, Node, Part, Sharded, Tie, Value, Walker, too_many};
@@ -36,6 +37,13 @@ impl<'a> Walker<'a, '_> {
         query: usize,
         pushed: &[(usize, SetId)],
     ) -> Result<(), PgError> {
+        let around = std::mem::replace(&mut self.tally.place, self.queries[query].place);
+        self.down_nested(query, pushed)?;
+        self.tally.place = around;
+        Ok(())
+    }
+
+    fn down_nested(&mut self, query: usize, pushed: &[(usize, SetId)]) -> Result<(), PgError> {
         stacker::maybe_grow(STACK_PER_QUERY, STACK_GROWTH, || {
             self.down_arms(query, pushed)
         })
@@ -55,11 +63,18 @@ impl<'a> Walker<'a, '_> {
                 self.down_member(member)?;
             }
         }
-        for part in self.queries[query].arms.clone() {
+        let arms = self.queries[query].arms.clone();
+        let several = arms.len() > 1;
+        for (at, part) in arms.into_iter().enumerate() {
+            let around = self.tally.place;
+            if several {
+                self.tally.place = Place::Arm(at + 1);
+            }
             match part {
                 Part::Block(scope) => self.down_scope(scope, pushed)?,
-                Part::Query(query) => self.down_query(query, pushed)?,
+                Part::Query(query) => self.down_nested(query, pushed)?,
             }
+            self.tally.place = around;
         }
         for query in self.queries[query].tail.clone() {
             self.down_query(query, &[])?;
@@ -191,12 +206,20 @@ impl<'a> Walker<'a, '_> {
             several => format!("({})", several.join(", ")),
         };
         let first = &sharded.columns[0];
-        PgError::refusal(
+        let untied = PgError::refusal(
             format!(
-                "{name} is sharded by {key}, and nothing in this query block ties {first} to one value"
+                "{name} is sharded by {key}, and nothing in {} ties {first} to one value",
+                self.tally.place
             ),
-            format!("add {first} = … (a literal or parameter) with AND to the WHERE of that block"),
-        )
+            self.tally.place.way_out(first),
+        );
+        match self.key(leaf).first() {
+            Some(node) if self.tally.unread.contains(node) => untied.with_detail(format!(
+                "What {first} is compared with says nothing for certain: it is of another type, a column that \
+                 nothing ties, an expression, or a value in a form that depends on settings."
+            )),
+            _ => untied,
+        }
     }
 
     /// Enters a relation into the footprint: for each column of its key, sets of which it is in each.

@@ -68,10 +68,15 @@ impl<'a> Walker<'a, '_> {
                     (Value::Node(left), Value::Node(right)) if self.comparable(left, right) => {
                         ties.push(Tie::equal(left, right));
                     }
+                    (Value::Node(left), Value::Node(right)) => {
+                        self.tally.unread.extend([left, right]);
+                    }
                     (Value::Node(node), other) | (other, Value::Node(node)) => {
                         if let Some(source) = self.source_for(other, node)? {
                             let set = self.pool.one(source);
                             ties.push(strict(node, set));
+                        } else {
+                            self.tally.unread.insert(node);
                         }
                     }
                     _ => {}
@@ -79,7 +84,10 @@ impl<'a> Walker<'a, '_> {
             }
             Fact::OneOf { operand, values } => {
                 if let Value::Node(node) = self.resolve(operand, at.here) {
-                    ties.extend(self.one_of(node, values, at.here)?);
+                    match self.one_of(node, values, at.here)? {
+                        Some(tie) => ties.push(tie),
+                        None => _ = self.tally.unread.insert(node),
+                    }
                 }
             }
             Fact::Element { operand, array } => {
@@ -93,6 +101,8 @@ impl<'a> Walker<'a, '_> {
                         let sources = sources.map(|source| self.pool.source(source)).collect();
                         let set = self.pool.set(sources);
                         ties.push(strict(node, set));
+                    } else {
+                        self.tally.unread.insert(node);
                     }
                 }
             }

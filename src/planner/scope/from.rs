@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::place::Place;
 use super::{
     Argument, Exposed, Frame, Joined, Leaf, LeafColumn, LeafKind, MemberState, Scope, Sharded,
     Sight, Tree, Value, WITHIN_MAX, Walker, too_many,
@@ -39,6 +40,7 @@ impl<'a> Walker<'a, '_> {
                 } else {
                     self.build_query(query, true)?
                 };
+                self.queries[query].place = Place::Derived(alias.as_deref());
                 let exposed = alias.as_deref().map_or(Exposed::Unnamed, named);
                 let mut leaf = self.query_leaf(exposed, query, true)?;
                 rename(&mut leaf, columns);
@@ -299,6 +301,7 @@ impl<'a> Walker<'a, '_> {
                     let copy =
                         self.as_defined(member, |walker| walker.build_query(&cte.query, true))?;
                     self.sight.copies -= 1;
+                    self.queries[copy].place = Place::Member(&cte.name);
                     let kind = LeafKind::Query {
                         query: copy,
                         member: Some(member),
@@ -354,6 +357,7 @@ impl<'a> Walker<'a, '_> {
             },
             |walker| walker.build_query(query, true),
         )?;
+        self.queries[built].place = Place::View(view);
         let mut leaf = self.query_leaf(exposed, built, true)?;
         if let Some(known) = self.names.columns(view)
             && known.len() == leaf.columns.len()
@@ -397,6 +401,7 @@ impl<'a> Walker<'a, '_> {
         within.push(query);
         Ok(Sight {
             path: self.sight.path,
+            callers_path: self.sight.callers_path,
             within,
             copies: self.sight.copies,
             ..Sight::default()
@@ -430,12 +435,16 @@ impl<'a> Walker<'a, '_> {
                 value,
             });
         }
+        // Its body is read when it runs, also within a view.
+        let path = function.search_path.as_deref().or(sight.callers_path);
         let sight = Sight {
             arguments: Some(arguments.into()),
-            path: function.search_path.as_deref().or(sight.path),
+            path,
+            callers_path: path,
             ..sight
         };
         let built = self.seeing(sight, |walker| walker.build_query(&function.body, false))?;
+        self.queries[built].place = Place::Function(&call.name);
         Ok(Some(built))
     }
 

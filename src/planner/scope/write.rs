@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::outputs::touched;
+use super::place::Place;
 use super::pool::SetId;
 use super::solve::Classes;
 use super::{Exposed, Frame, LeafKind, Node, Part, Scope, Sharded, Tie, Tree, Value, Walker};
@@ -51,6 +52,9 @@ impl<'a> Walker<'a, '_> {
             InsertSource::Query(query) => Some(self.build_query(query, true)?),
             InsertSource::Values(_) | InsertSource::DefaultValues => None,
         };
+        if let Some(source) = source {
+            self.queries[source].place = Place::Source;
+        }
         let relation = self.names.resolve_in(&insert.target, self.sight.path)?;
         let own = insert.alias.as_ref().unwrap_or(&insert.target.name);
         let exposed = super::from::named(own);

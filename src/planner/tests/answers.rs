@@ -1,7 +1,7 @@
 //! Random queries, worked out here on all rows and on those of the shard the plan names: the answers are the same.
 
-use super::super::{Context, Schema, plan};
-use super::{catalogs, map};
+use super::super::{Schema, plan};
+use super::{catalogs, context, map};
 use crate::plan::{Destination, Plan, Values};
 use crate::shardmap::{KeyspaceIndex, ShardId, ShardMap};
 use crate::types::KeyValue;
@@ -353,16 +353,7 @@ fn check(schema: &Schema, seed: u64) -> usize {
         maker.aliases = 0;
         let select = maker.select(2);
         let text = select.text();
-        let context = Context {
-            map: &map,
-            schema,
-            search_path: None,
-            role: "app",
-            hint: None,
-            param_types: &[],
-            transaction_pooling: true,
-        };
-        let destination = match plan(&text, &context) {
+        let destination = match plan(&text, &context(&map, schema)) {
             Ok(Plan::Route(route)) => route.resolve(&map, Values::NONE),
             Ok(Plan::Control(_)) => panic!("{text}"),
             Err(error) => Err(error),

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::super::{Context, Schema, plan};
+use super::super::{Schema, plan};
+use super::context;
 use crate::error::PgError;
 use crate::plan::Values;
 use crate::shardmap::{
@@ -55,16 +56,7 @@ fn map() -> ShardMap {
 fn lines(text: &str) -> Result<Vec<String>, PgError> {
     let map = map();
     let schema = Schema::default();
-    let context = Context {
-        map: &map,
-        schema: &schema,
-        search_path: None,
-        role: "app",
-        hint: None,
-        param_types: &[],
-        transaction_pooling: true,
-    };
-    let planned = plan(text, &context)?;
+    let planned = plan(text, &context(&map, &schema))?;
     if let crate::plan::Plan::Route(route) = &planned
         && !route.needs_params()
     {

@@ -1,7 +1,7 @@
 //! No text makes planning panic, run away, or lose a sharded table.
 
-use super::super::{Context, Schema, plan};
-use super::map;
+use super::super::{Schema, plan};
+use super::{context, map};
 use crate::error::SqlState;
 
 /// A small generator, so that failures can be repeated from the printed seed.
@@ -26,16 +26,7 @@ pub(super) fn check(text: &str) -> Result<crate::plan::Plan, crate::error::PgErr
 
 fn check_with(text: &str, schema: &Schema) -> Result<crate::plan::Plan, crate::error::PgError> {
     let map = map();
-    let context = Context {
-        map: &map,
-        schema,
-        search_path: None,
-        role: "app",
-        hint: None,
-        param_types: &[],
-        transaction_pooling: true,
-    };
-    let planned = plan(text, &context);
+    let planned = plan(text, &context(&map, schema));
     let _ = crate::sql::split(text);
     if let Ok(planned) = &planned {
         let _ = planned.lines(&map, crate::plan::Values::NONE);

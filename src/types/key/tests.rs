@@ -254,23 +254,9 @@ fn parameters_of_types_that_compare_differently() {
     }
 }
 
-const ALL: [KeyType; 11] = [
-    KeyType::SmallInt,
-    KeyType::Integer,
-    KeyType::BigInt,
-    KeyType::Text,
-    KeyType::Varchar,
-    KeyType::Bpchar,
-    KeyType::Uuid,
-    KeyType::Date,
-    KeyType::Timestamp,
-    KeyType::Timestamptz,
-    KeyType::Bytea,
-];
-
 #[test]
 fn names_and_oids() {
-    for key_type in ALL {
+    for key_type in KeyType::ALL {
         assert_eq!(KeyType::from_name(key_type.name()), Some(key_type));
         assert_eq!(KeyType::from_oid(key_type.oid()), Some(key_type));
     }
