@@ -112,6 +112,11 @@ fn overruled(
             "The setting trunkline.key is about rows: it does not place this statement.",
         ));
     }
+    if hides_known(at.rest, &names) {
+        return Err(error.with_detail(
+            "A temporary relation would hide the table of that name on one connection only.",
+        ));
+    }
     if let Some(keyspace) = guard(core, at, &names, context) {
         return Err(guarded(error, keyspace));
     }
@@ -123,6 +128,31 @@ fn overruled(
         explain: explained(at),
         ..super::only(Targets::Any, access(at.rest), reason)
     })
+}
+
+/// Something temporary of a name that statements are routed by; only session pooling has such things at all.
+fn hides_known(tokens: &[Token<'_>], names: &Names<'_>) -> bool {
+    const BETWEEN: [&str; 7] = [
+        "recursive",
+        "table",
+        "view",
+        "sequence",
+        "if",
+        "not",
+        "exists",
+    ];
+    let hides = |(place, token): (usize, &Token<'_>)| {
+        if token.is_name() && token.value.starts_with("pg_temp") {
+            return true;
+        }
+        let between = |token: &&Token<'_>| BETWEEN.iter().any(|word| token.is_word(word));
+        let mut after = tokens[place + 1..].iter().skip_while(between);
+        (token.is_word("temp") || token.is_word("temporary"))
+            && after
+                .next()
+                .is_some_and(|name| name.is_name() && names.is_known(&name.value))
+    };
+    tokens.iter().enumerate().any(hides)
 }
 
 fn guarded(error: PgError, keyspace: &Keyspace) -> PgError {
@@ -205,8 +235,10 @@ fn guard<'a>(
         .keyspaces
         .iter()
         .find(|space| space.require_key)?;
-    // DDL and code may reach what they do not name.
-    if !is_query(core) && !is_copy(core) || functions::check(at.rest, names, context).is_err() {
+    // DDL and code may reach what they do not name; so may a function in SQL.
+    let calls = functions::check(at.rest, names, context);
+    let names_all = calls.is_ok_and(|calls| calls.in_sql_count == 0);
+    if !is_query(core) && !is_copy(core) || !names_all {
         return Some(guarded);
     }
     let mut mentioned = at

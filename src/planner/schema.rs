@@ -36,7 +36,12 @@ pub struct Schema {
     /// The `search_path` that sessions of a role begin with, by ALTER ROLE and ALTER DATABASE; of the empty name
     /// for all others. `None` where it is not the same on all shards.
     pub default_paths: HashMap<String, Option<Vec<String>>>,
+    /// The role that sessions of a role begin in, likewise (ALTER ROLE … SET role).
+    pub default_roles: HashMap<String, Option<String>>,
 }
+
+/// What SET ROLE calls the role that the session logged in with.
+pub const NO_ROLE: &str = "none";
 
 /// The role that stands for all; nobody can have this name.
 pub const PUBLIC: &str = "public";
@@ -53,6 +58,22 @@ impl Schema {
             Some(None) => Err(PgError::refusal(
                 format!("the search_path of user \"{user}\" differs between shards"),
                 "make ALTER ROLE … SET search_path the same on all shards, or SET search_path",
+            )),
+        }
+    }
+
+    /// The role a session of this user is in that has set none.
+    ///
+    /// Errors: 0A000 where shards differ in it.
+    pub fn default_role<'a>(&'a self, user: &'a str) -> Result<&'a str, PgError> {
+        let roles = &self.default_roles;
+        match roles.get(user).or_else(|| roles.get("")) {
+            None => Ok(user),
+            Some(Some(role)) if role == NO_ROLE => Ok(user),
+            Some(Some(role)) => Ok(role),
+            Some(None) => Err(PgError::refusal(
+                format!("the role that user \"{user}\" begins in differs between shards"),
+                "make ALTER ROLE … SET role the same on all shards, or SET ROLE",
             )),
         }
     }

@@ -41,7 +41,7 @@ use crate::executor::{Paused, Relay, RelayError};
 use crate::metrics::{Metrics, StatementMetrics};
 use crate::net::Buffered;
 use crate::plan::{Control, Destination, Plan, Planned, Route, Values, explain_lines};
-use crate::planner::{Context, Lookup};
+use crate::planner::{Context, Lookup, NO_ROLE};
 use crate::shardmap::{ShardId, ShardMap};
 use crate::sql;
 use crate::topology::{Claim, LiveDatabase, Snapshot, Topology};
@@ -318,7 +318,11 @@ impl Session {
                 Some(path) => Some(path),
                 None => schema.default_path(&self.user.name)?,
             },
-            role: self.settings.role().unwrap_or(&self.user.name),
+            role: match self.settings.role() {
+                None => schema.default_role(&self.user.name)?,
+                Some(NO_ROLE) => &self.user.name,
+                Some(role) => role,
+            },
             hint: self.settings.hint(),
             param_types,
             transaction_pooling: !self.session_pooled(),

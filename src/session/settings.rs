@@ -91,7 +91,8 @@ impl Settings {
         self.search_path.as_deref()
     }
 
-    /// The role the session has taken; `None` for the one it logged in with.
+    /// The role the session has taken, `none` for the one it logged in with; `None` where it has not set any, and
+    /// begins in one that the servers know.
     pub fn role(&self) -> Option<&str> {
         self.role.as_deref()
     }
@@ -309,8 +310,7 @@ impl Settings {
     fn refresh_planning(&mut self) {
         let values = |name| self.current(name).and_then(|entry| entry.values.clone());
         let search_path = values("search_path");
-        let named = |role: &String| role != "none";
-        let role = values("role").and_then(|values| values.into_iter().find(named));
+        let role = values("role").and_then(|values| values.into_iter().next());
         if search_path != self.search_path || role != self.role {
             self.search_path = search_path;
             self.role = role;

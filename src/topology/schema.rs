@@ -309,7 +309,21 @@ impl Loader {
         schema.version = before.version;
         if before.version == 0 || *before != schema {
             schema.version = before.version + 1;
+            let begin_otherwise = before.version > 0
+                && (before.default_paths != schema.default_paths
+                    || before.default_roles != schema.default_roles);
             self.schema.current.store(Arc::new(schema));
+            if begin_otherwise {
+                self.retire_connections();
+            }
+        }
+    }
+
+    /// Those that are open keep the `search_path` and the role they began with, which statements are not planned for
+    /// any more.
+    fn retire_connections(&self) {
+        for server in self.shards.iter().flat_map(|shard| &shard.servers) {
+            server.pools.retain(|_, _| false);
         }
     }
 

@@ -83,7 +83,7 @@ fn the_role_counts_for_names() {
     settings.commit();
     assert_eq!(settings.role(), Some("sales"), "RESET ALL leaves it alone");
     settings.set(&setting("role", "none"), true, "SET LOCAL ROLE NONE");
-    assert_eq!(settings.role(), None);
+    assert_eq!(settings.role(), Some("none"));
     assert!(!settings.rollback());
     assert_eq!(settings.role(), Some("sales"));
     settings.reset(Some("role"));

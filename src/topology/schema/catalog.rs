@@ -23,6 +23,8 @@ pub(super) struct Catalog {
     pub(super) grants: BTreeSet<(String, String)>,
     /// As in [`crate::planner::Schema::default_paths`].
     pub(super) default_paths: BTreeMap<String, Vec<String>>,
+    /// As in [`crate::planner::Schema::default_roles`].
+    pub(super) default_roles: BTreeMap<String, String>,
 }
 
 /// Listed tables, foreign tables, and what is reached from them; functions.
@@ -109,12 +111,11 @@ pub(super) async fn namesakes(
         .map(grant)
         .collect::<Result<_, ControlError>>()?;
     let mut default_paths = BTreeMap::new();
-    // Those that count more come later.
-    for row in client.query(DEFAULT_PATHS, &[]).await? {
-        let value: String = row.try_get(1)?;
+    for (role, value) in defaults(control, "search_path").await? {
         let path = path(&value).ok_or(ControlError::Unexpected("the search_path of a role"))?;
-        default_paths.insert(row.try_get(0)?, path);
+        default_paths.insert(role, path);
     }
+    let default_roles = defaults(control, "role").await?;
     client.batch_execute("COMMIT").await?;
     if let Some(path) = &reached.configured_path {
         default_paths
@@ -126,7 +127,19 @@ pub(super) async fn namesakes(
         namesakes,
         grants,
         default_paths,
+        default_roles,
     })
+}
+
+/// What a setting is for the sessions of each role that has one; of the empty name for all others.
+async fn defaults(
+    control: &Control,
+    setting: &str,
+) -> Result<BTreeMap<String, String>, ControlError> {
+    let rows = control.client.query(DEFAULTS, &[&setting]).await?;
+    // Those that count more come later.
+    let default = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
+    rows.iter().map(default).collect()
 }
 
 /// Asks for the path, and puts a fixed one in its place. What the service user or the database has by ALTER is not
@@ -508,13 +521,13 @@ SELECT '', rolname::text FROM pg_catalog.pg_roles WHERE rolsuper";
 
 /// What ALTER ROLE and ALTER DATABASE say; no role for what holds for all.
 /// Source: <https://www.postgresql.org/docs/current/catalog-pg-db-role-setting.html>
-const DEFAULT_PATHS: &str = "\
-SELECT coalesce(r.rolname::text, ''), substr(c.setting, length('search_path=') + 1)
+const DEFAULTS: &str = "\
+SELECT coalesce(r.rolname::text, ''), substr(c.setting, length($1::text) + 2)
   FROM pg_catalog.pg_db_role_setting s
   LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
   LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
  CROSS JOIN LATERAL unnest(s.setconfig) AS c (setting)
- WHERE c.setting LIKE 'search_path=%' AND (s.setdatabase = 0 OR d.datname = pg_catalog.current_database())
+ WHERE starts_with(c.setting, $1::text || '=') AND (s.setdatabase = 0 OR d.datname = pg_catalog.current_database())
    AND (s.setrole = 0 OR r.rolname IS NOT NULL)
  ORDER BY s.setdatabase <> 0";
 

@@ -19,7 +19,8 @@ pub(super) fn merge(map: &ShardMap, shards: &[Shard<'_>]) -> Schema {
             .iter()
             .flat_map(|(_, catalog)| catalog.reached.row_functions.iter().cloned())
             .collect(),
-        default_paths: default_paths(shards),
+        default_paths: defaults(shards, |catalog| &catalog.default_paths),
+        default_roles: defaults(shards, |catalog| &catalog.default_roles),
         ..Schema::default()
     };
     let shapes: Vec<_> = shards.iter().map(|(_, c)| shapes(map, c)).collect();
@@ -79,16 +80,20 @@ fn grants(shards: &[Shard<'_>]) -> HashSet<(String, String)> {
     all.filter(everywhere).cloned().collect()
 }
 
-fn default_paths(shards: &[Shard<'_>]) -> HashMap<String, Option<Vec<String>>> {
+/// What sessions of a role begin with; `None` where shards differ in it.
+fn defaults<T: Clone + PartialEq>(
+    shards: &[Shard<'_>],
+    by_role: impl Fn(&Catalog) -> &BTreeMap<String, T>,
+) -> HashMap<String, Option<T>> {
     let roles: BTreeSet<&String> = shards
         .iter()
-        .flat_map(|(_, catalog)| catalog.default_paths.keys())
+        .flat_map(|(_, catalog)| by_role(catalog).keys())
         .collect();
     let common = |role: &String| {
         // A role without one of its own has that of all.
         let of = |(_, catalog): &Shard<'_>| {
-            let paths = &catalog.default_paths;
-            paths.get(role).or_else(|| paths.get("")).cloned()
+            let values = by_role(catalog);
+            values.get(role).or_else(|| values.get("")).cloned()
         };
         let first = shards.first().and_then(of);
         first.filter(|first| shards.iter().all(|shard| of(shard).as_ref() == Some(first)))

@@ -358,10 +358,20 @@ async fn the_path_of_the_configuration_is_that_of_users_without_their_own() {
     on(
         &live,
         0,
-        "CREATE ROLE own; ALTER ROLE own SET search_path = x; ALTER DATABASE postgres SET search_path = y",
+        "CREATE ROLE own; ALTER ROLE own SET search_path = x; ALTER DATABASE postgres SET search_path = y;
+         ALTER ROLE own SET role = trunkline",
     )
     .await;
     let schema = reloaded(&live).await;
     assert_eq!(path(&schema, "own"), Ok(Some("x".to_owned())));
     assert_eq!(path(&schema, "anybody"), Ok(Some("y".to_owned())));
+    // The connection that was there began with another path.
+    on(
+        &live,
+        0,
+        "DO $$ BEGIN IF current_setting('search_path') <> 'y' THEN RAISE 'it is still used'; END IF; END $$",
+    )
+    .await;
+    assert_eq!(schema.default_role("own"), Ok("trunkline"));
+    assert_eq!(schema.default_role("anybody"), Ok("anybody"));
 }

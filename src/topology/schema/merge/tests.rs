@@ -382,3 +382,24 @@ fn default_paths_must_be_the_same() {
     let schema = merged(&[with(&[("app", "a")]), with(&[])]);
     assert!(schema.default_path("app").is_err());
 }
+
+#[test]
+fn default_roles_must_be_the_same() {
+    let with = |roles: &[(&str, &str)]| {
+        let roles = roles
+            .iter()
+            .map(|(role, other)| ((*role).to_owned(), (*other).to_owned()));
+        Catalog {
+            default_roles: roles.collect(),
+            ..Catalog::default()
+        }
+    };
+    let schema = merged(&[
+        with(&[("app", "tenant"), ("plain", "none"), ("third", "a")]),
+        with(&[("app", "tenant"), ("plain", "none"), ("third", "b")]),
+    ]);
+    assert_eq!(schema.default_role("app"), Ok("tenant"));
+    assert_eq!(schema.default_role("plain"), Ok("plain"));
+    assert_eq!(schema.default_role("anybody"), Ok("anybody"));
+    assert!(schema.default_role("third").is_err());
+}
