@@ -354,6 +354,28 @@ fn prepared_statements_are_planned_again() {
     }
 }
 
+/// A string is planned before any of it runs: what a COMMIT or RESET ends must not lead what comes after it.
+#[test]
+fn a_setting_that_ends_in_a_string_leads_nothing_after_it() {
+    let mut wire = Wire::connect(plain().port).unwrap();
+    let count = "select count(*) from matches";
+    ask(&mut wire, "begin");
+    ask(&mut wire, "set local trunkline.shard = s2");
+    ask(&mut wire, count);
+    let refused = wire.simple(&format!("commit; {count}")).unwrap();
+    assert_eq!(code(&refused).as_deref(), Some("0A000"), "{refused:?}");
+    ask(&mut wire, "rollback");
+    ask(&mut wire, "set trunkline.shard = s2");
+    // Under the setting they are one shard's.
+    ask(&mut wire, &format!("{count}; {count}"));
+    let refused = wire.simple(&format!("reset all; {count}")).unwrap();
+    assert_eq!(code(&refused).as_deref(), Some("0A000"), "{refused:?}");
+    ask(&mut wire, "begin");
+    ask(&mut wire, "reset trunkline.shard");
+    let refused = wire.simple(&format!("rollback; {count}")).unwrap();
+    assert_eq!(code(&refused).as_deref(), Some("0A000"), "{refused:?}");
+}
+
 #[test]
 fn explain_shows_the_hint() {
     let mut wire = Wire::connect(plain().port).unwrap();

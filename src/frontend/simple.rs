@@ -11,7 +11,7 @@ use super::service::malformed;
 use crate::error::{PgError, SqlState};
 use crate::executor::Forward;
 use crate::plan::{Control, ExplainFormat, Plan, Planned, Route, Values};
-use crate::planner::{is_own_setting, own_column};
+use crate::planner::{KEY, SHARD, is_own_setting, own_column};
 use crate::session::{Failure, Purpose, Settings, aside};
 use crate::shardmap::ShardId;
 use crate::sql::{self, Piece};
@@ -130,11 +130,12 @@ impl Client {
     }
 
     /// All statements of a string are planned before any of it runs, so none may change what the names
-    /// in a later one mean, or leave more settings than a session may have.
+    /// in a later one mean or where the session wants it to go, or leave more settings than a session may
+    /// have.
     fn foresee(&self, statements: &[(&str, Planned)]) -> Result<(), PgError> {
         let sharded = !self.session.is_unsharded();
         let mut settings = self.session.settings.clone();
-        let planned_under = settings.names_version();
+        let planned_under = (settings.names_version(), settings.hint_version());
         let mut failed = self.session.txn.status() == TransactionStatus::Failed;
         for (statement, plan) in statements {
             match &**plan {
@@ -144,10 +145,17 @@ impl Client {
                     }
                     take_effect(&mut settings, control, statement, failed);
                 }
-                Plan::Route(_) if sharded && settings.names_version() != planned_under => {
+                Plan::Route(_) if sharded && settings.names_version() != planned_under.0 => {
                     return Err(PgError::refusal(
                         "a change of search_path or role in a string of several statements",
                         "Send it alone, ahead of the statements that rely on it.",
+                    ));
+                }
+                // COMMIT ends a SET LOCAL, ROLLBACK takes a SET back, RESET ALL takes back all.
+                Plan::Route(_) if settings.hint_version() != planned_under.1 => {
+                    return Err(PgError::refusal(
+                        format!("the end of a {SHARD} or {KEY} in a string of several statements"),
+                        "Send the statements after it in a string of their own.",
                     ));
                 }
                 Plan::Route(_) => {}

@@ -101,6 +101,13 @@ fn route_statement(
             ..only(Targets::Default, access(tokens), reason)
         }));
     }
+    // What names mean depends on a setting, on whichever connection.
+    if utility::sets_behind_our_back(tokens) {
+        return Err(PgError::refusal(
+            "UPDATE of pg_settings is not supported in a sharded database",
+            "use SET",
+        ));
+    }
     let names = Names::new(context);
     // What a guard asks of the statement, no hint makes up for.
     let guarded = context.map.keyspaces.iter().any(|space| space.require_key);

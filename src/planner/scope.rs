@@ -197,6 +197,8 @@ struct Sight<'a> {
     /// Those of the function whose body this is.
     arguments: Option<Rc<[Argument<'a>]>>,
     path: Option<&'a [String]>,
+    /// That in force where functions are called: views have none of their own for them.
+    callers_path: Option<&'a [String]>,
     /// The views and functions within which this stands.
     within: Vec<&'a Query>,
     /// How many WITH members have been written out around this.

@@ -31,12 +31,7 @@ pub(super) fn check_session_state(mut at: Cursor<'_>, pooled: bool) -> Result<()
         ))
     };
     let all = at.rest;
-    // Writing to this view is another spelling of SET, behind our back.
-    let sets = all
-        .iter()
-        .any(|token| token.is_name() && token.value == "pg_settings")
-        && all.iter().any(|token| token.is_word("update"));
-    if sets {
+    if sets_behind_our_back(all) {
         return refused("UPDATE of pg_settings", "use SET");
     }
     match at.next().map(|token| &*token.value).unwrap_or_default() {
@@ -71,6 +66,14 @@ pub(super) fn check_session_state(mut at: Cursor<'_>, pooled: bool) -> Result<()
         }
         _ => Ok(()),
     }
+}
+
+/// Writing to this view is another spelling of SET.
+pub(super) fn sets_behind_our_back(tokens: &[Token<'_>]) -> bool {
+    tokens
+        .iter()
+        .any(|token| token.is_name() && token.value == "pg_settings")
+        && tokens.iter().any(|token| token.is_word("update"))
 }
 
 fn into_temporary(tokens: &[Token<'_>]) -> bool {

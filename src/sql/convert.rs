@@ -120,6 +120,7 @@ impl Converter<'_> {
             block.subqueries.append(&mut subqueries);
             block.calls.append(&mut gathered.calls);
             block.windows.append(&mut gathered.windows);
+            block.always |= gathered.may_aggregate_all();
             block.locks = locks;
             return Ok(out);
         }
@@ -138,6 +139,7 @@ impl Converter<'_> {
         let outer = std::mem::take(&mut self.scope);
         if let SetExpr::Select(select) = &*query.body {
             self.name_windows(&select.named_window);
+            self.scope.grouped = outputs::is_grouped(&select.group_by);
         }
         let mut subqueries = Vec::new();
         self.subqueries(&query.order_by, &mut subqueries)?;
@@ -153,6 +155,7 @@ impl Converter<'_> {
         let mut gathered = std::mem::replace(&mut self.scope, outer);
         block.calls.append(&mut gathered.calls);
         block.windows.append(&mut gathered.windows);
+        block.always |= gathered.may_aggregate_all();
         Ok(block)
     }
 
@@ -210,6 +213,9 @@ impl Converter<'_> {
         self.subqueries(&select.named_window, &mut block.subqueries)?;
         block.outputs = outputs::outputs(&select.projection)?;
         outputs::forget_grouped(&select.group_by, &mut block.outputs)?;
+        self.scope.grouped = outputs::is_grouped(&select.group_by);
+        block.always = !self.scope.grouped
+            && (select.having.is_some() || outputs::is_grouped_as_one(&select.group_by));
         if let Some(ast::Distinct::On(list)) = &select.distinct {
             block.distinct_on = Some(outputs::distinct_on(list, &block.outputs, &block.from));
         }
@@ -412,6 +418,7 @@ impl Block {
             outputs: Vec::new(),
             distinct_on: None,
             windows: Vec::new(),
+            always: false,
         }
     }
 }

@@ -104,6 +104,8 @@ struct Element {
 enum Before {
     In,
     Values,
+    /// After it any word is a name: `s.in(1, 2)` is a call.
+    Dot,
     Other,
 }
 
@@ -141,7 +143,7 @@ impl Shape {
                 Kind::Operator => {
                     self.operator(&text.as_bytes()[token.start..token.end], number, before)
                 }
-                _ => self.other(&text.as_bytes()[token.start..token.end], token.kind),
+                _ => self.other(&text.as_bytes()[token.start..token.end], token.kind, before),
             };
             let Some(this) = read else {
                 return false;
@@ -260,7 +262,7 @@ impl Shape {
         Some(Before::Other)
     }
 
-    fn other(&mut self, raw: &[u8], kind: Kind) -> Option<Before> {
+    fn other(&mut self, raw: &[u8], kind: Kind, last: Before) -> Option<Before> {
         if kind != Kind::Word {
             self.push(raw);
             self.list.plain &= kind != Kind::Param;
@@ -270,6 +272,7 @@ impl Shape {
         let at = self.bytes.len();
         self.bytes.extend(raw.iter().map(u8::to_ascii_lowercase));
         let before = match &self.bytes[at..] {
+            _ if last == Before::Dot => Before::Other,
             b"in" => Before::In,
             b"values" => Before::Values,
             // How the literal before it is to be read.
@@ -297,7 +300,11 @@ impl Shape {
                 self.after_rows();
             }
         }
-        Some(Before::Other)
+        Some(if raw == b"." {
+            Before::Dot
+        } else {
+            Before::Other
+        })
     }
 
     /// A token that is neither within a row nor a comma between two.

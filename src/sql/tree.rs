@@ -70,6 +70,9 @@ pub struct Block {
     pub distinct_on: Option<Vec<Operand>>,
     /// The PARTITION BY of each window function: its result depends on the rows of a partition.
     pub windows: Vec<Vec<Operand>>,
+    /// It may give a row although no row of FROM passes WHERE, as `SELECT count(*)` does: HAVING, or a function
+    /// that may be an aggregate, without GROUP BY. Then WHERE says nothing of what comes out.
+    pub always: bool,
 }
 
 /// An item of a SELECT list.

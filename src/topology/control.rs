@@ -94,12 +94,39 @@ impl Control {
         timeout: Duration,
         answer_max: usize,
     ) -> Result<Self, ControlError> {
+        let options = format!("{FIXED_SEARCH_PATH} {}", options(timeout));
+        Self::login(address, dbname, service, tls, timeout, answer_max, options).await
+    }
+
+    /// As `connect`, but with the `search_path` that the server gives the service user: for who asks for that
+    /// first, and then sets its own.
+    pub async fn connect_as_given(
+        address: &Address,
+        dbname: &str,
+        service: &Service,
+        tls: &Tls,
+        timeout: Duration,
+        answer_max: usize,
+    ) -> Result<Self, ControlError> {
+        let options = options(timeout);
+        Self::login(address, dbname, service, tls, timeout, answer_max, options).await
+    }
+
+    async fn login(
+        address: &Address,
+        dbname: &str,
+        service: &Service,
+        tls: &Tls,
+        timeout: Duration,
+        answer_max: usize,
+        options: String,
+    ) -> Result<Self, ControlError> {
         let mut config = tokio_postgres::Config::new();
         config
             .user(&service.user)
             .dbname(dbname)
             .application_name(APPLICATION_NAME)
-            .options(options(timeout))
+            .options(options)
             .ssl_mode(SslMode::Disable);
         if let Some(password) = service.password.for_servers() {
             config.password(password);
@@ -175,7 +202,7 @@ pub const FIXED_SEARCH_PATH: &str = "-c search_path=pg_catalog,pg_temp";
 /// A question that we have given up is given up by the server, too.
 fn options(timeout: Duration) -> String {
     let limit = timeout.as_millis().clamp(1, i32::MAX as u128);
-    format!("{FIXED_SEARCH_PATH} -c statement_timeout={limit}")
+    format!("-c statement_timeout={limit}")
 }
 
 #[cfg(test)]

@@ -144,6 +144,17 @@ pub(super) struct Access {
 }
 
 impl Access {
+    /// For the questions of [`catalog`].
+    async fn connect_as_given(
+        &self,
+        address: &Address,
+        dbname: &str,
+    ) -> Result<Control, ControlError> {
+        let Self { service, tls } = self;
+        let answer_max = CATALOGS_BYTES_MAX;
+        Control::connect_as_given(address, dbname, service, tls, LOAD_TIMEOUT, answer_max).await
+    }
+
     /// A connection whose answers may each be of `answer_max` bytes.
     pub(super) async fn connect(
         &self,
@@ -397,10 +408,7 @@ impl Visit {
         };
         let (address, dbname) = (&primary.address, &self.shard.dbname);
         let read = async {
-            let control = self
-                .access
-                .connect(address, dbname, CATALOGS_BYTES_MAX)
-                .await?;
+            let control = self.access.connect_as_given(address, dbname).await?;
             let reading = control.question(catalog::reached(&control, &self.map));
             let reached = within(LOAD_TIMEOUT, reading).await?;
             Ok((control, reached))

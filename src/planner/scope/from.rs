@@ -401,6 +401,7 @@ impl<'a> Walker<'a, '_> {
         within.push(query);
         Ok(Sight {
             path: self.sight.path,
+            callers_path: self.sight.callers_path,
             within,
             copies: self.sight.copies,
             ..Sight::default()
@@ -434,9 +435,12 @@ impl<'a> Walker<'a, '_> {
                 value,
             });
         }
+        // Its body is read when it runs, also within a view.
+        let path = function.search_path.as_deref().or(sight.callers_path);
         let sight = Sight {
             arguments: Some(arguments.into()),
-            path: function.search_path.as_deref().or(sight.path),
+            path,
+            callers_path: path,
             ..sight
         };
         let built = self.seeing(sight, |walker| walker.build_query(&function.body, false))?;

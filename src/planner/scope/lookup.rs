@@ -180,16 +180,17 @@ impl<'a> Walker<'a, '_> {
         )
     }
 
-    /// The merged column is that of the preserved side.
+    /// The merged column is that of the preserved side, if both are of one family of types: otherwise it is
+    /// converted to the type they have in common, and what it is compared with is read as that.
     fn merged(&self, join: &Joined<'a>, column: &str) -> Value<'a> {
-        let side = match join.kind {
-            JoinKind::Inner | JoinKind::Left => join.left,
-            JoinKind::Right => join.right,
-            JoinKind::Full => return Value::Nothing,
+        let Some((left, right)) = self.using(join.left, join.right, column) else {
+            return Value::Nothing;
         };
-        match self.provide(side, column) {
-            Provider::Found(value) => value,
-            _ => Value::Nothing,
+        match join.kind {
+            _ if !self.comparable(left, right) => Value::Nothing,
+            JoinKind::Inner | JoinKind::Left => Value::Node(left),
+            JoinKind::Right => Value::Node(right),
+            JoinKind::Full => Value::Nothing,
         }
     }
 

@@ -125,6 +125,11 @@ impl<'a> Walker<'a, '_> {
                 outs.columns.push(Out::unknown(column.name));
                 continue;
             };
+            // Nothing that WHERE says of it need hold.
+            if self.scopes[scope].block.always && !own.contains(&node.leaf) {
+                outs.columns.push(Out::unknown(column.name));
+                continue;
+            }
             let class = classes.of(*node).filter(|_| touched.contains(node));
             let mut equal = class
                 .and_then(|class| outer.get(&class))

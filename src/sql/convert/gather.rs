@@ -14,10 +14,21 @@ use crate::sql::tree::{Call, Name, Operand, Query};
 pub(super) struct Gathered {
     pub(super) calls: Vec<Call>,
     pub(super) windows: Vec<Vec<Operand>>,
+    /// There is a GROUP BY.
+    pub(super) grouped: bool,
+    /// A function is called, perhaps in a query within: an aggregate there may be one of this scope.
+    functions: bool,
     /// The windows of WINDOW by name, each with the place of its PARTITION BY, which it may have from another.
     named: HashMap<String, usize>,
     /// `None` once it is among `windows`: there may be many functions over one window.
     partitions: Vec<Option<Vec<Operand>>>,
+}
+
+impl Gathered {
+    /// Any function may be an aggregate. Over no rows, and without groups, it gives one row.
+    pub(super) fn may_aggregate_all(&self) -> bool {
+        self.functions && !self.grouped
+    }
 }
 
 impl Converter<'_> {
@@ -170,11 +181,13 @@ impl Visitor for Finder<'_, '_> {
     }
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<String> {
-        if self.depth == 0
-            && let Expr::Function(function) = expr
-            && let Err(construct) = self.converter.function(function)
-        {
-            return ControlFlow::Break(construct);
+        if let Expr::Function(function) = expr {
+            self.converter.scope.functions = true;
+            if self.depth == 0
+                && let Err(construct) = self.converter.function(function)
+            {
+                return ControlFlow::Break(construct);
+            }
         }
         ControlFlow::Continue(())
     }

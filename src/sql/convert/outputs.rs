@@ -152,6 +152,23 @@ pub(super) fn forget_grouped(group_by: &GroupByExpr, outputs: &mut [Output]) -> 
     Ok(())
 }
 
+/// There are groups only where there are rows; `GROUP BY ()` is one group always.
+pub(super) fn is_grouped(group_by: &GroupByExpr) -> bool {
+    let is_empty = |expr: &Expr| matches!(expr, Expr::Tuple(columns) if columns.is_empty());
+    match group_by {
+        GroupByExpr::Expressions(list, _) => list.iter().any(|expr| !is_empty(expr)),
+        GroupByExpr::All(_) => false,
+    }
+}
+
+/// `GROUP BY ()`, or that of all columns, of which there may be none.
+pub(super) fn is_grouped_as_one(group_by: &GroupByExpr) -> bool {
+    match group_by {
+        GroupByExpr::Expressions(list, _) => !list.is_empty() && !is_grouped(group_by),
+        GroupByExpr::All(_) => true,
+    }
+}
+
 /// What `DISTINCT ON` compares. As in ORDER BY, a bare name is an output's before it is a column's, and an
 /// integer counts outputs (`findTargetlistEntrySQL92` in `parse_clause.c`).
 pub(super) fn distinct_on(list: &[Expr], outputs: &[Output], from: &[From]) -> Vec<Operand> {

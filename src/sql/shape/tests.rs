@@ -330,3 +330,21 @@ fn only_literals_may_differ() {
         assert_ne!(readable(other), one, "{other}");
     }
 }
+
+#[test]
+fn behind_a_dot_a_word_begins_no_list() {
+    for text in [
+        "select s.in(1, 2, 3, 4)",
+        "insert into t select s.values(1), (2), (3), (4)",
+        "select s . values (1), (2), (3)",
+    ] {
+        assert!(shape(text).expect("a shape").dropped.is_empty(), "{text}");
+        check(text);
+    }
+    assert!(
+        !shape("select s.a in (1, 2, 3)")
+            .expect("a shape")
+            .dropped
+            .is_empty()
+    );
+}

@@ -1,7 +1,7 @@
 //! One server's catalogs, as far as they concern us: questions and plain answers, nothing decided yet.
 //!
-//! Names resolve in `pg_catalog` alone here (`FIXED_SEARCH_PATH`), so that what PostgreSQL prints of views and
-//! functions has the schemas of all names that are not of `pg_catalog`.
+//! Names resolve in `pg_catalog` alone here, once the server has told what its own `search_path` is, so that
+//! what PostgreSQL prints of views and functions has the schemas of all names that are not of `pg_catalog`.
 
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::collections::{BTreeSet, HashMap};
@@ -32,6 +32,8 @@ pub(super) struct Reached {
     pub(super) functions: BTreeMap<TableName, Function>,
     /// Of these functions those that take one row, by their names: `m.f` is a call, too.
     pub(super) row_functions: BTreeSet<String>,
+    /// The `search_path` of the server's configuration, where it has one and the service user can see it.
+    pub(super) configured_path: Option<Vec<String>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -68,12 +70,16 @@ pub(super) struct SqlText {
 /// The first question. Opens a transaction, so that [`namesakes`] sees the same state.
 pub(super) async fn reached(control: &Control, map: &ShardMap) -> Result<Reached, ControlError> {
     let client = &control.client;
+    let configured_path = configured_path(control).await?;
     client
         .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         .await?;
     let version = client.query_one(VERSION, &[]).await?.try_get(0)?;
     let domains = domains(control).await?;
-    let mut found = Reached::default();
+    let mut found = Reached {
+        configured_path,
+        ..Reached::default()
+    };
     let oids = functions(control, map, &domains, version, &mut found).await?;
     let (schemas, names): (Vec<_>, Vec<_>) = map
         .tables
@@ -110,12 +116,30 @@ pub(super) async fn namesakes(
         default_paths.insert(row.try_get(0)?, path);
     }
     client.batch_execute("COMMIT").await?;
+    if let Some(path) = &reached.configured_path {
+        default_paths
+            .entry(String::new())
+            .or_insert_with(|| path.clone());
+    }
     Ok(Catalog {
         reached,
         namesakes,
         grants,
         default_paths,
     })
+}
+
+/// Asks for the path, and puts a fixed one in its place. What the service user or the database has by ALTER is not
+/// the configuration's.
+async fn configured_path(control: &Control) -> Result<Option<Vec<String>>, ControlError> {
+    let client = &control.client;
+    let row = client.query_one(CONFIGURED_PATH, &[]).await?;
+    client.batch_execute(FIX_PATH).await?;
+    let value: Option<String> = row.try_get(0)?;
+    let unexpected = ControlError::Unexpected("the search_path of its configuration");
+    value
+        .map(|value| path(&value).ok_or(unexpected))
+        .transpose()
 }
 
 fn table_name(row: &Row) -> Result<TableName, ControlError> {
@@ -353,6 +377,15 @@ fn path(value: &str) -> Option<Vec<String>> {
     }
     (!expects_name || tokens.is_empty()).then_some(names)
 }
+
+/// Asked before names are safe: each has its schema, the operators too.
+const CONFIGURED_PATH: &str = "\
+SELECT CASE WHEN s.source OPERATOR(pg_catalog.=) ANY
+              ('{configuration file,command line,environment variable}'::pg_catalog.text[]) THEN s.setting END
+  FROM pg_catalog.pg_settings AS s
+ WHERE s.name OPERATOR(pg_catalog.=) 'search_path'::pg_catalog.text";
+
+const FIX_PATH: &str = "SET search_path = pg_catalog, pg_temp";
 
 const VERSION: &str = "SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4";
 

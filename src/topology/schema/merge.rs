@@ -125,9 +125,19 @@ fn common_shape<'a>(
             Some(reason) => Shape::Opaque(reason),
             None => Shape::Listed,
         },
+        Some((_, Some(shape @ Shape::View(_)))) => match lacking(shards, name) {
+            Some(shard) => Shape::Opaque(format!("it is a view that shard {shard} lacks")),
+            None => shape.clone(),
+        },
         Some((_, Some(shape))) => shape.clone(),
         _ => Shape::Opaque("it was not found".to_owned()),
     }
+}
+
+/// The first shard without the relation.
+fn lacking<'a>(shards: &[Shard<'a>], name: &TableName) -> Option<&'a str> {
+    let without = |(_, catalog): &&Shard<'_>| !catalog.reached.relations.contains_key(name);
+    shards.iter().find(without).map(|(shard, _)| *shard)
 }
 
 /// Why rows of a listed table are not where its key says, or cannot be known to be.
@@ -221,7 +231,11 @@ fn add_functions<'a>(
     let mut merged: BTreeMap<&TableName, Result<&SqlText, String>> = BTreeMap::new();
     for (_, catalog) in shards {
         for (name, function) in &catalog.reached.functions {
+            let without = |(_, other): &Shard<'_>| !other.reached.functions.contains_key(name);
             let found = match function {
+                catalog::Function::Sql(_) if shards.iter().any(without) => {
+                    Err("is not on every shard".to_owned())
+                }
                 catalog::Function::Sql(text) => Ok(text),
                 catalog::Function::Opaque(reason) => Err(reason.clone()),
             };

@@ -337,3 +337,31 @@ async fn shards_are_compared_and_versions_rise_with_changes_only() {
     until(|| kinds(&live.schema()).contains("v opaque")).await;
     drop(two);
 }
+
+#[tokio::test]
+async fn the_path_of_the_configuration_is_that_of_users_without_their_own() {
+    if skipped() {
+        return;
+    }
+    let server = Server::create("path").start(&["search_path=\"$user\", App, \"Old\""]);
+    let live = LiveDatabase::start(sharded(&[&server], &["m"]), &Metrics::new()).expect("starts");
+    let path = |schema: &Schema, user: &str| {
+        schema
+            .default_path(user)
+            .map(|path| path.map(|path| path.join("+")))
+    };
+    let schema = reloaded(&live).await;
+    assert_eq!(
+        path(&schema, "anybody"),
+        Ok(Some("$user+app+Old".to_owned()))
+    );
+    on(
+        &live,
+        0,
+        "CREATE ROLE own; ALTER ROLE own SET search_path = x; ALTER DATABASE postgres SET search_path = y",
+    )
+    .await;
+    let schema = reloaded(&live).await;
+    assert_eq!(path(&schema, "own"), Ok(Some("x".to_owned())));
+    assert_eq!(path(&schema, "anybody"), Ok(Some("y".to_owned())));
+}
