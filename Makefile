@@ -17,10 +17,10 @@ unit:
 	$(CARGO) test --package trunkline --features internals
 
 # The tests run the binary that is built here. Test binaries run one after the other, because each
-# starts several PostgreSQL servers.
+# starts several PostgreSQL servers. What passes is shown too: seeds, and shares of answers.
 integration:
 	$(CARGO) build --package trunkline --bin trunkline --features internals
-	$(CARGO) test --package integration-tests
+	$(CARGO) test --package integration-tests -- --show-output
 
 ## CPU per statement, throughput and latency beside direct PostgreSQL and PgBouncer.
 bench: setup-bench

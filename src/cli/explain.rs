@@ -89,6 +89,9 @@ pub fn run(arguments: &ExplainArgs, config: &Config) -> ExitCode {
     if all_planned {
         ExitCode::SUCCESS
     } else {
+        if !arguments.connect {
+            eprintln!("columns, views and functions were not known: --connect reads them first");
+        }
         ExitCode::FAILURE
     }
 }

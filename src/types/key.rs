@@ -82,6 +82,7 @@ pub enum KeyError {
 }
 
 impl KeyType {
+    /// Each once.
     #[cfg(any(test, feature = "internals"))]
     pub const ALL: [Self; 11] = [
         Self::SmallInt,

@@ -8,7 +8,7 @@ use crate::error::PgError;
 use crate::plan::Values;
 use crate::shardmap::{
     HashFunction, KeyColumn, Keyspace, KeyspaceIndex, MapVersion, Placement, ShardId, ShardMap,
-    ShardingFunction, ShardingKey, TableKind, TableName,
+    ShardingFunction, ShardingKey, SpreadFunction, TableKind, TableName,
 };
 use crate::types::KeyType;
 
@@ -54,15 +54,18 @@ fn map() -> ShardMap {
 
 /// The route's lines, or the refusal.
 fn lines(text: &str) -> Result<Vec<String>, PgError> {
-    let map = map();
+    lines_of(text, &map())
+}
+
+fn lines_of(text: &str, map: &ShardMap) -> Result<Vec<String>, PgError> {
     let schema = Schema::default();
-    let planned = plan(text, &context(&map, &schema))?;
+    let planned = plan(text, &context(map, &schema))?;
     if let crate::plan::Plan::Route(route) = &planned
         && !route.needs_params()
     {
-        route.resolve(&map, Values::NONE)?;
+        route.resolve(map, Values::NONE)?;
     }
-    Ok(planned.lines(&map, Values::NONE))
+    Ok(planned.lines(map, Values::NONE))
 }
 
 /// What is known of the key, without the places.
@@ -134,6 +137,41 @@ fn the_first_column_alone_reaches_all_its_shards() {
         "select * from orders o join lines l on l.r = o.region where o.region = 'eu' and o.shop = 5",
     );
     assert!(told.contains("on several shards"), "{told}");
+}
+
+#[test]
+fn the_first_column_alone_goes_where_its_group_is() {
+    let spread = |spread| {
+        let function = ShardingFunction::Spread(SpreadFunction {
+            logical_shards: 256,
+            spread,
+        });
+        let mut map = map();
+        map.keyspaces[0].function = function;
+        map
+    };
+    let group =
+        lines_of("select * from orders where region = 'eu'", &spread(8)).expect("one shard");
+    let whole = lines_of(
+        "select * from orders o join lines l on l.r = o.region and l.s = o.shop where region = 'eu' and shop = 5",
+        &spread(8),
+    )
+    .expect("one shard");
+    assert_eq!(
+        group[1..],
+        ["  orders: region = 'eu' -> logical 160 to 167 of shops (hash) -> s2"]
+    );
+    assert!(whole[1].ends_with("of shops (hash) -> s2"), "{whole:?}");
+    // A row has one place, whatever its group has.
+    assert!(
+        lines_of(
+            "insert into orders (region, id) values ('eu', 1)",
+            &spread(8)
+        )
+        .is_err()
+    );
+    let told = lines_of("select * from orders where region = 'eu'", &spread(256));
+    assert!(told.is_err(), "{told:?}");
 }
 
 #[test]
