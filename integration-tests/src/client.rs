@@ -1,9 +1,15 @@
 //! Connections over `tokio-postgres`, for setting up and looking behind the proxy. What the proxy
 //! answers is compared message by message with [`crate::wire`].
 
+use std::time::{Duration, Instant};
+
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls};
 
 use crate::cluster::APP;
+
+/// How long a server may take from its start until it answers.
+const STARTING: Duration = Duration::from_secs(20);
 
 /// Connects as the tests' role to the tests' database.
 pub async fn connect(port: u16) -> Client {
@@ -18,8 +24,20 @@ pub async fn connect_as(port: u16, user: &str, password: &str, dbname: &str) -> 
         .user(user)
         .password(password)
         .dbname(dbname);
-    let connected = config.connect(NoTls).await;
-    let (client, connection) = connected.unwrap_or_else(|error| panic!("port {port}: {error}"));
+    let deadline = Instant::now() + STARTING;
+    let (client, connection) = loop {
+        match config.connect(NoTls).await {
+            Ok(connected) => break connected,
+            // It is starting, or a replica has not come to where it answers.
+            Err(error)
+                if error.code() == Some(&SqlState::CANNOT_CONNECT_NOW)
+                    && Instant::now() < deadline =>
+            {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Err(error) => panic!("port {port}: {error:?}"),
+        }
+    };
     // It ends with its client; what went wrong, the client tells.
     tokio::spawn(connection);
     client
