@@ -6,12 +6,12 @@
 //! node and some values.
 //!
 //! - [`build`] and [`from`] make scopes of the statement's blocks, of the views, functions and WITH members
-//!   it uses, and resolve names ([`lookup`]) and conditions ([`facts`]);
+//!   it uses, and resolve names ([`lookup`]) and conditions ([`mod@facts`]);
 //! - [`solve`] says which ties hold for which relation of a scope, across its joins;
 //! - [`outputs`] says what is known of the columns a query gives to the scope around it;
 //! - [`down`] walks the scopes from the outermost inwards: what is known of a query's columns there goes
 //!   into it where filtering its rows earlier changes nothing, and each sharded relation must be tied;
-//! - [`write`] looks at what is stored.
+//! - [`mod@write`] looks at what is stored.
 //!
 //! `docs/design/0006-routing.md` has the proofs.
 

@@ -33,7 +33,7 @@ impl Gathered {
 
 impl Converter<'_> {
     /// The outermost queries within a node, found by the parser's visitor, whatever kind of node it is. Their
-    /// places are remembered for [`super::facts`]; calls and windows go to the scope at hand.
+    /// places are remembered for [`super::facts()`]; calls and windows go to the scope at hand.
     pub(super) fn subqueries<N: Visit>(&mut self, node: &N, out: &mut Vec<Query>) -> Result<()> {
         let mut finder = Finder {
             converter: self,
