@@ -28,11 +28,8 @@ pub async fn connect_as(port: u16, user: &str, password: &str, dbname: &str) -> 
     let (client, connection) = loop {
         match config.connect(NoTls).await {
             Ok(connected) => break connected,
-            // It is starting, or a replica has not come to where it answers.
-            Err(error)
-                if error.code() == Some(&SqlState::CANNOT_CONNECT_NOW)
-                    && Instant::now() < deadline =>
-            {
+            // It is starting, or a replica has not come to where the database is made.
+            Err(error) if is_early(&error) && Instant::now() < deadline => {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             Err(error) => panic!("port {port}: {error:?}"),
@@ -41,6 +38,12 @@ pub async fn connect_as(port: u16, user: &str, password: &str, dbname: &str) -> 
     // It ends with its client; what went wrong, the client tells.
     tokio::spawn(connection);
     client
+}
+
+fn is_early(error: &tokio_postgres::Error) -> bool {
+    [SqlState::CANNOT_CONNECT_NOW, SqlState::INVALID_CATALOG_NAME]
+        .iter()
+        .any(|code| error.code() == Some(code))
 }
 
 /// The rows of a query as texts, NULL as `None`.
