@@ -399,8 +399,10 @@ fn a_server_with_another_verifier_is_named() {
 /// The function of `docs/configuration.md`, with another service user.
 fn documented_function(service: &str) -> String {
     let page = include_str!("../../docs/configuration.md");
-    let (_, rest) = page.split_once("```sql\n").unwrap();
-    let (sql, _) = rest.split_once("```").unwrap();
+    let mut blocks = page.split("```sql\n").skip(1);
+    let sql = blocks
+        .find_map(|rest| Some(rest.split_once("```")?.0).filter(|sql| sql.contains("auth.lookup")))
+        .unwrap();
     sql.replace("TO trunkline", &format!("TO {service}"))
 }
 
