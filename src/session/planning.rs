@@ -1,0 +1,178 @@
+//! From a client's text to a plan, and from a plan to a shard: what both depend on is the session's.
+
+use std::sync::Arc;
+
+use super::statement::{Epoch, Prepared};
+use super::{Failure, Session, aside, in_failed_transaction};
+use crate::error::{PgError, SqlState};
+use crate::net::Buffered;
+use crate::plan::{Destination, Planned, Route, Values, explain_lines};
+use crate::planner::{Context, Lookup, NO_ROLE};
+use crate::shardmap::ShardId;
+use crate::sql;
+use crate::types::Oid;
+use crate::wire::TransactionStatus;
+
+impl Session {
+    /// Waits for what planning needs, watching the client: to be called before `plan`, which waits too.
+    pub async fn catalogs_read(&mut self, io: &mut Buffered) -> Result<(), Failure> {
+        if self.database.is_schema_loaded() {
+            return Ok(());
+        }
+        self.entry()
+            .wait(io, self.database.schema_loaded())
+            .await??;
+        self.refresh_map();
+        Ok(())
+    }
+
+    /// Text to plan, from the cache where it was seen before.
+    ///
+    /// Errors: refusals; 08006 where the default shard's catalogs could not be read yet, because
+    /// planning without them could be fooled by a view.
+    pub async fn plan(&self, text: &str, param_types: &[Oid]) -> Result<Planned, PgError> {
+        self.database.schema_loaded().await?;
+        let schema = self.database.schema();
+        let context = Context {
+            map: self.map(),
+            schema: &schema,
+            search_path: match self.settings.search_path() {
+                Some(path) => Some(path),
+                None => schema.default_path(&self.user.name)?,
+            },
+            role: match self.settings.role() {
+                None => schema.default_role(&self.user.name)?,
+                Some(NO_ROLE) => &self.user.name,
+                Some(role) => role,
+            },
+            hint: self.settings.hint(),
+            param_types,
+            transaction_pooling: !self.session_pooled(),
+        };
+        let (planned, lookup) = aside(text.len(), || self.database.plans.plan(text, &context))?;
+        match lookup {
+            Lookup::Exact => self.metrics.plan_cache_exact.inc(),
+            Lookup::Shape => self.metrics.plan_cache_shape.inc(),
+            Lookup::Miss => self.metrics.plan_cache_misses.inc(),
+        }
+        Ok(planned)
+    }
+
+    /// As `plan`, for a statement that comes first in what the client sent: in a failed transaction it is
+    /// heard only if it ends it.
+    pub async fn plan_first(&self, text: &str, param_types: &[Oid]) -> Result<Planned, PgError> {
+        let planned = self.plan(text, param_types).await;
+        if self.txn.status() == TransactionStatus::Failed {
+            match &planned {
+                Ok(plan) => self.heard(plan)?,
+                Err(_) => return Err(in_failed_transaction()),
+            }
+        }
+        planned
+    }
+
+    /// From a route to the shard it is run on now. `None` from the route means any: the one in use,
+    /// else the default.
+    pub fn resolve(&self, route: &Route, values: Values<'_>) -> Result<ShardId, PgError> {
+        match route.resolve(self.map(), values)? {
+            Destination::Shard(shard) => Ok(shard),
+            Destination::Any => Ok(self.any_shard()),
+        }
+    }
+
+    /// As `resolve`; `None` where any shard would do.
+    pub fn route_target(
+        &self,
+        route: &Route,
+        values: Values<'_>,
+    ) -> Result<Option<ShardId>, PgError> {
+        match route.resolve(self.map(), values)? {
+            Destination::Shard(shard) => Ok(Some(shard)),
+            Destination::Any => Ok(None),
+        }
+    }
+
+    /// A statement as this session prepares it now.
+    pub fn prepare(&self, text: &str, param_types: &[Oid], plan: Planned) -> Arc<Prepared> {
+        let global = self
+            .shared
+            .globals
+            .intern(text, param_types, self.settings.mark());
+        Arc::new(Prepared {
+            global,
+            plan,
+            epoch: self.epoch(),
+        })
+    }
+
+    /// What plans depend on besides their text, as it is now.
+    fn epoch(&self) -> Epoch {
+        Epoch {
+            database: self.databases_seen,
+            map: self.map.version,
+            schema: self.database.schema_version(),
+            names: self.settings.names_version(),
+            hint: self.settings.hint_version(),
+        }
+    }
+
+    pub fn is_current(&self, prepared: &Prepared) -> bool {
+        prepared.epoch == self.epoch()
+    }
+
+    /// Plans a prepared statement again, after what its plan depended on has changed.
+    pub async fn plan_again(&mut self, name: &[u8]) -> Result<(), PgError> {
+        let global = Arc::clone(&self.statements.find(name)?.global);
+        // Taken first: what changes while planning makes the plan stale at once.
+        let epoch = self.epoch();
+        let text = aside(global.text.len(), || sql::only_statement(&global.text))?;
+        let plan = self.plan(text, &global.param_types).await?;
+        let prepared = Arc::new(Prepared {
+            global,
+            plan,
+            epoch,
+        });
+        self.statements.replace(name, prepared);
+        Ok(())
+    }
+
+    /// Text the planner could not read may be wrong, and then PostgreSQL's own error is the better
+    /// one: a server is asked to parse it. Where the server accepts it, the planner's refusal stands.
+    pub async fn second_opinion(
+        &mut self,
+        io: &mut Buffered,
+        text: &str,
+        param_types: &[Oid],
+        error: PgError,
+    ) -> Failure {
+        if error.code != SqlState::SYNTAX_ERROR {
+            return Failure::Statement(error);
+        }
+        match self.ask_to_parse(io, text, param_types).await {
+            Ok(()) => Failure::Statement(PgError {
+                code: SqlState::FEATURE_NOT_SUPPORTED,
+                ..error
+            }),
+            Err(failure) => failure,
+        }
+    }
+
+    /// Where a statement is described whose shard its parameters decide: all shards have its tables.
+    pub fn describing_shard(&self, route: &Route, values: Values<'_>) -> ShardId {
+        match route.resolve(self.map(), values) {
+            Ok(Destination::Shard(shard)) => shard,
+            Ok(Destination::Any) => self.any_shard(),
+            Err(_) => {
+                let hinted = route.hint.as_ref().map(|hinted| hinted.shard(self.map()));
+                hinted
+                    .and_then(Result::ok)
+                    .unwrap_or_else(|| self.any_shard())
+            }
+        }
+    }
+
+    /// The lines EXPLAIN shows of the route, ahead of the server's own.
+    pub fn explain_lines(&self, route: &Route, values: Values<'_>) -> Vec<String> {
+        explain_lines(route, self.map(), values)
+    }
+}
