@@ -277,6 +277,12 @@ pub(super) fn check_setting(setting: &Setting) -> Result<(), PgError> {
             "on" | "true" | "yes" | "1" | "t" | "y"
         )
     };
+    let is_off = |value: &String| {
+        matches!(
+            &*value.to_ascii_lowercase(),
+            "off" | "false" | "no" | "0" | "f" | "n"
+        )
+    };
     match &*setting.name {
         name if hint::is_own_setting(name) => hint::check_own_name(name),
         "standard_conforming_strings" if !values.iter().all(is_on) => invalid(
@@ -286,6 +292,10 @@ pub(super) fn check_setting(setting: &Setting) -> Result<(), PgError> {
         "client_encoding" if !values.iter().all(|value| is_utf8(value)) => invalid(
             "only the client encoding UTF8 is supported: sharding keys are hashed by their UTF-8 bytes",
             "SET client_encoding TO 'UTF8'",
+        ),
+        "transform_null_equals" if !values.iter().all(is_off) => invalid(
+            "transform_null_equals is not supported: a key = NULL would mean IS NULL",
+            "write IS NULL",
         ),
         "search_path"
             if values

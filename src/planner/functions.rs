@@ -386,6 +386,7 @@ fn check_set_config(arguments: &[Token<'_>]) -> Result<bool, PgError> {
             | "session_authorization"
             | "client_encoding"
             | "standard_conforming_strings"
+            | "transform_null_equals"
     );
     if !plain || watched || super::is_own_setting(&name) {
         return Err(refused(

@@ -7,6 +7,7 @@ use super::catalog::{self, Catalog, SqlText};
 use super::shape::{Shape, shapes};
 use crate::planner::{Column, Function, Relation, RelationKind, Schema, SqlFunction, read_query};
 use crate::shardmap::{ShardMap, TableKind, TableName};
+use crate::types::KeyType;
 
 /// A shard's name and its catalog.
 pub(super) type Shard<'a> = (&'a str, &'a Catalog);
@@ -160,9 +161,11 @@ fn key_problem(map: &ShardMap, shards: &[Shard<'_>], name: &TableName) -> Option
             let Some(column) = column else {
                 return Some(format!("it has no key column {key} on shard {shard}"));
             };
-            let fits = column
-                .key_type
-                .is_some_and(|found| found.family() == part.key_type.family());
+            // A wider column has values that the key cannot be, and varchar(n) cuts blanks that text keeps.
+            let fits = column.key_type.is_some_and(|found| {
+                let cut = found == KeyType::Varchar && part.key_type == KeyType::Text;
+                found.widens_to(part.key_type) && !cut
+            });
             if !fits {
                 return Some(format!(
                     "its key column {key} on shard {shard} is not stored and compared as the {} that keyspace {} has",

@@ -192,6 +192,26 @@ fn keys_that_are_not_there_or_not_comparable() {
 }
 
 #[test]
+fn keys_wider_than_their_keyspace() {
+    for (wanted, found, fits) in [
+        (KeyType::BigInt, KeyType::Integer, true),
+        (KeyType::Integer, KeyType::BigInt, false),
+        (KeyType::Varchar, KeyType::Text, true),
+        (KeyType::Text, KeyType::Varchar, false),
+        (KeyType::Text, KeyType::Bpchar, false),
+    ] {
+        let mut map = map();
+        map.keyspaces[0].key.columns[0].key_type = wanted;
+        let mut table = raw('r', &[]);
+        table.columns[1] = column("organization_id", Some(found));
+        let catalog = catalog(&[("matches", table)]);
+        let schema = merge(&map, &[("s1", &catalog)]);
+        let kind = &schema.relations[&name("matches")].kind;
+        assert_eq!(*kind == RelationKind::Listed, fits, "{wanted:?} {found:?}");
+    }
+}
+
+#[test]
 fn a_default_anywhere_is_one() {
     let mut filled = raw('r', &[]);
     filled.columns[0].has_default = true;
