@@ -1,6 +1,6 @@
 //! Nanoseconds and allocations of planning: from the cache by the very text, by its shape, and for the first time.
 //!
-//! `cargo bench --bench plan --features internals`. Nothing here decides a test; `tests/allocations.rs` does.
+//! `cargo bench --bench plan --features internals [-- FORM]`. Nothing here decides a test; `tests/allocations.rs` does.
 
 #![allow(
     clippy::unwrap_used,
@@ -48,11 +48,13 @@ const FORMS: &[(&str, &str)] = &[
 ];
 
 fn main() {
+    let only = std::env::args().nth(1).filter(|arg| !arg.starts_with("--"));
+    let wanted = |name: &str| only.as_deref().is_none_or(|only| name.starts_with(only));
     println!(
         "{:<26} {:<8} {:>10} {:>12}",
         "form", "plan", "ns", "allocations"
     );
-    for (name, form) in FORMS {
+    for (name, form) in FORMS.iter().filter(|(name, _)| wanted(name)) {
         let plans = Plans::default();
         let texts: Vec<String> = (0..64)
             .map(|key| form.replace("{}", &key.to_string()))
@@ -61,11 +63,14 @@ fn main() {
         let one = &texts[5];
         row(name, "first", || plans.first(black_box(one)));
     }
+    if only.is_some() {
+        return;
+    }
     let rows: Vec<&str> = vec!["(5, 17, 'a name', 'de', 1.5)"; 50];
     lists(
         "insert of 50 rows",
         &format!(
-            "insert into matches (organization_id, id, name, country, score) values {}",
+            "insert into matches (organization_id, id, name, country, kind) values {}",
             rows.join(", ")
         ),
     );

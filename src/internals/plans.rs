@@ -1,7 +1,9 @@
 //! Planning alone, for benchmarks.
 
 use crate::plan::{Destination, ParamValues, Plan, Values};
-use crate::planner::{self, Context, Lookup, PlanCache, Schema};
+use crate::planner::{
+    self, Column, Context, Lookup, PUBLIC, PlanCache, Relation, RelationKind, Schema,
+};
 use crate::shardmap::{
     HashFunction, Keyspace, KeyspaceIndex, MapVersion, Placement, ShardId, ShardMap,
     ShardingFunction, ShardingKey, TableKind, TableName,
@@ -18,7 +20,7 @@ pub enum Found {
 }
 
 /// A database of two shards with a plan cache: `matches` and `detections` are sharded by a bigint
-/// `organization_id`, `docs` by a text `tenant`, and there are a hundred more tables.
+/// `organization_id`, `docs` by a text `tenant`, and there are a hundred more tables. The catalogs have been read.
 pub struct Plans {
     map: ShardMap,
     schema: Schema,
@@ -61,10 +63,46 @@ impl Default for Plans {
                 .collect(),
         };
         Self {
+            schema: schema(&map),
             map,
-            schema: Schema::default(),
             cache: PlanCache::new(64 << 20),
         }
+    }
+}
+
+/// What a server would say of these tables: the key first, then columns that statements may use.
+fn schema(map: &ShardMap) -> Schema {
+    let column = |(name, key_type): (&str, KeyType)| Column {
+        name: name.to_owned(),
+        type_oid: key_type.oid(),
+        key_type: Some(key_type),
+        has_default: false,
+    };
+    let more = [
+        ("id", KeyType::BigInt),
+        ("match_id", KeyType::BigInt),
+        ("name", KeyType::Text),
+        ("country", KeyType::Text),
+        ("kind", KeyType::Text),
+        ("created_at", KeyType::Timestamptz),
+    ];
+    let relation = |table: &TableName| {
+        let key = match table.name.as_str() {
+            "docs" => ("tenant", KeyType::Text),
+            _ => ("organization_id", KeyType::BigInt),
+        };
+        let relation = Relation {
+            kind: RelationKind::Listed,
+            columns: [key].into_iter().chain(more).map(column).collect(),
+        };
+        (table.clone(), relation)
+    };
+    Schema {
+        version: 1,
+        relations: map.tables.keys().map(relation).collect(),
+        names: map.tables.keys().map(|table| table.name.clone()).collect(),
+        grants: [("public".to_owned(), PUBLIC.to_owned())].into(),
+        ..Schema::default()
     }
 }
 

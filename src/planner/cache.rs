@@ -9,12 +9,11 @@
 //! are rare, and cheap to find again.
 
 use std::cell::Cell;
-use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::{Context, plan, plan_tokens};
 use crate::error::PgError;
@@ -49,7 +48,7 @@ pub enum Lookup {
 pub struct PlanCache {
     segments: Vec<RwLock<Segment>>,
     bytes_max: usize,
-    hasher: RandomState,
+    hasher: DefaultHashBuilder,
     /// By a text's hash the rest of it.
     seen: Vec<AtomicU32>,
 }
@@ -99,7 +98,7 @@ impl PlanCache {
         Self {
             segments: (0..SEGMENTS).map(|_| RwLock::default()).collect(),
             bytes_max: bytes_max / SEGMENTS,
-            hasher: RandomState::new(),
+            hasher: DefaultHashBuilder::default(),
             seen: (0..SEEN).map(|_| AtomicU32::new(0)).collect(),
         }
     }

@@ -124,15 +124,16 @@ impl<'a> Iterator for Lexer<'a> {
     type Item = Result<Token<'a>, PgError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let scanned = self.next_scanned()?;
-        Some(scanned.map(|scanned| {
-            let (kind, value) = self.value(&scanned);
-            Token {
-                kind,
-                start: scanned.start,
-                end: scanned.end,
-                value,
-            }
+        let scanned = match self.next_scanned()? {
+            Ok(scanned) => scanned,
+            Err(error) => return Some(Err(*error)),
+        };
+        let (kind, value) = self.value(&scanned);
+        Some(Ok(Token {
+            kind,
+            start: scanned.start,
+            end: scanned.end,
+            value,
         }))
     }
 }
@@ -152,10 +153,10 @@ impl<'a> Lexer<'a> {
         self.bytes.get(self.at + ahead).copied().unwrap_or(0)
     }
 
-    fn skip_blanks(&mut self) -> Result<(), PgError> {
+    fn skip_blanks(&mut self) -> Result<(), Box<PgError>> {
         loop {
             match self.peek(0) {
-                byte if is_space(byte) => self.at += 1,
+                byte if is(SPACE, byte) => self.at += 1,
                 b'-' if self.peek(1) == b'-' => self.skip_line(),
                 b'/' if self.peek(1) == b'*' => self.skip_block_comment()?,
                 _ => return Ok(()),
@@ -181,7 +182,7 @@ impl<'a> Lexer<'a> {
         self.hinted
     }
 
-    fn skip_block_comment(&mut self) -> Result<(), PgError> {
+    fn skip_block_comment(&mut self) -> Result<(), Box<PgError>> {
         let start = self.at;
         let mut depth = 0usize;
         while self.at < self.bytes.len() {
@@ -205,7 +206,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// The next token, without its value. Ends after the first error, as the iterator does.
-    pub(super) fn next_scanned(&mut self) -> Option<Result<Scanned, PgError>> {
+    pub(super) fn next_scanned(&mut self) -> Option<Result<Scanned, Box<PgError>>> {
         if let Err(error) = self.skip_blanks() {
             self.at = self.bytes.len();
             return Some(Err(error));
@@ -220,26 +221,30 @@ impl<'a> Lexer<'a> {
         Some(scanned)
     }
 
-    fn token(&mut self) -> Result<Scanned, PgError> {
+    fn token(&mut self) -> Result<Scanned, Box<PgError>> {
         use unescape::Form;
         let start = self.at;
         let first = self.peek(0);
         match first {
-            b'\'' => return self.quoted_string(start, 0, Form::Plain, Kind::String),
-            b'"' => return self.quoted_identifier(start, 0, Kind::Quoted),
-            _ => {}
-        }
-        match (first, self.peek(1), self.peek(2)) {
-            (b'e' | b'E', b'\'', _) => self.quoted_string(start, 1, Form::Escape, Kind::String),
-            (b'u' | b'U', b'&', b'\'') => self.quoted_string(start, 2, Form::Unicode, Kind::String),
-            (b'b' | b'B' | b'x' | b'X' | b'n' | b'N', b'\'', _) => {
+            b'\'' => self.quoted_string(start, 0, Form::Plain, Kind::String),
+            b'"' => self.quoted_identifier(start, 0, Kind::Quoted),
+            b'e' | b'E' if self.peek(1) == b'\'' => {
+                self.quoted_string(start, 1, Form::Escape, Kind::String)
+            }
+            b'u' | b'U' if self.peek(1) == b'&' && self.peek(2) == b'\'' => {
+                self.quoted_string(start, 2, Form::Unicode, Kind::String)
+            }
+            b'u' | b'U' if self.peek(1) == b'&' && self.peek(2) == b'"' => {
+                self.quoted_identifier(start, 2, Kind::UnicodeQuoted)
+            }
+            b'b' | b'B' | b'x' | b'X' | b'n' | b'N' if self.peek(1) == b'\'' => {
                 self.quoted_string(start, 1, Form::Plain, Kind::TypedString)
             }
-            (b'u' | b'U', b'&', b'"') => self.quoted_identifier(start, 2, Kind::UnicodeQuoted),
-            (b'$', b'0'..=b'9', _) => Ok(self.param(start)),
-            (b'$', ..) => self.dollar_string(start),
-            (b'.', b'0'..=b'9', _) | (b'0'..=b'9', ..) => Ok(self.number(start)),
-            _ if is_identifier_start(first) => Ok(self.word(start)),
+            b'$' if self.peek(1).is_ascii_digit() => Ok(self.param(start)),
+            b'$' => self.dollar_string(start),
+            b'0'..=b'9' => Ok(self.number(start)),
+            b'.' if self.peek(1).is_ascii_digit() => Ok(self.number(start)),
+            _ if is(START, first) => Ok(self.word(start)),
             _ => Ok(self.operator(start)),
         }
     }
@@ -290,9 +295,9 @@ impl<'a> Lexer<'a> {
     }
 
     fn word(&mut self, start: usize) -> Scanned {
-        while is_identifier_part(self.peek(0)) {
-            self.at += 1;
-        }
+        let rest = self.bytes.get(start..).unwrap_or_default();
+        let length = rest.iter().position(|byte| !is(PART, *byte));
+        self.at = length.map_or(self.bytes.len(), |length| start + length);
         self.plain(Kind::Word, start)
     }
 
@@ -301,7 +306,7 @@ impl<'a> Lexer<'a> {
         start: usize,
         prefix: usize,
         kind: Kind,
-    ) -> Result<Scanned, PgError> {
+    ) -> Result<Scanned, Box<PgError>> {
         self.at += prefix + 1;
         let body = self.at;
         loop {
@@ -327,7 +332,7 @@ impl<'a> Lexer<'a> {
         prefix: usize,
         form: unescape::Form,
         kind: Kind,
-    ) -> Result<Scanned, PgError> {
+    ) -> Result<Scanned, Box<PgError>> {
         self.at += prefix;
         let body = self.at + 1;
         let mut continued = false;
@@ -375,7 +380,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Moves to the closing quote.
-    fn string_body(&mut self, start: usize, form: unescape::Form) -> Result<(), PgError> {
+    fn string_body(&mut self, start: usize, form: unescape::Form) -> Result<(), Box<PgError>> {
         loop {
             match self.bytes.get(self.at) {
                 None => return Err(unterminated("quoted string", self.text, start)),
@@ -401,7 +406,7 @@ impl<'a> Lexer<'a> {
                     newline = true;
                     at += 1;
                 }
-                byte if is_space(*byte) => at += 1,
+                byte if is(SPACE, *byte) => at += 1,
                 b'-' if self.bytes.get(at + 1) == Some(&b'-') => {
                     while !matches!(self.bytes.get(at)?, b'\n' | b'\r') {
                         at += 1;
@@ -413,12 +418,12 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn dollar_string(&mut self, start: usize) -> Result<Scanned, PgError> {
+    fn dollar_string(&mut self, start: usize) -> Result<Scanned, Box<PgError>> {
         let mut end = start + 1;
         while self
             .bytes
             .get(end)
-            .is_some_and(|b| is_identifier_start(*b) || (end > start + 1 && b.is_ascii_digit()))
+            .is_some_and(|b| is(START, *b) || (end > start + 1 && b.is_ascii_digit()))
         {
             end += 1;
         }
@@ -484,7 +489,7 @@ impl<'a> Lexer<'a> {
         let length = match (self.peek(0), self.peek(1)) {
             (b':', b':' | b'=') | (b'.', b'.') => 2,
             (b'(' | b')' | b'[' | b']' | b',' | b';' | b'.' | b':', _) => 1,
-            (byte, _) if is_operator(byte) => self.operator_length(),
+            (byte, _) if is(OPERATOR, byte) => self.operator_length(),
             _ => {
                 self.at += 1;
                 return self.plain(Kind::Other, start);
@@ -503,7 +508,7 @@ impl<'a> Lexer<'a> {
             return 1;
         }
         let rest = &self.bytes[self.at..];
-        let mut length = rest.iter().take_while(|b| is_operator(**b)).count();
+        let mut length = rest.iter().take_while(|b| is(OPERATOR, **b)).count();
         for at in 1..length {
             if matches!(&rest[at..=at + 1.min(length - at - 1)], b"--" | b"/*") {
                 length = at;
@@ -548,29 +553,49 @@ fn cut(name: &str) -> &str {
     &name[..end]
 }
 
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0c | 0x0b)
+/// What a byte may be, as bits, for all 256 of them: every byte of every text is asked.
+const CLASSES: [u8; 256] = {
+    const OPERATORS: &[u8] = b"~!@#^&|`?+-*/%<>=";
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let is = byte as u8;
+        classes[byte] = match is {
+            b' ' | b'\t' | b'\n' | b'\r' | 0x0c | 0x0b => SPACE,
+            b'0'..=b'9' | b'$' => PART,
+            b'_' | 0x80.. => START | PART,
+            _ if is.is_ascii_alphabetic() => START | PART,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < OPERATORS.len() {
+        classes[OPERATORS[at] as usize] |= OPERATOR;
+        at += 1;
+    }
+    classes
+};
+const SPACE: u8 = 1;
+/// An identifier may begin with it.
+const START: u8 = 2;
+/// An identifier may have it.
+const PART: u8 = 4;
+/// An operator may have it.
+const OPERATOR: u8 = 8;
+
+fn is(class: u8, byte: u8) -> bool {
+    CLASSES[usize::from(byte)] & class != 0
 }
 
-fn is_identifier_start(byte: u8) -> bool {
-    byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80
-}
-
-fn is_identifier_part(byte: u8) -> bool {
-    is_identifier_start(byte) || byte.is_ascii_digit() || byte == b'$'
-}
-
-fn is_operator(byte: u8) -> bool {
-    b"~!@#^&|`?+-*/%<>=".contains(&byte)
-}
-
-fn unterminated(what: &str, text: &str, start: usize) -> PgError {
+/// Boxed, because tokens are returned by the million and errors once.
+fn unterminated(what: &str, text: &str, start: usize) -> Box<PgError> {
     let rest = text.get(start..).unwrap_or_default();
-    PgError::client(
+    let error = PgError::client(
         SqlState::SYNTAX_ERROR,
         format!("unterminated {what} at or near \"{rest}\""),
-    )
-    .with_position(position(text, start))
+    );
+    Box::new(error.with_position(position(text, start)))
 }
 
 /// PostgreSQL counts positions in characters, from one.

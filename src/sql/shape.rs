@@ -117,6 +117,7 @@ impl Shape {
         if text.len() > ANALYSED_BYTES_MAX {
             return false;
         }
+        self.bytes.reserve(SCRATCH_MAX.min(2 * text.len()));
         let mut lexer = Lexer::new(text);
         let mut before = Before::Other;
         let mut started = false;
@@ -270,7 +271,8 @@ impl Shape {
             return Some(Before::Other);
         }
         let at = self.bytes.len();
-        self.bytes.extend(raw.iter().map(u8::to_ascii_lowercase));
+        self.bytes.extend_from_slice(raw);
+        self.bytes[at..].make_ascii_lowercase();
         let before = match &self.bytes[at..] {
             _ if last == Before::Dot => Before::Other,
             b"in" => Before::In,

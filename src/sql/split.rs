@@ -46,7 +46,7 @@ pub fn split(text: &str) -> Result<Vec<Piece>, PgError> {
     let mut before = 0;
     let mut lexer = Lexer::new(text);
     while let Some(scanned) = lexer.next_scanned() {
-        let token = Raw::new(text, &scanned?);
+        let token = Raw::new(text, &scanned.map_err(|error| *error)?);
         let gap = std::mem::replace(&mut before, token.end)..token.start;
         let ends = token.is_op(";")
             && open
