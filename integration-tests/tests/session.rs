@@ -1092,6 +1092,16 @@ fn a_refusal_in_a_pipeline_rolls_back_what_went_before() {
         code(&wire.extended("select 1", none).unwrap()).as_deref(),
         Some("25P02")
     );
+    // A server reads the text before it minds the transaction.
+    for wrong in [
+        "selec 1",
+        "select 1 is distinct from 2 is null",
+        "select 'open",
+    ] {
+        for replies in [wire.simple(wrong), wire.extended(wrong, none)] {
+            assert_eq!(code(&replies.unwrap()).as_deref(), Some("42601"), "{wrong}");
+        }
+    }
     let replies = wire.simple("commit").unwrap();
     assert_eq!(replies[0].body, b"ROLLBACK\0");
     let rows = wire

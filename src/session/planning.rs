@@ -137,7 +137,8 @@ impl Session {
     }
 
     /// Text the planner could not read may be wrong, and then PostgreSQL's own error is the better
-    /// one: a server is asked to parse it. Where the server accepts it, the planner's refusal stands.
+    /// one: a server is asked to parse it. Where the server accepts it, the planner's refusal stands. In a
+    /// failed transaction, too, a server reads the text before it says that it does not listen.
     pub async fn second_opinion(
         &mut self,
         io: &mut Buffered,
@@ -145,14 +146,13 @@ impl Session {
         param_types: &[Oid],
         error: PgError,
     ) -> Failure {
-        if error.code != SqlState::SYNTAX_ERROR {
-            return Failure::Statement(error);
-        }
+        let code = match error.code {
+            SqlState::SYNTAX_ERROR => SqlState::FEATURE_NOT_SUPPORTED,
+            SqlState::IN_FAILED_TRANSACTION if self.txn.is_on_server() => error.code,
+            _ => return Failure::Statement(error),
+        };
         match self.ask_to_parse(io, text, param_types).await {
-            Ok(()) => Failure::Statement(PgError {
-                code: SqlState::FEATURE_NOT_SUPPORTED,
-                ..error
-            }),
+            Ok(()) => Failure::Statement(PgError { code, ..error }),
             Err(failure) => failure,
         }
     }

@@ -153,9 +153,16 @@ impl Generator {
         let columns = self
             .random
             .pick(&["", "(k, n, v, o)", "(k, n, v, o)", "(o, n, v, k)"]);
-        let conflict =
+        let mut conflict =
             self.random
                 .pick(&["", " on conflict do nothing", " on conflict do nothing"]);
+        // Of several rows of one key the first stays, and which one comes first is the server's choice.
+        if [" distinct ", " union ", " join "]
+            .iter()
+            .any(|word| query.contains(word))
+        {
+            conflict = "";
+        }
         let returning = self
             .random
             .pick(&["", "", " returning *", " returning n, k"]);
