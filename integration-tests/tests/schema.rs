@@ -124,6 +124,18 @@ async fn reloaded(sides: &Sides, sql: &str, wanted: impl Fn(Result<(), String>) 
     }
 }
 
+/// Asks again and again, for a while, until there is an error.
+async fn first_error(client: &Client, sql: &str) -> String {
+    let give_up = Instant::now() + Duration::from_secs(9);
+    while Instant::now() < give_up {
+        if let Err(error) = client.simple_query(sql).await {
+            return error.as_db_error().unwrap().message().to_owned();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{sql} is answered still");
+}
+
 async fn organizations() -> [i64; 2] {
     [0, 1].map(|shard| WORLD.get().unwrap().cluster.organization_on(shard))
 }
@@ -377,7 +389,18 @@ async fn roles_begin_with_their_own_search_path() {
     )
     .await;
     let explained = format!("{plan:?}");
-    everywhere(&format!("alter role {APP} reset search_path")).await;
     assert!(explained.contains("sales.leads"), "{explained}");
+    let leads = format!("select count(*) from leads where organization_id = {org}");
+    client.batch_execute("begin").await.unwrap();
+    client.simple_query(&leads).await.unwrap();
+    everywhere(&format!("alter role {APP} reset search_path")).await;
+    let admin = connect_as(proxy.port, APP, APP, "trunkline").await;
+    admin.simple_query("RELOAD").await.unwrap();
+    // The transaction has a connection that begins in `sales` still.
+    let refused = first_error(&client, &leads).await;
+    assert!(refused.contains("was changed"), "{refused}");
+    client.batch_execute("rollback").await.unwrap();
+    let unknown = first_error(&client, &leads).await;
+    assert!(unknown.contains("\"leads\" does not exist"), "{unknown}");
     drop(sides);
 }

@@ -188,6 +188,7 @@ async fn login(
         server: target.address.to_string().into(),
         created: now,
         last_used: now,
+        generation: 0,
     })
 }
 

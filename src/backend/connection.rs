@@ -42,6 +42,8 @@ pub struct Connection {
     pub server: Arc<str>,
     pub created: Instant,
     pub last_used: Instant,
+    /// How often its pool had been renewed when it was opened.
+    pub generation: u64,
 }
 
 impl Connection {
@@ -77,6 +79,7 @@ impl Connection {
             server: "nowhere".into(),
             created: now,
             last_used: now,
+            generation: 0,
         }
     }
 

@@ -38,6 +38,8 @@ pub struct Pool {
     /// The server did not take the credential when it was last shown.
     refused: AtomicBool,
     closed: AtomicBool,
+    /// How often it was renewed.
+    generation: AtomicU64,
     counts: Counts,
 }
 
@@ -81,6 +83,7 @@ impl Pool {
             last_failure: Mutex::new(None),
             refused: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            generation: AtomicU64::new(0),
             counts: Counts::default(),
         })
     }
@@ -103,8 +106,22 @@ impl Pool {
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         self.slots.close();
-        let idle = std::mem::take(&mut *self.lock_idle());
-        self.count_idle(0);
+        self.close_idle();
+    }
+
+    /// From now on connections begin otherwise on the server: idle ones are closed now, leased ones when they come
+    /// back. Who waits goes on waiting.
+    pub fn renew(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        self.close_idle();
+    }
+
+    fn close_idle(&self) {
+        let idle = {
+            let mut idle = self.lock_idle();
+            self.count_idle(0);
+            std::mem::take(&mut *idle)
+        };
         idle.into_iter().for_each(Connection::terminate);
     }
 
@@ -229,12 +246,14 @@ impl Pool {
             return Err(error);
         }
         let started = Instant::now();
-        let opened = connect(&self.target, &self.settings).await;
+        let generation = self.generation.load(Ordering::SeqCst);
+        let mut opened = connect(&self.target, &self.settings).await;
         self.metrics
             .connect_seconds
             .observe(started.elapsed().as_secs_f64());
-        match &opened {
-            Ok(_) => {
+        match &mut opened {
+            Ok(connection) => {
+                connection.generation = generation;
                 self.counts.connects.fetch_add(1, Ordering::Relaxed);
                 self.metrics.connects.inc();
                 *self.lock_failure() = None;
@@ -271,8 +290,8 @@ impl Pool {
             return connection.terminate();
         }
         let mut idle = self.lock_idle();
-        // Looked at under the lock, so that `close` either sees this connection or is seen here.
-        if self.closed.load(Ordering::SeqCst) {
+        // Looked at under the lock, so that `close` and `renew` either see this connection or are seen here.
+        if self.closed.load(Ordering::SeqCst) || self.is_stale(&connection) {
             drop(idle);
             return connection.terminate();
         }
@@ -302,7 +321,11 @@ impl Pool {
     }
 
     fn is_outdated(&self, connection: &Connection, now: Instant) -> bool {
-        now - connection.created > self.settings.lifetime
+        now - connection.created > self.settings.lifetime || self.is_stale(connection)
+    }
+
+    fn is_stale(&self, connection: &Connection) -> bool {
+        connection.generation != self.generation.load(Ordering::SeqCst)
     }
 
     fn connections(&self) -> usize {
@@ -397,6 +420,11 @@ impl Lease {
             pool,
             _slot: slot,
         }
+    }
+
+    /// The pool was renewed since the connection was opened.
+    pub fn is_stale(&self) -> bool {
+        self.pool.is_stale(self)
     }
 
     /// Gives the connection back for others to use. The caller has left it outside a transaction, with

@@ -132,8 +132,9 @@ impl Session {
     /// Leases a connection; a cancel request, a deadline and the client's end also end the wait.
     async fn take(&mut self, io: &mut Buffered, shard: ShardId) -> Result<(), Failure> {
         let database = &self.database;
-        self.kept
-            .retain(|bound| database.may_be_primary(bound.shard, &bound.lease.server));
+        self.kept.retain(|bound| {
+            database.may_be_primary(bound.shard, &bound.lease.server) && !bound.lease.is_stale()
+        });
         if let Some(at) = self.kept.iter().position(|bound| bound.shard == shard) {
             let bound = self.kept.swap_remove(at);
             self.entry().runs_on(bound.lease.cancel.clone());

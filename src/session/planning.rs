@@ -6,7 +6,7 @@ use super::statement::{Epoch, Prepared};
 use super::{Failure, Session, aside, in_failed_transaction};
 use crate::error::{PgError, SqlState};
 use crate::net::Buffered;
-use crate::plan::{Destination, Planned, Route, Values, explain_lines};
+use crate::plan::{Destination, Plan, Planned, Route, Values, explain_lines};
 use crate::planner::{Context, Lookup, NO_ROLE};
 use crate::shardmap::ShardId;
 use crate::sql;
@@ -50,12 +50,35 @@ impl Session {
             transaction_pooling: !self.session_pooled(),
         };
         let (planned, lookup) = aside(text.len(), || self.database.plans.plan(text, &context))?;
+        if let Plan::Route(_) = &*planned {
+            self.begins_as_planned()?;
+        }
         match lookup {
             Lookup::Exact => self.metrics.plan_cache_exact.inc(),
             Lookup::Shape => self.metrics.plan_cache_shape.inc(),
             Lookup::Miss => self.metrics.plan_cache_misses.inc(),
         }
         Ok(planned)
+    }
+
+    /// Where the session has SET neither, its statements are planned for the `search_path` and the role that sessions
+    /// begin with now: the connection in use has to be one of those.
+    fn begins_as_planned(&self) -> Result<(), PgError> {
+        let stale = self
+            .server
+            .as_ref()
+            .is_some_and(|bound| bound.lease.is_stale());
+        let settings = &self.settings;
+        if !stale || (settings.search_path().is_some() && settings.role().is_some()) {
+            return Ok(());
+        }
+        Err(PgError::refusal(
+            format!(
+                "the search_path or the role that user \"{}\" begins with was changed, and the server connection in use is from before",
+                self.user.name
+            ),
+            "end the transaction; where connections are kept for a session, connect again",
+        ))
     }
 
     /// As `plan`, for a statement that comes first in what the client sent: in a failed transaction it is

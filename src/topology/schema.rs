@@ -314,16 +314,17 @@ impl Loader {
                     || before.default_roles != schema.default_roles);
             self.schema.current.store(Arc::new(schema));
             if begin_otherwise {
-                self.retire_connections();
+                self.renew_connections();
             }
         }
     }
 
     /// Those that are open keep the `search_path` and the role they began with, which statements are not planned for
     /// any more.
-    fn retire_connections(&self) {
+    fn renew_connections(&self) {
         for server in self.shards.iter().flat_map(|shard| &shard.servers) {
-            server.pools.retain(|_, _| false);
+            let pools = server.pools.all();
+            pools.values().for_each(|found| found.pool.renew());
         }
     }
 

@@ -247,6 +247,35 @@ async fn old_connections_are_closed_when_they_come_back() {
 }
 
 #[tokio::test]
+async fn renewing_replaces_connections_and_waiters_go_on() {
+    let server = FakeServer::start().await;
+    let pool = server.pool(PoolSettings {
+        size: 2,
+        ..settings()
+    });
+    let (idle, leased) = (
+        pool.lease().await.expect("lease"),
+        pool.lease().await.expect("lease"),
+    );
+    let waiting = tokio::spawn({
+        let pool = Arc::clone(&pool);
+        async move { pool.lease().await.map(|lease| lease.is_stale()) }
+    });
+    until(|| pool.stats().waiting == 1).await;
+    pool.renew();
+    assert!(idle.is_stale() && leased.is_stale());
+    idle.release();
+    assert!(!waiting.await.expect("no panic").expect("lease"));
+    leased.release();
+    server.until_open(0).await;
+    assert_eq!((server.accepted(), pool.stats().idle), (3, 0));
+    pool.lease().await.expect("lease").release();
+    assert_eq!(pool.stats().idle, 1);
+    pool.renew();
+    server.until_open(0).await;
+}
+
+#[tokio::test]
 async fn maintenance_keeps_the_minimum_and_closes_the_surplus() {
     let server = FakeServer::start().await;
     let pool = server.pool(PoolSettings {
