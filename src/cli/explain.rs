@@ -84,6 +84,9 @@ pub fn run(arguments: &ExplainArgs, config: &Config) -> ExitCode {
         transaction_pooling: database.pool.mode == PoolMode::Transaction,
         params: Given(arguments.params.iter().cloned().collect()),
     };
+    if let Some(message) = not_mentioned(&subject.params, &arguments.sql) {
+        return super::wrong_input(&message);
+    }
     let (answer, all_planned) = explain(&subject, &arguments.sql);
     print!("{answer}");
     if all_planned {
@@ -94,6 +97,19 @@ pub fn run(arguments: &ExplainArgs, config: &Config) -> ExitCode {
         }
         ExitCode::FAILURE
     }
+}
+
+/// A parameter that is given and stands in no statement.
+fn not_mentioned(params: &Given, text: &str) -> Option<String> {
+    let tokens = sql::tokens(text).ok()?;
+    let stands = |index: u16| {
+        let number = (u32::from(index) + 1).to_string();
+        tokens
+            .iter()
+            .any(|token| token.kind == sql::Kind::Param && token.value == number)
+    };
+    let index = params.0.keys().find(|index| !stands(**index))?;
+    Some(format!("there is no parameter ${}", u32::from(*index) + 1))
 }
 
 /// The catalogs as a proxy would know them now.
@@ -236,6 +252,9 @@ mod tests {
             text.contains("organization_id = $1 -> tenants (hash)"),
             "{text}"
         );
+        let given = |index| not_mentioned(&Given([(index, "5".to_owned())].into()), sql);
+        assert_eq!(given(0), None);
+        assert_eq!(given(1).as_deref(), Some("there is no parameter $2"));
         let (text, all) = explained(&[(0, "5")], &format!("{sql} /* trunkline: shard=s2 */"));
         assert!(!all && text.contains("the hint shard=s2"), "{text}");
     }
