@@ -167,9 +167,12 @@ impl Client {
         let text = std::str::from_utf8(text).map_err(|_| not_utf8())?;
         self.session.catalogs_read(&mut self.io).await?;
         let types: Vec<Oid> = types.into_iter().map(Oid).collect();
-        let plan = match aside(text.len(), || sql::only_statement(text)) {
-            Ok(statement) => self.session.plan_first(statement, &types).await,
-            Err(error) => Err(error),
+        let plan = match self.session.known(text, &types) {
+            Some(plan) => Ok(plan),
+            None => match aside(text.len(), || sql::only_statement(text)) {
+                Ok(statement) => self.session.plan_first(statement, &types).await,
+                Err(error) => Err(error),
+            },
         };
         let plan = match plan {
             Ok(plan) => plan,

@@ -76,6 +76,10 @@ impl Client {
 
     async fn query(&mut self, text: &str) -> Result<(), Failure> {
         self.session.catalogs_read(&mut self.io).await?;
+        if let Some(plan) = self.session.known(text, &[]) {
+            self.session.admit();
+            return self.single(text, text, &plan).await;
+        }
         let pieces = match aside(text.len(), || sql::split(text)) {
             Ok(pieces) => pieces,
             Err(error) => return Err(self.second_opinion(text, error).await),
@@ -92,16 +96,7 @@ impl Client {
                     Ok(plan) => plan,
                     Err(error) => return Err(self.second_opinion(text, error).await),
                 };
-                match &*plan {
-                    Plan::Control(control) => self.control(control, statement).await,
-                    Plan::Route(route) => {
-                        self.session.routed(&plan);
-                        let values = plan.values();
-                        let shard = self.session.resolve(route, values)?;
-                        let lines = self.explained(route, values);
-                        self.send(text, shard, lines, Manner::of(route)).await
-                    }
-                }
+                self.single(text, statement, &plan).await
             }
             pieces => {
                 let mut statements = Vec::with_capacity(pieces.len());
@@ -125,6 +120,20 @@ impl Client {
                     return self.several_after_failure(text, pieces, &statements).await;
                 }
                 self.several(text, &statements).await
+            }
+        }
+    }
+
+    /// Runs the only statement of a text.
+    async fn single(&mut self, text: &str, statement: &str, plan: &Planned) -> Result<(), Failure> {
+        match &**plan {
+            Plan::Control(control) => self.control(control, statement).await,
+            Plan::Route(route) => {
+                self.session.routed(plan);
+                let values = plan.values();
+                let shard = self.session.resolve(route, values)?;
+                let lines = self.explained(route, values);
+                self.send(text, shard, lines, Manner::of(route)).await
             }
         }
     }

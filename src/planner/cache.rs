@@ -129,6 +129,47 @@ impl PlanCache {
         Ok((planned, lookup))
     }
 
+    /// The plan of what a client sent, where that is one statement whose like was planned before: nothing has to be
+    /// split for that.
+    pub fn known(&self, text: &str, context: &Context<'_>) -> Option<(Planned, Lookup)> {
+        let asked = Asked {
+            text: text.as_bytes(),
+            is_shape: false,
+            context,
+        };
+        let short = text.len() <= SHORT_BYTES_MAX;
+        let hash = if short { self.hash(&asked) } else { 0 };
+        if short && let Some(Answer::Planned(planned)) = self.find(hash, &asked) {
+            return Some((planned, Lookup::Exact));
+        }
+        let mut shape = SCRATCH.take();
+        let found = match shape.read(text) {
+            true => self.known_shape(text, &shape, context),
+            false => None,
+        };
+        SCRATCH.set(shape);
+        let planned = found?;
+        if short && self.is_seen(hash) {
+            self.keep(hash, &asked, Answer::Planned(planned.clone()));
+        }
+        Some((planned, Lookup::Shape))
+    }
+
+    fn known_shape(&self, text: &str, shape: &Shape, context: &Context<'_>) -> Option<Planned> {
+        let asked = Asked {
+            text: shape.bytes(),
+            is_shape: true,
+            context,
+        };
+        match self.find(self.hash(&asked), &asked)? {
+            Answer::Slotted(plan, places) => Some(Planned {
+                plan,
+                literals: shape.literals(text, &places),
+            }),
+            Answer::Planned(_) | Answer::ByText => None,
+        }
+    }
+
     fn by_shape(
         &self,
         text: &str,

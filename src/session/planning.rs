@@ -7,7 +7,7 @@ use super::{Failure, Session, aside, in_failed_transaction};
 use crate::error::{PgError, SqlState};
 use crate::net::Buffered;
 use crate::plan::{Destination, Plan, Planned, Route, Values, explain_lines};
-use crate::planner::{Context, Lookup, NO_ROLE};
+use crate::planner::{Context, Lookup, NO_ROLE, Schema};
 use crate::shardmap::ShardId;
 use crate::sql;
 use crate::types::Oid;
@@ -33,9 +33,39 @@ impl Session {
     pub async fn plan(&self, text: &str, param_types: &[Oid]) -> Result<Planned, PgError> {
         self.database.schema_loaded().await?;
         let schema = self.database.schema();
-        let context = Context {
+        let context = self.context(&schema, param_types)?;
+        let (planned, lookup) = aside(text.len(), || self.database.plans.plan(text, &context))?;
+        if let Plan::Route(_) = &*planned {
+            self.begins_as_planned()?;
+        }
+        self.count_lookup(lookup);
+        Ok(planned)
+    }
+
+    /// The plan of all that the client sent, where it is one statement whose like was planned before and which may
+    /// run now: the common case, without splitting the text. Where it is `None`, `plan_first` tells why.
+    pub fn known(&self, text: &str, param_types: &[Oid]) -> Option<Planned> {
+        if !self.database.is_schema_loaded() || self.txn.status() == TransactionStatus::Failed {
+            return None;
+        }
+        let schema = self.database.schema();
+        let context = self.context(&schema, param_types).ok()?;
+        let (planned, lookup) = aside(text.len(), || self.database.plans.known(text, &context))?;
+        if let Plan::Route(_) = &*planned {
+            self.begins_as_planned().ok()?;
+        }
+        self.count_lookup(lookup);
+        Some(planned)
+    }
+
+    fn context<'a>(
+        &'a self,
+        schema: &'a Schema,
+        param_types: &'a [Oid],
+    ) -> Result<Context<'a>, PgError> {
+        Ok(Context {
             map: self.map(),
-            schema: &schema,
+            schema,
             search_path: match self.settings.search_path() {
                 Some(path) => Some(path),
                 None => schema.default_path(&self.user.name)?,
@@ -48,17 +78,15 @@ impl Session {
             hint: self.settings.hint(),
             param_types,
             transaction_pooling: !self.session_pooled(),
-        };
-        let (planned, lookup) = aside(text.len(), || self.database.plans.plan(text, &context))?;
-        if let Plan::Route(_) = &*planned {
-            self.begins_as_planned()?;
-        }
+        })
+    }
+
+    fn count_lookup(&self, lookup: Lookup) {
         match lookup {
             Lookup::Exact => self.metrics.plan_cache_exact.inc(),
             Lookup::Shape => self.metrics.plan_cache_shape.inc(),
             Lookup::Miss => self.metrics.plan_cache_misses.inc(),
         }
-        Ok(planned)
     }
 
     /// Where the session has SET neither, its statements are planned for the `search_path` and the role that sessions

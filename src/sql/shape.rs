@@ -111,7 +111,8 @@ enum Before {
 
 impl Shape {
     /// Reads a text; false where it is to be planned by its exact words: it is no query, asks for something by
-    /// a comment, is too long, or has literals of which no shape can be made.
+    /// a comment, is too long, or has literals of which no shape can be made. So is a string of several statements;
+    /// semicolons at the end of one are left out.
     pub fn read(&mut self, text: &str) -> bool {
         self.clear();
         if text.len() > ANALYSED_BYTES_MAX {
@@ -121,6 +122,7 @@ impl Shape {
         let mut lexer = Lexer::new(text);
         let mut before = Before::Other;
         let mut started = false;
+        let mut ended = false;
         let mut number = 0u32;
         while let Some(scanned) = lexer.next_scanned() {
             let Ok(token) = scanned else {
@@ -130,6 +132,13 @@ impl Shape {
                 || self.bytes.len() + (token.end - token.start) > SHAPE_BYTES_MAX
                     && !matches!(token.kind, Kind::String | Kind::Number)
             {
+                return false;
+            }
+            if text.as_bytes()[token.start] == b';' {
+                ended = true;
+                continue;
+            }
+            if ended {
                 return false;
             }
             if !started {

@@ -130,6 +130,40 @@ fn texts_that_differ_in_literals_share_a_plan_and_not_a_shard() {
     assert!(cache.plans() < 10, "{} plans", cache.plans());
 }
 
+/// What a client sent is known without splitting it, where it is one statement.
+#[test]
+fn whole_texts_are_known_by_their_statement() {
+    let (map, schema, cache) = (map(), Schema::default(), PlanCache::new(1 << 20));
+    let context = context(&map, &schema);
+    let known = |text: &str| {
+        let (planned, lookup) = cache.known(text, &context)?;
+        let Plan::Route(route) = &*planned else {
+            panic!("not a route");
+        };
+        Some((route.resolve(&map, planned.values()), lookup))
+    };
+    let text = |key: i64| format!("select * from matches where organization_id = {key}");
+    assert_eq!(known(&text(1)), None);
+    let (found, _) = destination(&cache, &text(1), &context);
+    assert_eq!(known(&text(1)), Some((found.clone(), Lookup::Shape)));
+    assert_eq!(known(&text(1)), Some((found.clone(), Lookup::Shape)));
+    assert_eq!(known(&text(1)), Some((found.clone(), Lookup::Exact)));
+    for ended in ["; ", ";;", " ; -- done", "/* c */ ;"] {
+        let text = text(1) + ended;
+        assert_eq!(known(&text), Some((found.clone(), Lookup::Shape)), "{text}");
+    }
+    for other in [
+        text(1) + "; select 1",
+        text(1) + "; -- trunkline: shard=s2",
+        text(1) + " -- trunkline: shard=s2",
+        ";".to_owned() + &text(1),
+        format!("({};)", text(1)),
+        text(1).replace("= 1", "= ; 1"),
+    ] {
+        assert_eq!(known(&other), None, "{other}");
+    }
+}
+
 /// One element of a list on another shard is seen, whichever stands for it.
 #[test]
 fn no_row_is_lost_among_many() {
