@@ -225,7 +225,7 @@ impl Converter<'_> {
     fn values(&mut self, values: &ast::Values) -> Result<Block> {
         let mut block = Block::new(Verb::Values);
         self.subqueries(values, &mut block.subqueries)?;
-        block.outputs = outputs::values(&values.rows);
+        block.outputs = outputs::values(&values.rows)?;
         Ok(block)
     }
 

@@ -62,14 +62,20 @@ pub(super) fn operand(expr: &Expr) -> Operand {
     }
 }
 
-/// The columns of `(a, b)` or `ROW(a, b)`; `None` for what is no row.
+/// The columns of `(a, b)` or `ROW(a, b)`; `None` for what is no row, or may have more columns than it has
+/// expressions.
 pub(super) fn row(expr: &Expr) -> Option<Vec<&Expr>> {
     match expr {
         Expr::Nested(inner) if matches!(**inner, Expr::Tuple(_) | Expr::Nested(_)) => row(inner),
-        Expr::Tuple(columns) => Some(columns.iter().collect()),
+        Expr::Tuple(columns) => (!columns.iter().any(is_star)).then(|| columns.iter().collect()),
         Expr::Function(function) => row_call(function),
         _ => None,
     }
+}
+
+/// `r.*`, which stands for all columns of `r` in a row, in VALUES and in SET.
+pub(super) fn is_star(expr: &Expr) -> bool {
+    matches!(expr, Expr::Wildcard(_) | Expr::QualifiedWildcard(..))
 }
 
 fn row_call(function: &ast::Function) -> Option<Vec<&Expr>> {

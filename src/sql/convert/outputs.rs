@@ -6,9 +6,9 @@ use sqlparser::ast::{self, Expr, GroupByExpr, SelectItem, Value};
 
 use super::Result;
 use super::gather::last_part;
-use crate::sql::operand::{cast_type, name, operand};
+use crate::sql::operand::{cast_type, is_star, name, operand};
 use crate::sql::reserved::is_reserved;
-use crate::sql::tree::{CastType, Constant, From, Operand, Output};
+use crate::sql::tree::{CastType, From, Operand, Output};
 
 /// Casts and the like around what gives a column its name.
 const NAMINGS_MAX: usize = 8;
@@ -22,7 +22,7 @@ pub(super) fn outputs(items: &[SelectItem]) -> Result<Vec<Output>> {
 
 fn output(item: &SelectItem) -> Result<Output> {
     Ok(match item {
-        SelectItem::UnnamedExpr(Expr::Wildcard(_) | Expr::QualifiedWildcard(..)) => {
+        SelectItem::UnnamedExpr(expr) if is_star(expr) => {
             return Err("* at this place".to_owned());
         }
         SelectItem::UnnamedExpr(expr) => Output::Column {
@@ -116,7 +116,8 @@ fn is_no_bare_label(alias: &ast::Ident) -> bool {
 }
 
 /// The columns of VALUES.
-pub(super) fn values(rows: &[ast::Parens<Vec<Expr>>]) -> Vec<Output> {
+pub(super) fn values(rows: &[ast::Parens<Vec<Expr>>]) -> Result<Vec<Output>> {
+    no_stars(rows)?;
     let width = rows.first().map_or(0, |row| row.content.len());
     let column = |at: usize| Output::Column {
         name: Some(format!("column{}", at + 1)),
@@ -125,7 +126,15 @@ pub(super) fn values(rows: &[ast::Parens<Vec<Expr>>]) -> Vec<Output> {
             .map(|row| row.content.get(at).map_or(Operand::Other, operand))
             .collect(),
     };
-    (0..width).map(column).collect()
+    Ok((0..width).map(column).collect())
+}
+
+/// Behind a `r.*` nobody could say which column of VALUES an expression is.
+pub(super) fn no_stars(rows: &[ast::Parens<Vec<Expr>>]) -> Result<()> {
+    match rows.iter().flat_map(|row| &row.content).any(is_star) {
+        true => Err("* in VALUES".to_owned()),
+        false => Ok(()),
+    }
 }
 
 /// With grouping sets a column comes out as NULL in the rows of sets it is not in.
@@ -195,6 +204,10 @@ pub(super) fn distinct_on(list: &[Expr], outputs: &[Output], from: &[From]) -> V
     let counted = &outputs[..stars.unwrap_or(outputs.len())];
     let first = |values: &[Operand]| values.first().cloned().unwrap_or(Operand::Other);
     let compared = |expr| match operand(expr) {
+        Operand::Constant(_) => match ordinal(expr).and_then(|place| counted.get(place)) {
+            Some(Output::Column { values, .. }) => first(values),
+            _ => Operand::Other,
+        },
         Operand::Column(column) if column.relation.is_none() => {
             match named.get(column.name.as_str()) {
                 Some(values) => first(values),
@@ -203,16 +216,29 @@ pub(super) fn distinct_on(list: &[Expr], outputs: &[Output], from: &[From]) -> V
             }
         }
         Operand::Column(column) => Operand::Column(column),
-        Operand::Constant(Constant::Int(number)) => {
-            let place = usize::try_from(number).ok().and_then(|n| n.checked_sub(1));
-            match place.and_then(|place| counted.get(place)) {
-                Some(Output::Column { values, .. }) => first(values),
-                _ => Operand::Other,
-            }
-        }
         _ => Operand::Other,
     };
     list.iter().map(compared).collect()
+}
+
+/// The place among the outputs, from zero, that a number stands for: only one written as such does, and neither `+1`
+/// nor `1::int`. Source: `findTargetlistEntrySQL92`, which takes an `A_Const`.
+fn ordinal(expr: &Expr) -> Option<usize> {
+    fn number(expr: &Expr) -> Option<i64> {
+        match expr {
+            Expr::Nested(inner) => number(inner),
+            Expr::UnaryOp {
+                op: ast::UnaryOperator::Minus,
+                expr,
+            } => number(expr)?.checked_neg(),
+            Expr::Value(value) => match &value.value {
+                Value::Number(digits, _) => digits.parse().ok(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+    usize::try_from(number(expr)?).ok()?.checked_sub(1)
 }
 
 /// The name of a column without alias; `None` where we are not sure of it.

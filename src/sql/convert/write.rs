@@ -3,7 +3,7 @@
 use sqlparser::ast::{self, Expr, SetExpr, Statement};
 
 use super::facts::facts;
-use super::outputs::outputs;
+use super::outputs::{no_stars, outputs};
 use super::{Converter, Result};
 use crate::sql::operand::{column_name, ident, name, operand, row};
 use crate::sql::tree::{
@@ -104,6 +104,7 @@ impl Converter<'_> {
         match &*query.body {
             SetExpr::Values(values) if plain => {
                 self.subqueries(values, subqueries)?;
+                no_stars(&values.rows)?;
                 let row = |row: &ast::Parens<Vec<Expr>>| row.content.iter().map(operand).collect();
                 Ok(InsertSource::Values(values.rows.iter().map(row).collect()))
             }
@@ -214,6 +215,7 @@ impl Converter<'_> {
                     return foreign();
                 }
                 self.subqueries(values, &mut block.subqueries)?;
+                no_stars(&values.rows)?;
                 let columns = insert.columns.iter().map(column_name);
                 merge.inserts.push((
                     columns.collect::<std::result::Result<_, _>>()?,
