@@ -931,6 +931,57 @@ fn a_statement_whose_result_changes() {
 
 // ---- pipelines, portals, transactions ----
 
+/// A server reads a literal when it parses: another connection would read it anew, under what is SET by then.
+#[test]
+fn literals_are_read_under_the_settings_of_parse() {
+    let proxy = proxy(TIGHT);
+    let (one, two) = keys();
+    let mut wire = Wire::connect(proxy.port).unwrap();
+    let mut script = Script::new();
+    for (name, value) in [
+        ("strings", "'2024-01-01 10:00'::timestamptz"),
+        ("none", "now()"),
+    ] {
+        let text = format!(
+            "select {value} at time zone 'UTC' from organizations where organization_id = $1"
+        );
+        script.parse(name, text.replace("'UTC'", "$2").as_str(), &[20, 25]);
+    }
+    wire.run(script.sync()).unwrap();
+    let run = |wire: &mut Wire, name: &str, id: i64| {
+        let id = id.to_string();
+        let values = [Some(id.as_bytes()), Some(b"UTC" as &[u8])];
+        let parameters = Parameters {
+            values: &values,
+            ..Parameters::NONE
+        };
+        let mut script = Script::new();
+        script.bind("", name, &parameters).execute("", 0).sync();
+        wire.run(&script).unwrap()
+    };
+    let ten = ["2024-01-01 10:00:00"];
+    assert_eq!(column(&run(&mut wire, "strings", one)), ten);
+    for set in [
+        "set timezone to 'Asia/Tokyo'",
+        "begin; set local timezone to 'Asia/Tokyo'",
+    ] {
+        wire.simple(set).unwrap();
+        assert_eq!(column(&run(&mut wire, "none", two)).len(), 1);
+        let refused = run(&mut wire, "strings", two);
+        assert_eq!(code(&refused).as_deref(), Some("0A000"), "{set}");
+        wire.simple(if set.starts_with("set") {
+            "reset timezone"
+        } else {
+            "rollback"
+        })
+        .unwrap();
+        for id in [one, two] {
+            assert_eq!(column(&run(&mut wire, "strings", id)), ten, "{set}");
+        }
+    }
+    assert_sane(&proxy);
+}
+
 #[test]
 fn pipelines_are_transactions() {
     let proxy = proxy(TIGHT);

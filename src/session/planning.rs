@@ -163,6 +163,7 @@ impl Session {
             map: self.map.version,
             schema: self.database.schema_version(),
             names: self.settings.names_version(),
+            reading: self.settings.reading(),
             hint: self.settings.hint_version(),
         }
     }
@@ -172,10 +173,20 @@ impl Session {
     }
 
     /// Plans a prepared statement again, after what its plan depended on has changed.
+    ///
+    /// Errors: refusals, also of a text with strings that another connection would read under other settings than
+    /// those of its Parse.
     pub async fn plan_again(&mut self, name: &[u8]) -> Result<(), PgError> {
-        let global = Arc::clone(&self.statements.find(name)?.global);
+        let before = self.statements.find(name)?;
+        let global = Arc::clone(&before.global);
         // Taken first: what changes while planning makes the plan stale at once.
         let epoch = self.epoch();
+        if before.epoch.reading != epoch.reading && has_strings(&global.text) {
+            return Err(PgError::refusal(
+                "a prepared statement with string literals, after a change of DateStyle, TimeZone or another setting they are read under",
+                "prepare it again, or give the values as parameters",
+            ));
+        }
         let text = aside(global.text.len(), || sql::only_statement(&global.text))?;
         let plan = self.plan(text, &global.param_types).await?;
         let prepared = Arc::new(Prepared {
@@ -226,4 +237,10 @@ impl Session {
     pub fn explain_lines(&self, route: &Route, values: Values<'_>) -> Vec<String> {
         explain_lines(route, self.map(), values)
     }
+}
+
+/// A literal whose type PostgreSQL finds out, and whose value it then reads as that type.
+fn has_strings(text: &str) -> bool {
+    // What does not lex was never prepared.
+    sql::tokens(text).is_ok_and(|tokens| tokens.iter().any(|token| token.kind == sql::Kind::String))
 }

@@ -5,7 +5,7 @@
 //! server hears of. What a transaction sets counts when it commits.
 //! Source: <https://www.postgresql.org/docs/current/sql-set.html>
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::LazyLock;
 
 use crate::backend::SettingsMark;
@@ -19,6 +19,18 @@ const STARTUP_BYTES_MAX: usize = 10_000;
 
 /// A session may hold this many bytes of SET statements; a fence against one that sets without end.
 const SETTINGS_BYTES_MAX: usize = 64 * 1024;
+
+/// What servers read literals under, when they parse a statement.
+const READING: &[&str] = &[
+    "array_nulls",
+    "datestyle",
+    "intervalstyle",
+    "lc_monetary",
+    "timezone",
+    "xmloption",
+];
+
+static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 /// One setting that differs from the server's default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +67,8 @@ pub struct Settings {
     role: Option<String>,
     /// Rises whenever `search_path` or the role changes.
     names_version: u64,
+    /// Equal where the settings of [`READING`] are.
+    reading: u64,
     /// What the settings of our own ask for.
     hint: Option<Hint>,
     /// Rises whenever `hint` changes.
@@ -100,6 +114,11 @@ impl Settings {
     /// Another number means that names may mean something else.
     pub fn names_version(&self) -> u64 {
         self.names_version
+    }
+
+    /// Another number means that a server may read a literal otherwise.
+    pub fn reading(&self) -> u64 {
+        self.reading
     }
 
     /// Where the session wants its statements to go.
@@ -316,6 +335,13 @@ impl Settings {
             self.role = role;
             self.names_version += 1;
         }
+        let mut hasher = KEYS.build_hasher();
+        for name in READING {
+            self.current(name)
+                .map(|entry| &entry.values)
+                .hash(&mut hasher);
+        }
+        self.reading = hasher.finish();
         let (shard, key) = (self.own(SHARD), self.own(KEY));
         let hint = planner::of_settings(Some(shard), Some(key), Some(self.own(KEYSPACE)));
         if hint != self.hint {
@@ -375,7 +401,6 @@ fn is_own(entry: &Entry) -> bool {
 /// Zero for no settings. Two different sets get equal marks with a chance of 2^-64; the key is
 /// random, so nobody can look for such a pair.
 fn mark<'a>(entries: impl Iterator<Item = &'a Entry>) -> SettingsMark {
-    static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     let mut hasher = KEYS.build_hasher();
     let mut any = false;
     for entry in entries {

@@ -51,6 +51,8 @@ pub struct Epoch {
     pub(super) schema: u64,
     /// Of the search_path and the role, which say what names mean.
     pub(super) names: u64,
+    /// Of the settings literals are read under.
+    pub(super) reading: u64,
     pub(super) hint: u64,
 }
 
