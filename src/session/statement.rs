@@ -253,6 +253,7 @@ mod tests {
                 database: 0,
                 schema: 0,
                 names: 0,
+                reading: 0,
                 hint: 0,
             },
         })
