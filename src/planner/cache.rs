@@ -105,28 +105,16 @@ impl PlanCache {
 
     /// The plan of this text with the literals that fill its slots, and where it came from.
     pub fn plan(&self, text: &str, context: &Context<'_>) -> Result<(Planned, Lookup), PgError> {
-        let asked = Asked {
-            text: text.as_bytes(),
-            is_shape: false,
-            context,
-        };
-        let short = text.len() <= SHORT_BYTES_MAX;
-        let hash = if short { self.hash(&asked) } else { 0 };
-        if short && let Some(Answer::Planned(planned)) = self.find(hash, &asked) {
-            return Ok((planned, Lookup::Exact));
+        if let Some(found) = self.known(text, context) {
+            return Ok(found);
         }
         let mut shape = SCRATCH.take();
-        let found = if shape.read(text) {
-            self.by_shape(text, &shape, context)
-        } else {
-            self.by_text(text, context)
+        let made = match shape.read(text) {
+            true => self.by_shape(text, &shape, context),
+            false => self.by_text(text, context),
         };
         SCRATCH.set(shape);
-        let (planned, lookup) = found?;
-        if short && lookup == Lookup::Shape && self.is_seen(hash) {
-            self.keep(hash, &asked, Answer::Planned(planned.clone()));
-        }
-        Ok((planned, lookup))
+        made
     }
 
     /// The plan of what a client sent, where that is one statement whose like was planned before: nothing has to be
@@ -170,6 +158,7 @@ impl PlanCache {
         }
     }
 
+    /// Plans a text by a shape that is not known.
     fn by_shape(
         &self,
         text: &str,
@@ -181,17 +170,9 @@ impl PlanCache {
             is_shape: true,
             context,
         };
-        let planned = |plan, places: &[u32]| Planned {
-            plan,
-            literals: shape.literals(text, places),
-        };
         let hash = self.hash(&asked);
-        match self.find(hash, &asked) {
-            Some(Answer::Slotted(plan, places)) => {
-                return Ok((planned(plan, &places), Lookup::Shape));
-            }
-            Some(Answer::ByText) => return self.by_text(text, context),
-            Some(Answer::Planned(_)) | None => {}
+        if let Some(Answer::ByText) = self.find(hash, &asked) {
+            return self.by_text(text, context);
         }
         let slotted = match shape.slotted(sql::tokens(text)?) {
             Some(tokens) => plan_tokens(text, &tokens, context).map(Arc::new),
@@ -211,9 +192,12 @@ impl PlanCache {
             Plan::Route(route) => route.slots().into(),
             Plan::Control(_) => Arc::default(),
         };
-        let found = planned(Arc::clone(&plan), &places);
+        let planned = Planned {
+            plan: Arc::clone(&plan),
+            literals: shape.literals(text, &places),
+        };
         self.keep(hash, &asked, Answer::Slotted(plan, places));
-        Ok((found, Lookup::Miss))
+        Ok((planned, Lookup::Miss))
     }
 
     fn by_text(&self, text: &str, context: &Context<'_>) -> Result<(Planned, Lookup), PgError> {
