@@ -146,7 +146,20 @@ fn settings_follow_their_session_and_no_other() {
          d> select what from here
          c> select what from here
          d> show search_path
-         c> show search_path"
+         c> show search_path
+         e> set \"SEARCH_PATH\" = other
+         c> show search_path
+         e> select what from here
+         e> begin
+         e> set local \"Search_Path\" to public
+         e> select what from here
+         e> rollback
+         e> reset \"Search_PATH\"
+         e> select what from here
+         e> set \"TimeZone\" to 'Asia/Tokyo'
+         e> reset timezone
+         c> show timezone
+         e> show \"TimeZone\""
     ));
 }
 
@@ -186,7 +199,7 @@ fn roles_do_not_leak() {
          c> commit
          c> select current_user
          d> select current_user
-         c> set role visitor
+         c> set \"ROLE\" = visitor
          c> reset all
          c> select current_user
          d> select current_user
@@ -528,6 +541,8 @@ fn what_would_stay_on_a_connection_is_refused() {
         "select set_config('timezone', 'Asia/Tokyo', false)",
         "select set_config('search_path', 'other', true)",
         "set session authorization app",
+        "set \"SESSION_AUTHORIZATION\" = app",
+        "set \"Transform_Null_Equals\" = on",
         "load 'auto_explain'",
         "discard temp",
     ] {

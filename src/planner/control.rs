@@ -234,7 +234,7 @@ fn setting(at: &mut Cursor<'_>) -> Result<Setting, PgError> {
         let _ = at.take("role");
         return Ok(named("role", Some(value(at)?)));
     }
-    let name = at.dotted_name()?;
+    let name = at.setting_name()?;
     if !at.take("to") && !at.take_op("=") {
         return Err(at.syntax_error());
     }
@@ -341,14 +341,14 @@ fn reset(at: &mut Cursor<'_>) -> Result<Control, PgError> {
     if at.take_all(&["session", "authorization"]) {
         return Err(session_authorization());
     }
-    let name = at.dotted_name()?;
+    let name = at.setting_name()?;
     hint::check_own_name(&name)?;
     Ok(Control::Reset { name: Some(name) })
 }
 
 /// SHOW of what no server knows.
 fn show(mut at: Cursor<'_>) -> Result<Option<Control>, PgError> {
-    let name = match at.dotted_name() {
+    let name = match at.setting_name() {
         Ok(name) if hint::is_own_setting(&name) => name,
         _ => return Ok(None),
     };
