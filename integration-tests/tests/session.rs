@@ -544,6 +544,8 @@ fn what_would_stay_on_a_connection_is_refused() {
         "set \"SESSION_AUTHORIZATION\" = app",
         "set \"Transform_Null_Equals\" = on",
         "load 'auto_explain'",
+        "set search_path = \"$user\", pg_temp, public",
+        "set local search_path = public, pg_temp",
         "discard temp",
     ] {
         for replies in [

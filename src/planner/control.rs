@@ -2,6 +2,7 @@
 
 use super::cursor::Cursor;
 use super::hint;
+use super::names::is_temporary;
 use crate::error::{PgError, SqlState};
 use crate::plan::{Control, Setting};
 use crate::sql::Kind;
@@ -297,19 +298,24 @@ pub(super) fn check_setting(setting: &Setting) -> Result<(), PgError> {
             "transform_null_equals is not supported: a key = NULL would mean IS NULL",
             "write IS NULL",
         ),
-        "search_path"
-            if values
-                .first()
-                .is_some_and(|first| first.starts_with("pg_temp")) =>
-        {
-            invalid(
-                "a search_path that begins with pg_temp is not supported: what is created would be temporary",
-                "put pg_temp last",
-            )
-        }
+        "search_path" => check_temporary(values),
         "session_authorization" => Err(session_authorization()),
         _ => Ok(()),
     }
+}
+
+/// What is created goes into the first schema of the path that exists and that the role may use, which may be
+/// `pg_temp` wherever it stands: such a table would stay on one server connection and hide that of another client,
+/// and such a type would come before those of `pg_catalog`.
+/// Source: <https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-SEARCH-PATH>
+pub(super) fn check_temporary(path: &[String]) -> Result<(), PgError> {
+    if !path.iter().any(|schema| is_temporary(schema)) {
+        return Ok(());
+    }
+    Err(PgError::refusal(
+        "a search_path with pg_temp is not supported: what is created might be temporary",
+        "SET search_path without pg_temp; where a role or a database has it, ALTER ROLE or ALTER DATABASE on the servers",
+    ))
 }
 
 /// PostgreSQL compares encoding names without punctuation.

@@ -75,6 +75,10 @@ fn plan_tokens(text: &str, tokens: &[Token<'_>], context: &Context<'_>) -> Resul
         }
         return Ok(Plan::Control(control));
     }
+    if context.transaction_pooling || !context.map.is_unsharded() {
+        // SET has been looked at; this one may be the role's, the database's or the server's.
+        control::check_temporary(context.search_path.unwrap_or_default())?;
+    }
     utility::check_session_state(at, context.transaction_pooling)?;
     let unsettles = functions::check_session_state(tokens, context.transaction_pooling)?;
     let hint = hint::in_force(text, tokens, context)?;
