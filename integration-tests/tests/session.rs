@@ -19,7 +19,8 @@ fn cluster() -> &'static Cluster {
             everywhere:
                 "create table accounts (organization_id bigint primary key, balance int not null
                                                 check (balance >= 0), note text);
-                         create schema other; create table other.here (what text);",
+                         create schema other; create table other.here (what text);
+                         create schema \"A,b\"; create table \"A,b\".comma (what text);",
             default_shard: "create table notes (note_id int primary key, body text);
                             insert into notes select n, 'note ' || n from generate_series(1, 50) n;
                             create table changing (id int);",
@@ -342,6 +343,14 @@ fn startup_parameters_are_the_session_s_own() {
             ("application_name", "x'y\\z"),
         ],
         &[("client_encoding", "UTF8"), ("statement_timeout", "9000")],
+        &[
+            ("search_path", "\"A,b\", public"),
+            (
+                "options",
+                "-c timezone=UTC -c search_path=other -c work_mem=6MB",
+            ),
+            ("TimeZone", "Asia/Tokyo"),
+        ],
         &[],
     ];
     let mut pairs: Vec<_> = started
@@ -355,6 +364,7 @@ fn startup_parameters_are_the_session_s_own() {
         "show timezone",
         "show extra_float_digits",
         "show statement_timeout",
+        "select count(*) from comma",
     ];
     for _ in 0..2 {
         for (pair, parameters) in pairs.iter_mut().zip(started) {
@@ -407,22 +417,25 @@ fn startup_parameters_are_the_session_s_own() {
             );
         }
     }
-    assert_eq!(
-        Wire::connect_as(
-            proxy.port,
-            "app",
-            "app",
-            &[("database", "app"), ("work_mem", "nonsense")]
-        )
-        .is_err(),
-        Wire::connect_as(
-            oracle,
-            "app",
-            "app",
-            &[("database", "app"), ("work_mem", "nonsense")]
-        )
-        .is_err(),
-    );
+    let refused = |port: u16, (name, value): (&str, &str)| {
+        Wire::connect_as(port, "app", "app", &[("database", "app"), (name, value)]).is_err()
+    };
+    for wrong in [
+        ("work_mem", "nonsense"),
+        ("search_path", "public,"),
+        ("search_path", "\"A,b"),
+    ] {
+        assert!(refused(oracle, wrong), "{wrong:?}");
+        assert!(refused(proxy.port, wrong), "{wrong:?}");
+    }
+    for kept_out in [
+        ("search_path", "\"$user\", pg_temp, public"),
+        ("options", "-c search_path=pg_temp,public"),
+        ("transform_null_equals", "on"),
+        ("options", "-c Transform_Null_Equals=on"),
+    ] {
+        assert!(refused(proxy.port, kept_out), "{kept_out:?}");
+    }
     assert_sane(&proxy);
 }
 
@@ -564,6 +577,45 @@ fn what_would_stay_on_a_connection_is_refused() {
         .simple("select count(*) from pg_locks where locktype = 'advisory'")
         .unwrap();
     assert_eq!(column(&rows), ["0"]);
+}
+
+/// What is created where `pg_temp` comes first of the schemas that exist stays on the connection.
+#[test]
+fn a_path_with_pg_temp_that_a_role_begins_with_is_refused() {
+    let cluster = Cluster::start(&Setup {
+        sample: Some(0.001),
+        ..Setup::default()
+    });
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        for shard in 0..2 {
+            integration_tests::client::connect_as(cluster.primary_port(shard), "app", "app", "app")
+                .await
+                .batch_execute("alter role app set search_path = \"$user\", pg_temp, public")
+                .await
+                .unwrap();
+        }
+    });
+    let options = ProxyOptions {
+        database: TIGHT.to_owned(),
+        ..ProxyOptions::default()
+    };
+    let proxy = Proxy::start(&cluster, &options);
+    let (mut a, mut b) = (
+        Wire::connect(proxy.port).unwrap(),
+        Wire::connect(proxy.port).unwrap(),
+    );
+    for sql in ["create table plain (a int)", "select 1"] {
+        assert_eq!(code(&a.simple(sql).unwrap()).as_deref(), Some("0A000"));
+    }
+    for wire in [&mut a, &mut b] {
+        let set = wire.simple("set search_path = public").unwrap();
+        assert_eq!(code(&set), None, "{set:?}");
+    }
+    assert_eq!(code(&a.simple("create table plain (a int)").unwrap()), None);
+    let kept = b.simple("select relpersistence from pg_class where relname = 'plain'");
+    assert_eq!(column(&kept.unwrap()), ["p"]);
+    assert_sane(&proxy);
 }
 
 #[test]

@@ -268,8 +268,10 @@ fn value(at: &mut Cursor<'_>) -> Result<String, PgError> {
     Ok(format!("{sign}{}", token.value))
 }
 
-/// Settings that would change how text is read, or that the proxy keeps for itself.
-pub(super) fn check_setting(setting: &Setting) -> Result<(), PgError> {
+/// Settings that would change how text is read, or that the proxy keeps for itself, wherever they come from.
+///
+/// Errors: 0A000 for those that are refused; 42704 for an unknown name of our own.
+pub fn check_setting(setting: &Setting) -> Result<(), PgError> {
     let invalid = |message: &str, hint: &str| Err(PgError::refusal(message, hint));
     let values = setting.values.as_deref().unwrap_or_default();
     let is_on = |value: &String| {

@@ -9,10 +9,11 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::LazyLock;
 
 use crate::backend::SettingsMark;
-use crate::error::{PgError, SqlState};
+use crate::error::{PgError, SqlState, named};
 use crate::plan::{Hint, Setting};
 use crate::planner::{self, KEY, KEYSPACE, SHARD, is_own_setting};
 use crate::shardmap::ShardMap;
+use crate::sql;
 
 /// Settings a startup packet brings; others in it are refused by name.
 const STARTUP_BYTES_MAX: usize = 10_000;
@@ -62,23 +63,32 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Takes the startup packet's parameters, which act as defaults of the session.
-    pub fn from_startup<'a>(parameters: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+    /// Takes the startup packet's parameters, which act as defaults of the session. Of two that set the same the
+    /// later one counts.
+    ///
+    /// Errors: what SET would be refused for; 22023 for a list that cannot be read; 42704 for names of our own that
+    /// are no settings.
+    pub fn from_startup<'a>(
+        parameters: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, PgError> {
         let mut settings = Self::default();
         for (name, value) in parameters {
-            let text = format!("SET {} TO {}", quote_name(name), quote_value(name, value));
-            let values = Some(list(name, value));
-            settings.startup.push(Entry {
+            let setting = Setting {
                 name: name.to_ascii_lowercase(),
-                text,
-                values,
+                values: Some(list(name, value)?),
+            };
+            planner::check_setting(&setting)?;
+            settings.startup.push(Entry {
+                text: startup_text(&setting),
+                name: setting.name,
+                values: setting.values,
             });
         }
         debug_assert!(
             settings.startup.iter().map(|e| e.name.len()).sum::<usize>() <= STARTUP_BYTES_MAX
         );
         settings.refresh();
-        settings
+        Ok(settings)
     }
 
     /// Identifies this set of values; equal marks mean equal settings on a connection.
@@ -386,36 +396,36 @@ fn mark<'a>(entries: impl Iterator<Item = &'a Entry>) -> SettingsMark {
     SettingsMark(if any { hasher.finish().max(1) } else { 0 })
 }
 
-/// Startup parameters are names of settings, two-part names included.
-fn quote_name(name: &str) -> String {
-    name.split('.')
+/// Names of settings may have several parts. A list keeps its elements: the server would take one string for one
+/// name.
+fn startup_text(setting: &Setting) -> String {
+    let name = setting.name.split('.');
+    let name: Vec<_> = name
         .map(|part| format!("\"{}\"", part.replace('"', "\"\"")))
-        .collect::<Vec<_>>()
-        .join(".")
-}
-
-/// A list-valued setting keeps its list: the server would take one quoted string for one name.
-fn quote_value(name: &str, value: &str) -> String {
-    let quoted: Vec<String> = list(name, value)
-        .iter()
-        .map(|v| format!("'{}'", v.replace('\'', "''")))
         .collect();
-    quoted.join(", ")
+    let values = setting.values.iter().flatten();
+    let mut values: Vec<_> = values
+        .map(|value| format!("'{}'", value.replace('\'', "''")))
+        .collect();
+    if values.is_empty() {
+        // No schema has the empty name.
+        values.push("''".to_owned());
+    }
+    format!("SET {} TO {}", name.join("."), values.join(", "))
 }
 
-fn list(name: &str, value: &str) -> Vec<String> {
-    if name.eq_ignore_ascii_case("search_path") {
-        value.split(',').map(|part| unquote(part.trim())).collect()
-    } else {
-        vec![value.to_owned()]
+fn list(name: &str, value: &str) -> Result<Vec<String>, PgError> {
+    if !name.eq_ignore_ascii_case("search_path") {
+        return Ok(vec![value.to_owned()]);
     }
-}
-
-fn unquote(name: &str) -> String {
-    match name.strip_prefix('"').and_then(|n| n.strip_suffix('"')) {
-        Some(inner) => inner.replace("\"\"", "\""),
-        None => name.to_ascii_lowercase(),
-    }
+    sql::name_list(value).ok_or_else(|| {
+        let message = format!(
+            "invalid value for parameter \"search_path\": \"{}\"",
+            named(value)
+        );
+        PgError::client(SqlState::INVALID_PARAMETER_VALUE, message)
+            .with_detail("List syntax is invalid.")
+    })
 }
 
 #[cfg(test)]
