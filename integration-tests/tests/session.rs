@@ -389,6 +389,55 @@ fn startup_parameters_are_the_session_s_own() {
             pair.simple("reset all");
             pair.simple("show search_path");
             pair.simple("commit");
+            for sql in [
+                "set search_path to other",
+                "set timezone to 'UTC'",
+                "set search_path to default",
+                "set time zone default",
+                "show search_path",
+                "show timezone",
+                "select count(*) from comma",
+                "set search_path to public",
+                "set time zone 'UTC'",
+                // Before the first shard, and on it.
+                "begin",
+                "set local search_path to default",
+                "set local time zone local",
+                "show search_path",
+                "select count(*) from comma",
+                "rollback",
+                "begin",
+                "select count(*) from notes",
+                "savepoint s",
+                "set local search_path to default",
+                "set local time zone default",
+                "set work_mem to default",
+                "show search_path",
+                "show timezone",
+                "rollback to s",
+                "show search_path",
+                "set local search_path to default",
+                "select count(*) from here",
+                "commit",
+                "show search_path",
+                "show timezone",
+                "begin",
+                "set search_path to default",
+                "set timezone to default",
+                "commit",
+                "show search_path",
+                "show timezone",
+                "set local search_path to default",
+                "set names default",
+            ] {
+                pair.simple(sql);
+            }
+            // A string is sent as it is: RESET in it would go back to the connection's start.
+            let string = "set datestyle to default; select 1";
+            let set = parameters.iter().any(|(name, _)| *name == "DateStyle");
+            let refused = code(&pair.subject.simple(string).unwrap());
+            assert_eq!(refused.as_deref(), set.then_some("0A000"));
+            pair.oracle.simple(string).unwrap();
         }
     }
     for (pair, _) in pairs.iter_mut().zip(started) {

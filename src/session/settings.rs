@@ -195,14 +195,19 @@ impl Settings {
 
     /// A SET succeeded. Outside a transaction it counts at once (`commit` follows).
     pub fn set(&mut self, setting: &Setting, local: bool, text: &str) {
-        let entry = Entry {
+        if setting.values.is_none() && !local {
+            // TO DEFAULT.
+            return self.reset(Some(&setting.name));
+        }
+        let mut entry = Entry {
             name: setting.name.clone(),
             text: text.to_owned(),
             values: setting.values.clone(),
         };
-        if is_own(&entry) && entry.values.is_none() && !local {
-            // TO DEFAULT.
-            return self.reset(Some(&entry.name));
+        // Of shard and key the last one counts, which need not be this one (`hint_entry`).
+        if entry.values.is_none() && !matches!(&*entry.name, SHARD | KEY) {
+            let startup = self.startup.iter().rfind(|start| start.name == entry.name);
+            entry.values = startup.and_then(|start| start.values.clone());
         }
         self.changes.push(if local {
             Change::Local(entry)
@@ -219,14 +224,17 @@ impl Settings {
         self.refresh_planning();
     }
 
-    /// The statements that restore what RESET of this setting (or of all) should return to, if the
+    /// The statements that restore what RESET of this setting (or of all), or TO DEFAULT, should return to, if the
     /// startup packet said so.
-    pub fn replay_startup(&self, name: Option<&str>) -> Option<String> {
-        let texts: Vec<&str> = self
+    pub fn replay_startup(&self, name: Option<&str>, local: bool) -> Option<String> {
+        let texts: Vec<String> = self
             .startup
             .iter()
             .filter(|entry| !is_own(entry) && name.is_none_or(|name| entry.name == name))
-            .map(|entry| entry.text.as_str())
+            .map(|entry| match entry.text.strip_prefix("SET ") {
+                Some(rest) if local => format!("SET LOCAL {rest}"),
+                _ => entry.text.clone(),
+            })
             .collect();
         (!texts.is_empty()).then(|| texts.join(";\n"))
     }

@@ -75,6 +75,41 @@ fn reset_returns_to_the_startup_packet() {
     assert_eq!(settings.replay(), "SET \"search_path\" TO 'sales', 'Odd'");
 }
 
+/// TO DEFAULT is RESET, LOCAL for the transaction.
+#[test]
+fn default_is_what_the_startup_packet_said() {
+    let mut settings = started(&[("search_path", "sales"), (KEYSPACE, "orders")]);
+    let default = |name: &str| Setting {
+        name: name.to_owned(),
+        values: None,
+    };
+    let path = |settings: &Settings| settings.search_path().map(|path| path.join("+"));
+    let text = "SET search_path TO other";
+    settings.set(&setting("search_path", "other"), false, text);
+    settings.set(&setting(KEYSPACE, "other"), false, "");
+    settings.commit();
+    let replayed = settings.replay();
+    settings.set(&default("search_path"), true, "SET LOCAL …");
+    settings.set(&default(KEYSPACE), true, "SET LOCAL …");
+    assert_eq!(path(&settings).as_deref(), Some("sales"));
+    assert_eq!(settings.own(KEYSPACE), "orders");
+    settings.commit();
+    assert_eq!(path(&settings).as_deref(), Some("other"), "it was local");
+    assert_eq!(settings.own(KEYSPACE), "other");
+    assert_eq!(settings.replay(), replayed);
+    settings.set(&default("search_path"), false, "SET search_path TO DEFAULT");
+    assert_eq!(path(&settings).as_deref(), Some("sales"));
+    settings.commit();
+    assert_eq!(path(&settings).as_deref(), Some("sales"));
+    assert_eq!(settings.replay(), "SET \"search_path\" TO 'sales'");
+    assert_eq!(
+        settings
+            .replay_startup(Some("search_path"), true)
+            .as_deref(),
+        Some("SET LOCAL \"search_path\" TO 'sales'")
+    );
+}
+
 #[test]
 fn lists_of_the_startup_packet_are_split_outside_quotes() {
     let settings = started(&[("search_path", "\"A,b\", Public")]);
@@ -137,7 +172,7 @@ fn settings_of_our_own_reach_no_server() {
     settings.set(&setting("a", "1"), false, "SET a TO 1");
     settings.commit();
     assert_eq!(settings.replay(), "SET a TO 1");
-    assert_eq!(settings.replay_startup(None), None);
+    assert_eq!(settings.replay_startup(None, false), None);
     assert_eq!(shard(&settings).as_deref(), Some("key=(4, 2)"));
     assert_eq!(settings.own(KEY), "(4, 2)");
     assert_eq!(settings.own(SHARD), "");
