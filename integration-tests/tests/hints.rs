@@ -231,8 +231,10 @@ fn settings_hold_for_the_session_and_roll_back() {
         "reset all",
         "discard all",
         "set trunkline.shard to default",
+        "reset \"TRUNKLINE\".\"Shard\"",
     ] {
-        ask(&mut wire, "set trunkline.shard = 's2'");
+        ask(&mut wire, "set \"Trunkline\".\"SHARD\" = 's2'");
+        assert_eq!(ask(&mut wire, "show \"TRUNKLINE\".shard"), "s2");
         ask(&mut wire, reset);
         assert_eq!(ask(&mut wire, "show trunkline.shard"), "", "{reset}");
         let refused = wire.simple("select count(*) from matches").unwrap();

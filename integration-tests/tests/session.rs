@@ -19,7 +19,8 @@ fn cluster() -> &'static Cluster {
             everywhere:
                 "create table accounts (organization_id bigint primary key, balance int not null
                                                 check (balance >= 0), note text);
-                         create schema other; create table other.here (what text);",
+                         create schema other; create table other.here (what text);
+                         create schema \"A,b\"; create table \"A,b\".comma (what text);",
             default_shard: "create table notes (note_id int primary key, body text);
                             insert into notes select n, 'note ' || n from generate_series(1, 50) n;
                             create table changing (id int);",
@@ -146,7 +147,20 @@ fn settings_follow_their_session_and_no_other() {
          d> select what from here
          c> select what from here
          d> show search_path
-         c> show search_path"
+         c> show search_path
+         e> set \"SEARCH_PATH\" = other
+         c> show search_path
+         e> select what from here
+         e> begin
+         e> set local \"Search_Path\" to public
+         e> select what from here
+         e> rollback
+         e> reset \"Search_PATH\"
+         e> select what from here
+         e> set \"TimeZone\" to 'Asia/Tokyo'
+         e> reset timezone
+         c> show timezone
+         e> show \"TimeZone\""
     ));
 }
 
@@ -186,7 +200,7 @@ fn roles_do_not_leak() {
          c> commit
          c> select current_user
          d> select current_user
-         c> set role visitor
+         c> set \"ROLE\" = visitor
          c> reset all
          c> select current_user
          d> select current_user
@@ -329,6 +343,14 @@ fn startup_parameters_are_the_session_s_own() {
             ("application_name", "x'y\\z"),
         ],
         &[("client_encoding", "UTF8"), ("statement_timeout", "9000")],
+        &[
+            ("search_path", "\"A,b\", public"),
+            (
+                "options",
+                "-c timezone=UTC -c search_path=other -c work_mem=6MB",
+            ),
+            ("TimeZone", "Asia/Tokyo"),
+        ],
         &[],
     ];
     let mut pairs: Vec<_> = started
@@ -342,6 +364,7 @@ fn startup_parameters_are_the_session_s_own() {
         "show timezone",
         "show extra_float_digits",
         "show statement_timeout",
+        "select count(*) from comma",
     ];
     for _ in 0..2 {
         for (pair, parameters) in pairs.iter_mut().zip(started) {
@@ -366,6 +389,55 @@ fn startup_parameters_are_the_session_s_own() {
             pair.simple("reset all");
             pair.simple("show search_path");
             pair.simple("commit");
+            for sql in [
+                "set search_path to other",
+                "set timezone to 'UTC'",
+                "set search_path to default",
+                "set time zone default",
+                "show search_path",
+                "show timezone",
+                "select count(*) from comma",
+                "set search_path to public",
+                "set time zone 'UTC'",
+                // Before the first shard, and on it.
+                "begin",
+                "set local search_path to default",
+                "set local time zone local",
+                "show search_path",
+                "select count(*) from comma",
+                "rollback",
+                "begin",
+                "select count(*) from notes",
+                "savepoint s",
+                "set local search_path to default",
+                "set local time zone default",
+                "set work_mem to default",
+                "show search_path",
+                "show timezone",
+                "rollback to s",
+                "show search_path",
+                "set local search_path to default",
+                "select count(*) from here",
+                "commit",
+                "show search_path",
+                "show timezone",
+                "begin",
+                "set search_path to default",
+                "set timezone to default",
+                "commit",
+                "show search_path",
+                "show timezone",
+                "set local search_path to default",
+                "set names default",
+            ] {
+                pair.simple(sql);
+            }
+            // A string is sent as it is: RESET in it would go back to the connection's start.
+            let string = "set datestyle to default; select 1";
+            let set = parameters.iter().any(|(name, _)| *name == "DateStyle");
+            let refused = code(&pair.subject.simple(string).unwrap());
+            assert_eq!(refused.as_deref(), set.then_some("0A000"));
+            pair.oracle.simple(string).unwrap();
         }
     }
     for (pair, _) in pairs.iter_mut().zip(started) {
@@ -394,22 +466,25 @@ fn startup_parameters_are_the_session_s_own() {
             );
         }
     }
-    assert_eq!(
-        Wire::connect_as(
-            proxy.port,
-            "app",
-            "app",
-            &[("database", "app"), ("work_mem", "nonsense")]
-        )
-        .is_err(),
-        Wire::connect_as(
-            oracle,
-            "app",
-            "app",
-            &[("database", "app"), ("work_mem", "nonsense")]
-        )
-        .is_err(),
-    );
+    let refused = |port: u16, (name, value): (&str, &str)| {
+        Wire::connect_as(port, "app", "app", &[("database", "app"), (name, value)]).is_err()
+    };
+    for wrong in [
+        ("work_mem", "nonsense"),
+        ("search_path", "public,"),
+        ("search_path", "\"A,b"),
+    ] {
+        assert!(refused(oracle, wrong), "{wrong:?}");
+        assert!(refused(proxy.port, wrong), "{wrong:?}");
+    }
+    for kept_out in [
+        ("search_path", "\"$user\", pg_temp, public"),
+        ("options", "-c search_path=pg_temp,public"),
+        ("transform_null_equals", "on"),
+        ("options", "-c Transform_Null_Equals=on"),
+    ] {
+        assert!(refused(proxy.port, kept_out), "{kept_out:?}");
+    }
     assert_sane(&proxy);
 }
 
@@ -528,7 +603,11 @@ fn what_would_stay_on_a_connection_is_refused() {
         "select set_config('timezone', 'Asia/Tokyo', false)",
         "select set_config('search_path', 'other', true)",
         "set session authorization app",
+        "set \"SESSION_AUTHORIZATION\" = app",
+        "set \"Transform_Null_Equals\" = on",
         "load 'auto_explain'",
+        "set search_path = \"$user\", pg_temp, public",
+        "set local search_path = public, pg_temp",
         "discard temp",
     ] {
         for replies in [
@@ -547,6 +626,45 @@ fn what_would_stay_on_a_connection_is_refused() {
         .simple("select count(*) from pg_locks where locktype = 'advisory'")
         .unwrap();
     assert_eq!(column(&rows), ["0"]);
+}
+
+/// What is created where `pg_temp` comes first of the schemas that exist stays on the connection.
+#[test]
+fn a_path_with_pg_temp_that_a_role_begins_with_is_refused() {
+    let cluster = Cluster::start(&Setup {
+        sample: Some(0.001),
+        ..Setup::default()
+    });
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        for shard in 0..2 {
+            integration_tests::client::connect_as(cluster.primary_port(shard), "app", "app", "app")
+                .await
+                .batch_execute("alter role app set search_path = \"$user\", pg_temp, public")
+                .await
+                .unwrap();
+        }
+    });
+    let options = ProxyOptions {
+        database: TIGHT.to_owned(),
+        ..ProxyOptions::default()
+    };
+    let proxy = Proxy::start(&cluster, &options);
+    let (mut a, mut b) = (
+        Wire::connect(proxy.port).unwrap(),
+        Wire::connect(proxy.port).unwrap(),
+    );
+    for sql in ["create table plain (a int)", "select 1"] {
+        assert_eq!(code(&a.simple(sql).unwrap()).as_deref(), Some("0A000"));
+    }
+    for wire in [&mut a, &mut b] {
+        let set = wire.simple("set search_path = public").unwrap();
+        assert_eq!(code(&set), None, "{set:?}");
+    }
+    assert_eq!(code(&a.simple("create table plain (a int)").unwrap()), None);
+    let kept = b.simple("select relpersistence from pg_class where relname = 'plain'");
+    assert_eq!(column(&kept.unwrap()), ["p"]);
+    assert_sane(&proxy);
 }
 
 #[test]

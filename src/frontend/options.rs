@@ -8,61 +8,69 @@ use crate::wire::Startup;
 ///
 /// Errors: parameters whose effect the proxy could not keep true.
 pub(super) fn session_settings(startup: &Startup) -> Result<Settings, Failure> {
+    let mut own: Vec<(String, String)> = Vec::new();
     let mut settings: Vec<(String, String)> = Vec::new();
     for (name, value) in &startup.parameters {
         match name.to_ascii_lowercase().as_str() {
             "options" => settings.extend(command_line(value)?),
             "replication" if matches!(value.as_str(), "false" | "off" | "no" | "0") => {}
             _ if name.starts_with("_pq_.") => {}
-            _ => settings.push((name.clone(), value.clone())),
+            // Which one came last is not known any more.
+            lower
+                if own
+                    .iter()
+                    .any(|(other, _)| other.eq_ignore_ascii_case(lower)) =>
+            {
+                return Err(refused(name, value, "it is given in two spellings"));
+            }
+            _ => own.push((name.clone(), value.clone())),
         }
     }
+    // A parameter of its own overrides one in `options`.
+    // Source: `process_startup_options` in `src/backend/utils/init/postinit.c`.
+    settings.append(&mut own);
     for (name, value) in &settings {
         admit_setting(name, value)?;
     }
     settings.retain(|(name, value)| !is_unconverted(name, value));
-    Ok(Settings::from_startup(
-        settings
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str())),
-    ))
+    let parameters = settings.iter();
+    Settings::from_startup(parameters.map(|(name, value)| (name.as_str(), value.as_str())))
+        .map_err(|error| Failure::Fatal(error.fatal()))
 }
 
+/// What SET may and the startup packet may not; what both may not is the planner's
+/// ([`crate::planner::check_setting`]).
 fn admit_setting(name: &str, value: &str) -> Result<(), Failure> {
-    let refuse = |why: &str| {
-        Err(Failure::Fatal(PgError::refusal(
-            format!(
-                "startup parameter \"{}\" = \"{}\": {why}",
-                named(name),
-                named(value)
-            ),
-            "Leave the parameter out of the connection string.",
-        )))
-    };
     match name.to_ascii_lowercase().as_str() {
-        "replication" => refuse("replication does not pass through the proxy"),
-        "role" | "session_authorization" => refuse("connect as that user instead"),
-        "standard_conforming_strings" if !matches!(value, "on" | "true" | "yes" | "1") => {
-            refuse("statements are read with standard strings")
+        "replication" => Err(refused(
+            name,
+            value,
+            "replication does not pass through the proxy",
+        )),
+        "role" | "session_authorization" => {
+            Err(refused(name, value, "connect as that user instead"))
         }
-        "client_encoding" => match encoding(value).as_str() {
-            "utf8" | "unicode" | "sqlascii" => Ok(()),
-            _ => refuse("statements are read as UTF-8"),
-        },
         _ => Ok(()),
     }
+}
+
+fn refused(name: &str, value: &str, why: &str) -> Failure {
+    Failure::Fatal(PgError::refusal(
+        format!(
+            "startup parameter \"{}\" = \"{}\": {why}",
+            named(name),
+            named(value)
+        ),
+        "Leave the parameter out of the connection string.",
+    ))
 }
 
 /// True of a client that takes bytes as they come, as libpq's do under `LANG=C`. To it a server with a UTF-8
 /// database sends the same bytes, and takes the same, as to one that says UTF8, which its connections stay.
 fn is_unconverted(name: &str, value: &str) -> bool {
-    name.eq_ignore_ascii_case("client_encoding") && encoding(value) == "sqlascii"
-}
-
-/// PostgreSQL compares encoding names without punctuation.
-fn encoding(name: &str) -> String {
-    let plain = name.chars().filter(char::is_ascii_alphanumeric);
-    plain.map(|c| c.to_ascii_lowercase()).collect()
+    // PostgreSQL compares encoding names without punctuation.
+    let plain: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
+    name.eq_ignore_ascii_case("client_encoding") && plain.eq_ignore_ascii_case("sqlascii")
 }
 
 /// `-c name=value` and `--name=value`, as libpq's `options` brings them; blanks escaped by backslash.
@@ -127,6 +135,69 @@ mod tests {
         }
         assert_ne!(replayed("client_encoding", "UTF8").as_deref(), Some(""));
         assert_eq!(replayed("client_encoding", "LATIN1"), None);
+    }
+
+    #[test]
+    fn what_set_is_refused_for_is_refused_at_the_start() {
+        let started = |parameters: &[(&str, &str)]| {
+            let parameters = parameters.iter();
+            session_settings(&Startup {
+                parameters: parameters
+                    .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                    .collect(),
+                minor: 0,
+                user: "app".to_owned(),
+                database: "app".to_owned(),
+            })
+        };
+        let code = |parameters: &[(&str, &str)]| match started(parameters) {
+            Err(Failure::Fatal(error)) => error.code,
+            other => panic!("{parameters:?}: {other:?}"),
+        };
+        for (name, value) in [
+            ("options", "-c transform_null_equals=on"),
+            ("Transform_Null_Equals", "1"),
+            ("search_path", "pg_temp, public"),
+            ("options", "-c Search_Path=public,\"pg_temp_3\""),
+            ("standard_conforming_strings", "off"),
+            ("options", "--session-authorization=other"),
+            ("role", "other"),
+        ] {
+            assert_eq!(
+                code(&[(name, value)]),
+                SqlState::FEATURE_NOT_SUPPORTED,
+                "{name}={value}"
+            );
+        }
+        assert_eq!(
+            code(&[("TimeZone", "UTC"), ("timezone", "Asia/Tokyo")]),
+            SqlState::FEATURE_NOT_SUPPORTED
+        );
+        for path in ["public,", "a b", "\"a", ",", "\"a\"b"] {
+            assert_eq!(
+                code(&[("search_path", path)]),
+                SqlState::INVALID_PARAMETER_VALUE,
+                "{path}"
+            );
+        }
+        let path = |parameters: &[(&str, &str)]| {
+            let settings = started(parameters).expect("admitted");
+            settings.search_path().map(|path| path.join("+"))
+        };
+        assert_eq!(
+            path(&[("search_path", "\"A,b\", Public")]).as_deref(),
+            Some("A,b+public")
+        );
+        // The names come in this order, and the parameter of its own counts all the same.
+        assert_eq!(
+            path(&[("Search_Path", "own"), ("options", "-c search_path=a")]).as_deref(),
+            Some("own")
+        );
+        assert_eq!(
+            path(&[("search_path", "own"), ("options", "-c search_path=a")]).as_deref(),
+            Some("own")
+        );
+        started(&[("transform_null_equals", "off")]).expect("admitted");
     }
 
     #[test]

@@ -295,15 +295,12 @@ impl Client {
                 ));
             }
             // The server connection would go back to its own start, not to this client's.
-            if let Plan::Control(Control::Reset { name }) = &**plan
-                && self
-                    .session
-                    .settings
-                    .replay_startup(name.as_deref())
-                    .is_some()
+            if let Plan::Control(control) = &**plan
+                && let Some(name) = returns_to_start(control)
+                && self.session.settings.replay_startup(name, false).is_some()
             {
                 return Err(PgError::refusal(
-                    "RESET of a startup parameter in a string of several statements",
+                    "RESET or TO DEFAULT of a startup parameter in a string of several statements",
                     "Send it alone.",
                 ));
             }
@@ -320,7 +317,7 @@ impl Client {
             let Plan::Control(control) = &**plan else {
                 continue;
             };
-            resets |= matches!(control, Control::Reset { .. });
+            resets |= returns_to_start(control).is_some();
             resets |= take_effect(settings, control, statement, failed);
             // Only what ends or mends a failed transaction is heard in it.
             failed = false;
@@ -404,6 +401,15 @@ fn own_setting(control: &Control) -> Option<&str> {
         _ => return None,
     };
     is_own_setting(name).then_some(name)
+}
+
+/// The setting that a RESET or a SET TO DEFAULT returns to the session's start; within, `None` for all of them.
+fn returns_to_start(control: &Control) -> Option<Option<&str>> {
+    match control {
+        Control::Reset { name } => Some(name.as_deref()),
+        Control::Set { setting, .. } if setting.values.is_none() => Some(Some(&setting.name)),
+        _ => None,
+    }
 }
 
 fn route(plan: &Plan) -> Option<&Route> {

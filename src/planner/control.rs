@@ -2,6 +2,7 @@
 
 use super::cursor::Cursor;
 use super::hint;
+use super::names::is_temporary;
 use crate::error::{PgError, SqlState};
 use crate::plan::{Control, Setting};
 use crate::sql::Kind;
@@ -234,7 +235,7 @@ fn setting(at: &mut Cursor<'_>) -> Result<Setting, PgError> {
         let _ = at.take("role");
         return Ok(named("role", Some(value(at)?)));
     }
-    let name = at.dotted_name()?;
+    let name = at.setting_name()?;
     if !at.take("to") && !at.take_op("=") {
         return Err(at.syntax_error());
     }
@@ -267,8 +268,10 @@ fn value(at: &mut Cursor<'_>) -> Result<String, PgError> {
     Ok(format!("{sign}{}", token.value))
 }
 
-/// Settings that would change how text is read, or that the proxy keeps for itself.
-pub(super) fn check_setting(setting: &Setting) -> Result<(), PgError> {
+/// Settings that would change how text is read, or that the proxy keeps for itself, wherever they come from.
+///
+/// Errors: 0A000 for those that are refused; 42704 for an unknown name of our own.
+pub fn check_setting(setting: &Setting) -> Result<(), PgError> {
     let invalid = |message: &str, hint: &str| Err(PgError::refusal(message, hint));
     let values = setting.values.as_deref().unwrap_or_default();
     let is_on = |value: &String| {
@@ -297,19 +300,24 @@ pub(super) fn check_setting(setting: &Setting) -> Result<(), PgError> {
             "transform_null_equals is not supported: a key = NULL would mean IS NULL",
             "write IS NULL",
         ),
-        "search_path"
-            if values
-                .first()
-                .is_some_and(|first| first.starts_with("pg_temp")) =>
-        {
-            invalid(
-                "a search_path that begins with pg_temp is not supported: what is created would be temporary",
-                "put pg_temp last",
-            )
-        }
+        "search_path" => check_temporary(values),
         "session_authorization" => Err(session_authorization()),
         _ => Ok(()),
     }
+}
+
+/// What is created goes into the first schema of the path that exists and that the role may use, which may be
+/// `pg_temp` wherever it stands: such a table would stay on one server connection and hide that of another client,
+/// and such a type would come before those of `pg_catalog`.
+/// Source: <https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-SEARCH-PATH>
+pub(super) fn check_temporary(path: &[String]) -> Result<(), PgError> {
+    if !path.iter().any(|schema| is_temporary(schema)) {
+        return Ok(());
+    }
+    Err(PgError::refusal(
+        "a search_path with pg_temp is not supported: what is created might be temporary",
+        "SET search_path without pg_temp; where a role or a database has it, ALTER ROLE or ALTER DATABASE on the servers",
+    ))
 }
 
 /// PostgreSQL compares encoding names without punctuation.
@@ -341,14 +349,14 @@ fn reset(at: &mut Cursor<'_>) -> Result<Control, PgError> {
     if at.take_all(&["session", "authorization"]) {
         return Err(session_authorization());
     }
-    let name = at.dotted_name()?;
+    let name = at.setting_name()?;
     hint::check_own_name(&name)?;
     Ok(Control::Reset { name: Some(name) })
 }
 
 /// SHOW of what no server knows.
 fn show(mut at: Cursor<'_>) -> Result<Option<Control>, PgError> {
-    let name = match at.dotted_name() {
+    let name = match at.setting_name() {
         Ok(name) if hint::is_own_setting(&name) => name,
         _ => return Ok(None),
     };

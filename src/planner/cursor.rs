@@ -78,13 +78,15 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// `a.b.c`, folded, joined by dots.
-    pub(super) fn dotted_name(&mut self) -> Result<String, PgError> {
+    /// The name of a setting, `a.b.c`. PostgreSQL compares such names without regard to ASCII case, quoted or not
+    /// (`guc_name_compare`), so all of it is folded.
+    pub(super) fn setting_name(&mut self) -> Result<String, PgError> {
         let mut name = self.name()?;
         while self.take_op(".") {
             name.push('.');
             name.push_str(&self.name()?);
         }
+        name.make_ascii_lowercase();
         Ok(name)
     }
 

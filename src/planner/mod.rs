@@ -22,6 +22,7 @@ mod utility;
 
 pub use body::read_query;
 pub use cache::{Lookup, PlanCache};
+pub use control::check_setting;
 pub use hint::{KEY, KEYSPACE, SHARD, check_own_setting, is_own_setting, of_settings, own_column};
 pub use schema::{Column, Function, NO_ROLE, PUBLIC, Relation, RelationKind, Schema, SqlFunction};
 
@@ -74,6 +75,10 @@ fn plan_tokens(text: &str, tokens: &[Token<'_>], context: &Context<'_>) -> Resul
             check_own_setting(setting, context.map)?;
         }
         return Ok(Plan::Control(control));
+    }
+    if context.transaction_pooling || !context.map.is_unsharded() {
+        // SET has been looked at; this one may be the role's, the database's or the server's.
+        control::check_temporary(context.search_path.unwrap_or_default())?;
     }
     utility::check_session_state(at, context.transaction_pooling)?;
     let unsettles = functions::check_session_state(tokens, context.transaction_pooling)?;

@@ -289,7 +289,7 @@ pub(super) fn view_write(view: &TableName) -> PgError {
 }
 
 /// `pg_temp`, or by its true name `pg_temp_3`.
-fn is_temporary(schema: &str) -> bool {
+pub(super) fn is_temporary(schema: &str) -> bool {
     schema.starts_with("pg_temp")
 }
 

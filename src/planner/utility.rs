@@ -8,7 +8,7 @@ use crate::plan::{Access, ExplainFormat, Plan, Route, Targets};
 use crate::sql::Token;
 use crate::sql::tree::Name;
 
-use super::names::Relation;
+use super::names::{Relation, is_temporary};
 use crate::shardmap::TableKind;
 
 /// What leaves state on a server connection is refused where connections are shared; looked at in every
@@ -86,7 +86,7 @@ fn into_temporary(tokens: &[Token<'_>]) -> bool {
         })
         || tokens
             .iter()
-            .any(|token| token.is_name() && token.value.starts_with("pg_temp"))
+            .any(|token| token.is_name() && is_temporary(&token.value))
 }
 
 impl Planner<'_> {
@@ -253,6 +253,20 @@ impl Planner<'_> {
             check_reach(first, words)?;
         }
         match first {
+            "create"
+                if words
+                    .peek_word()
+                    .is_some_and(|kind| matches!(kind, "type" | "domain"))
+                    && words
+                        .rest
+                        .iter()
+                        .any(|token| token.is_name() && is_temporary(&token.value)) =>
+            {
+                return Err(PgError::refusal(
+                    "a temporary type is not supported: it would come before those of pg_catalog",
+                    "create it in another schema",
+                ));
+            }
             "do" | "call" => {
                 return Err(PgError::refusal(
                     format!("{verb} runs code that might read or write any table"),

@@ -68,6 +68,9 @@ impl Session {
             Control::Release { name } => self.release(io, name, text).await?,
             Control::RollbackTo { name } => self.rollback_to(io, name, text).await?,
             Control::SetTransaction => self.set_transaction(io, text).await?,
+            Control::Set { setting, local } if setting.values.is_none() => {
+                self.set_default(io, setting, *local, text).await?;
+            }
             Control::Set { setting, local } => self.set(io, setting, *local, text).await?,
             Control::Reset { name } => self.reset(io, name.as_deref(), text).await?,
             Control::DiscardAll => self.discard_all(io).await?,
@@ -339,37 +342,77 @@ impl Session {
         io.output.command_complete("SHOW");
     }
 
+    /// SET TO DEFAULT: what RESET does, for the transaction alone where it is LOCAL.
+    async fn set_default(
+        &mut self,
+        io: &mut Buffered,
+        setting: &Setting,
+        local: bool,
+        text: &str,
+    ) -> Result<(), Failure> {
+        if !local {
+            return self.reset_as(io, Some(&setting.name), text, "SET").await;
+        }
+        if self.txn == Transaction::Idle {
+            return self.set(io, setting, local, text).await;
+        }
+        self.settings.check_room(text)?;
+        let restore = self.settings.replay_startup(Some(&setting.name), true);
+        self.reset_in_transaction(io, restore, text, "SET").await?;
+        self.settings.set(setting, local, text);
+        Ok(())
+    }
+
     async fn reset(
         &mut self,
         io: &mut Buffered,
         name: Option<&str>,
         text: &str,
     ) -> Result<(), Failure> {
-        let restore = self.settings.replay_startup(name);
-        match &self.txn {
-            Transaction::Idle => {
-                self.enter(io, self.default_shard(), Purpose::Run).await?;
-                self.pass(io, text).await?;
-                self.settings.reset(name);
-                self.settings.commit_in_pipeline();
-                // RESET went back to the server connection's own start, not to this client's.
-                self.forget_settings();
-                return self.sync_settings(io).await;
-            }
-            Transaction::Deferred(_) => {
-                let both = restore
-                    .map_or_else(|| text.to_owned(), |restore| format!("{text}\n;{restore}"));
-                self.defer(io, &both, "RESET").await?;
-            }
-            _ => {
-                self.pass(io, text).await?;
-                if let Some(restore) = restore {
-                    self.queue_query(&restore, Forward::Swallow, None)?;
-                    self.run(io).await?;
-                }
-            }
+        self.reset_as(io, name, text, "RESET").await
+    }
+
+    /// RESET, by its own name or another.
+    async fn reset_as(
+        &mut self,
+        io: &mut Buffered,
+        name: Option<&str>,
+        text: &str,
+        tag: &str,
+    ) -> Result<(), Failure> {
+        if self.txn == Transaction::Idle {
+            self.enter(io, self.default_shard(), Purpose::Run).await?;
+            self.pass(io, text).await?;
+            self.settings.reset(name);
+            self.settings.commit_in_pipeline();
+            // RESET went back to the server connection's own start, not to this client's.
+            self.forget_settings();
+            return self.sync_settings(io).await;
         }
+        let restore = self.settings.replay_startup(name, false);
+        self.reset_in_transaction(io, restore, text, tag).await?;
         self.settings.reset(name);
+        Ok(())
+    }
+
+    /// Returns to the server connection's own start, and from there to this client's.
+    async fn reset_in_transaction(
+        &mut self,
+        io: &mut Buffered,
+        restore: Option<String>,
+        text: &str,
+        tag: &str,
+    ) -> Result<(), Failure> {
+        if let Transaction::Deferred(_) = &self.txn {
+            let both =
+                restore.map_or_else(|| text.to_owned(), |restore| format!("{text}\n;{restore}"));
+            return self.defer(io, &both, tag).await;
+        }
+        self.pass(io, text).await?;
+        if let Some(restore) = restore {
+            self.queue_query(&restore, Forward::Swallow, None)?;
+            self.run(io).await?;
+        }
         Ok(())
     }
 

@@ -9,10 +9,11 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::LazyLock;
 
 use crate::backend::SettingsMark;
-use crate::error::{PgError, SqlState};
+use crate::error::{PgError, SqlState, named};
 use crate::plan::{Hint, Setting};
 use crate::planner::{self, KEY, KEYSPACE, SHARD, is_own_setting};
 use crate::shardmap::ShardMap;
+use crate::sql;
 
 /// Settings a startup packet brings; others in it are refused by name.
 const STARTUP_BYTES_MAX: usize = 10_000;
@@ -76,23 +77,32 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Takes the startup packet's parameters, which act as defaults of the session.
-    pub fn from_startup<'a>(parameters: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+    /// Takes the startup packet's parameters, which act as defaults of the session. Of two that set the same the
+    /// later one counts.
+    ///
+    /// Errors: what SET would be refused for; 22023 for a list that cannot be read; 42704 for names of our own that
+    /// are no settings.
+    pub fn from_startup<'a>(
+        parameters: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, PgError> {
         let mut settings = Self::default();
         for (name, value) in parameters {
-            let text = format!("SET {} TO {}", quote_name(name), quote_value(name, value));
-            let values = Some(list(name, value));
-            settings.startup.push(Entry {
+            let setting = Setting {
                 name: name.to_ascii_lowercase(),
-                text,
-                values,
+                values: Some(list(name, value)?),
+            };
+            planner::check_setting(&setting)?;
+            settings.startup.push(Entry {
+                text: startup_text(&setting),
+                name: setting.name,
+                values: setting.values,
             });
         }
         debug_assert!(
             settings.startup.iter().map(|e| e.name.len()).sum::<usize>() <= STARTUP_BYTES_MAX
         );
         settings.refresh();
-        settings
+        Ok(settings)
     }
 
     /// Identifies this set of values; equal marks mean equal settings on a connection.
@@ -204,14 +214,19 @@ impl Settings {
 
     /// A SET succeeded. Outside a transaction it counts at once (`commit` follows).
     pub fn set(&mut self, setting: &Setting, local: bool, text: &str) {
-        let entry = Entry {
+        if setting.values.is_none() && !local {
+            // TO DEFAULT.
+            return self.reset(Some(&setting.name));
+        }
+        let mut entry = Entry {
             name: setting.name.clone(),
             text: text.to_owned(),
             values: setting.values.clone(),
         };
-        if is_own(&entry) && entry.values.is_none() && !local {
-            // TO DEFAULT.
-            return self.reset(Some(&entry.name));
+        // Of shard and key the last one counts, which need not be this one (`hint_entry`).
+        if entry.values.is_none() && !matches!(&*entry.name, SHARD | KEY) {
+            let startup = self.startup.iter().rfind(|start| start.name == entry.name);
+            entry.values = startup.and_then(|start| start.values.clone());
         }
         self.changes.push(if local {
             Change::Local(entry)
@@ -228,14 +243,17 @@ impl Settings {
         self.refresh_planning();
     }
 
-    /// The statements that restore what RESET of this setting (or of all) should return to, if the
+    /// The statements that restore what RESET of this setting (or of all), or TO DEFAULT, should return to, if the
     /// startup packet said so.
-    pub fn replay_startup(&self, name: Option<&str>) -> Option<String> {
-        let texts: Vec<&str> = self
+    pub fn replay_startup(&self, name: Option<&str>, local: bool) -> Option<String> {
+        let texts: Vec<String> = self
             .startup
             .iter()
             .filter(|entry| !is_own(entry) && name.is_none_or(|name| entry.name == name))
-            .map(|entry| entry.text.as_str())
+            .map(|entry| match entry.text.strip_prefix("SET ") {
+                Some(rest) if local => format!("SET LOCAL {rest}"),
+                _ => entry.text.clone(),
+            })
             .collect();
         (!texts.is_empty()).then(|| texts.join(";\n"))
     }
@@ -411,36 +429,36 @@ fn mark<'a>(entries: impl Iterator<Item = &'a Entry>) -> SettingsMark {
     SettingsMark(if any { hasher.finish().max(1) } else { 0 })
 }
 
-/// Startup parameters are names of settings, two-part names included.
-fn quote_name(name: &str) -> String {
-    name.split('.')
+/// Names of settings may have several parts. A list keeps its elements: the server would take one string for one
+/// name.
+fn startup_text(setting: &Setting) -> String {
+    let name = setting.name.split('.');
+    let name: Vec<_> = name
         .map(|part| format!("\"{}\"", part.replace('"', "\"\"")))
-        .collect::<Vec<_>>()
-        .join(".")
-}
-
-/// A list-valued setting keeps its list: the server would take one quoted string for one name.
-fn quote_value(name: &str, value: &str) -> String {
-    let quoted: Vec<String> = list(name, value)
-        .iter()
-        .map(|v| format!("'{}'", v.replace('\'', "''")))
         .collect();
-    quoted.join(", ")
+    let values = setting.values.iter().flatten();
+    let mut values: Vec<_> = values
+        .map(|value| format!("'{}'", value.replace('\'', "''")))
+        .collect();
+    if values.is_empty() {
+        // No schema has the empty name.
+        values.push("''".to_owned());
+    }
+    format!("SET {} TO {}", name.join("."), values.join(", "))
 }
 
-fn list(name: &str, value: &str) -> Vec<String> {
-    if name.eq_ignore_ascii_case("search_path") {
-        value.split(',').map(|part| unquote(part.trim())).collect()
-    } else {
-        vec![value.to_owned()]
+fn list(name: &str, value: &str) -> Result<Vec<String>, PgError> {
+    if !name.eq_ignore_ascii_case("search_path") {
+        return Ok(vec![value.to_owned()]);
     }
-}
-
-fn unquote(name: &str) -> String {
-    match name.strip_prefix('"').and_then(|n| n.strip_suffix('"')) {
-        Some(inner) => inner.replace("\"\"", "\""),
-        None => name.to_ascii_lowercase(),
-    }
+    sql::name_list(value).ok_or_else(|| {
+        let message = format!(
+            "invalid value for parameter \"search_path\": \"{}\"",
+            named(value)
+        );
+        PgError::client(SqlState::INVALID_PARAMETER_VALUE, message)
+            .with_detail("List syntax is invalid.")
+    })
 }
 
 #[cfg(test)]

@@ -544,6 +544,49 @@ fn identifier(raw: &str, kind: Kind) -> Cow<'_, str> {
     }
 }
 
+/// The names in the value of a setting such as `search_path`; `None` where PostgreSQL calls the syntax of the list
+/// invalid. A name without quotes is whatever stands up to a blank or comma.
+/// Source: `SplitIdentifierString` in `src/backend/utils/adt/varlena.c`.
+pub fn name_list(value: &str) -> Option<Vec<String>> {
+    let blank = [' ', '\t', '\n', '\r', '\x0c'];
+    let mut names = Vec::new();
+    let mut rest = value.trim_start_matches(blank);
+    if rest.is_empty() {
+        return Some(names);
+    }
+    loop {
+        let name = if let Some(inner) = rest.strip_prefix('"') {
+            let mut name = String::new();
+            rest = inner;
+            loop {
+                let (part, after) = rest.split_once('"')?;
+                name.push_str(part);
+                rest = after;
+                match rest.strip_prefix('"') {
+                    None => break,
+                    Some(after) => rest = after,
+                }
+                name.push('"');
+            }
+            name
+        } else {
+            let end = rest.find(|c: char| c == ',' || blank.contains(&c));
+            let (name, after) = rest.split_at(end.unwrap_or(rest.len()));
+            if name.is_empty() {
+                return None;
+            }
+            rest = after;
+            name.to_ascii_lowercase()
+        };
+        names.push(cut(&name).to_owned());
+        rest = rest.trim_start_matches(blank);
+        if rest.is_empty() {
+            return Some(names);
+        }
+        rest = rest.strip_prefix(',')?.trim_start_matches(blank);
+    }
+}
+
 /// Cuts an identifier as PostgreSQL does, at a character boundary.
 fn cut(name: &str) -> &str {
     let mut end = name.len().min(IDENTIFIER_BYTES_MAX);

@@ -18,7 +18,7 @@ mod unescape;
 pub use comments::{Comment, hint_comments};
 #[cfg(test)]
 pub use lex::TOKENS_MAX;
-pub use lex::{Kind, Token, position, tokens};
+pub use lex::{Kind, Token, name_list, position, tokens};
 pub use literals::{Literal, Literals};
 pub use operand::{cast_constant, slot_constant};
 pub use parse::{Analysis, Unread, analyse};

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::literals::{NO_PLACE, marker};
-use super::{Kind, Unread, analyse, tokens};
+use super::{Kind, Unread, analyse, name_list, tokens};
 
 #[test]
 fn golden_trees() {
@@ -162,4 +162,25 @@ fn calls_and_names_are_counted() {
         count("with c as (select f(f(1))) select f(2) from c"),
         Ok((0, 3))
     );
+}
+
+#[test]
+fn lists_of_names_are_read_as_settings_hold_them() {
+    let names = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+    assert_eq!(name_list("audit, public"), names(&["audit", "public"]));
+    assert_eq!(
+        name_list(" \"$user\" ,\t\"A, b\",C "),
+        names(&["$user", "A, b", "c"])
+    );
+    assert_eq!(name_list("$user,tenant-1"), names(&["$user", "tenant-1"]));
+    assert_eq!(name_list("\"a\"\"b\"\"\""), names(&["a\"b\""]));
+    assert_eq!(name_list("'A,b'"), names(&["'a", "b'"]));
+    assert_eq!(name_list("\"\""), names(&[""]));
+    assert_eq!(name_list(" "), names(&[]));
+    assert_eq!(name_list("É"), names(&["É"]));
+    let long = "é".repeat(40);
+    assert_eq!(name_list(&long), names(&[&long[..62]]));
+    for invalid in ["a b", "a,", ",a", "\"a", "\"a\"b", "a,,b", "\"a\"\""] {
+        assert_eq!(name_list(invalid), None, "{invalid}");
+    }
 }

@@ -1,5 +1,9 @@
 use super::*;
 
+fn started(parameters: &[(&str, &str)]) -> Settings {
+    Settings::from_startup(parameters.iter().copied()).expect("admitted")
+}
+
 fn setting(name: &str, value: &str) -> Setting {
     Setting {
         name: name.to_owned(),
@@ -53,7 +57,7 @@ fn savepoints_take_settings_with_them() {
 
 #[test]
 fn reset_returns_to_the_startup_packet() {
-    let mut settings = Settings::from_startup([("search_path", "sales, \"Odd\"")].into_iter());
+    let mut settings = started(&[("search_path", "sales, \"Odd\"")]);
     assert_eq!(
         settings.search_path(),
         Some(&["sales".to_owned(), "Odd".to_owned()][..])
@@ -69,6 +73,51 @@ fn reset_returns_to_the_startup_packet() {
     assert_eq!(settings.search_path().map(<[_]>::len), Some(2));
     settings.commit();
     assert_eq!(settings.replay(), "SET \"search_path\" TO 'sales', 'Odd'");
+}
+
+/// TO DEFAULT is RESET, LOCAL for the transaction.
+#[test]
+fn default_is_what_the_startup_packet_said() {
+    let mut settings = started(&[("search_path", "sales"), (KEYSPACE, "orders")]);
+    let default = |name: &str| Setting {
+        name: name.to_owned(),
+        values: None,
+    };
+    let path = |settings: &Settings| settings.search_path().map(|path| path.join("+"));
+    let text = "SET search_path TO other";
+    settings.set(&setting("search_path", "other"), false, text);
+    settings.set(&setting(KEYSPACE, "other"), false, "");
+    settings.commit();
+    let replayed = settings.replay();
+    settings.set(&default("search_path"), true, "SET LOCAL …");
+    settings.set(&default(KEYSPACE), true, "SET LOCAL …");
+    assert_eq!(path(&settings).as_deref(), Some("sales"));
+    assert_eq!(settings.own(KEYSPACE), "orders");
+    settings.commit();
+    assert_eq!(path(&settings).as_deref(), Some("other"), "it was local");
+    assert_eq!(settings.own(KEYSPACE), "other");
+    assert_eq!(settings.replay(), replayed);
+    settings.set(&default("search_path"), false, "SET search_path TO DEFAULT");
+    assert_eq!(path(&settings).as_deref(), Some("sales"));
+    settings.commit();
+    assert_eq!(path(&settings).as_deref(), Some("sales"));
+    assert_eq!(settings.replay(), "SET \"search_path\" TO 'sales'");
+    assert_eq!(
+        settings
+            .replay_startup(Some("search_path"), true)
+            .as_deref(),
+        Some("SET LOCAL \"search_path\" TO 'sales'")
+    );
+}
+
+#[test]
+fn lists_of_the_startup_packet_are_split_outside_quotes() {
+    let settings = started(&[("search_path", "\"A,b\", Public")]);
+    assert_eq!(settings.search_path().map(<[_]>::len), Some(2));
+    assert_eq!(settings.replay(), "SET \"search_path\" TO 'A,b', 'public'");
+    let settings = started(&[("search_path", "")]);
+    assert_eq!(settings.search_path(), Some(&[][..]));
+    assert_eq!(settings.replay(), "SET \"search_path\" TO ''");
 }
 
 #[test]
@@ -111,7 +160,7 @@ fn shard(settings: &Settings) -> Option<String> {
 
 #[test]
 fn settings_of_our_own_reach_no_server() {
-    let mut settings = Settings::from_startup([("trunkline.shard", "s1")].into_iter());
+    let mut settings = started(&[("trunkline.shard", "s1")]);
     assert_eq!(shard(&settings).as_deref(), Some("shard=s1"));
     assert_eq!(settings.mark(), SettingsMark(0));
     settings.set(
@@ -123,7 +172,7 @@ fn settings_of_our_own_reach_no_server() {
     settings.set(&setting("a", "1"), false, "SET a TO 1");
     settings.commit();
     assert_eq!(settings.replay(), "SET a TO 1");
-    assert_eq!(settings.replay_startup(None), None);
+    assert_eq!(settings.replay_startup(None, false), None);
     assert_eq!(shard(&settings).as_deref(), Some("key=(4, 2)"));
     assert_eq!(settings.own(KEY), "(4, 2)");
     assert_eq!(settings.own(SHARD), "");
@@ -131,7 +180,7 @@ fn settings_of_our_own_reach_no_server() {
 
 #[test]
 fn of_shard_and_key_the_last_one_counts() {
-    let mut settings = Settings::from_startup([("trunkline.shard", "s1")].into_iter());
+    let mut settings = started(&[("trunkline.shard", "s1")]);
     let version = settings.hint_version();
     settings.set(&setting(KEY, "4"), true, "SET LOCAL trunkline.key = 4");
     assert_eq!(shard(&settings).as_deref(), Some("key=4"));
@@ -196,8 +245,7 @@ fn hints_roll_back_with_their_transaction() {
 
 #[test]
 fn startup_values_cannot_break_out() {
-    let settings =
-        Settings::from_startup([("application_name", "x'; DROP TABLE t; --")].into_iter());
+    let settings = started(&[("application_name", "x'; DROP TABLE t; --")]);
     assert_eq!(
         settings.replay(),
         "SET \"application_name\" TO 'x''; DROP TABLE t; --'"

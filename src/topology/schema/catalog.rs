@@ -10,6 +10,7 @@ use tokio_postgres::Row;
 
 use crate::planner::{Column, PUBLIC};
 use crate::shardmap::{ShardMap, TableName};
+use crate::sql::name_list;
 use crate::topology::control::{Control, ControlError};
 use crate::types::{KeyType, Oid};
 
@@ -112,7 +113,8 @@ pub(super) async fn namesakes(
         .collect::<Result<_, ControlError>>()?;
     let mut default_paths = BTreeMap::new();
     for (role, value) in defaults(control, "search_path").await? {
-        let path = path(&value).ok_or(ControlError::Unexpected("the search_path of a role"))?;
+        let path =
+            name_list(&value).ok_or(ControlError::Unexpected("the search_path of a role"))?;
         default_paths.insert(role, path);
     }
     let default_roles = defaults(control, "role").await?;
@@ -151,7 +153,7 @@ async fn configured_path(control: &Control) -> Result<Option<Vec<String>>, Contr
     let value: Option<String> = row.try_get(0)?;
     let unexpected = ControlError::Unexpected("the search_path of its configuration");
     value
-        .map(|value| path(&value).ok_or(unexpected))
+        .map(|value| name_list(&value).ok_or(unexpected))
         .transpose()
 }
 
@@ -332,7 +334,7 @@ fn function(row: &Row, domains: &Domains) -> Result<Function, ControlError> {
     let body = if atomic { atomic_query(&body) } else { body };
     let mut search_path = atomic.then(Vec::new);
     for setting in &settings {
-        let path = setting.strip_prefix("search_path=").and_then(path);
+        let path = setting.strip_prefix("search_path=").and_then(name_list);
         let Some(path) = path else {
             return Ok(Function::Opaque("has settings of its own".to_owned()));
         };
@@ -374,21 +376,6 @@ fn atomic_query(body: &str) -> String {
         .strip_prefix("BEGIN ATOMIC")
         .and_then(|rest| rest.strip_suffix("END"));
     inner.unwrap_or(body).trim().to_owned()
-}
-
-/// The value of `search_path` as `pg_proc.proconfig` has it: names with commas between, quoted where needed.
-fn path(value: &str) -> Option<Vec<String>> {
-    let tokens = crate::sql::tokens(value).ok()?;
-    let (mut names, mut expects_name) = (Vec::new(), true);
-    for token in &tokens {
-        if expects_name && token.is_name() {
-            names.push(token.value.clone().into_owned());
-        } else if expects_name || !token.is_op(",") {
-            return None;
-        }
-        expects_name = !expects_name;
-    }
-    (!expects_name || tokens.is_empty()).then_some(names)
 }
 
 /// Asked before names are safe: each has its schema, the operators too.
@@ -569,18 +556,6 @@ const SQL_RUNNING_BUILTINS: &[&str] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paths_of_functions() {
-        let names = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
-        assert_eq!(path("audit, public"), names(&["audit", "public"]));
-        assert_eq!(path("\"$user\", \"A b\""), names(&["$user", "A b"]));
-        assert_eq!(path("\"\""), names(&[""]));
-        assert_eq!(path(""), names(&[]));
-        assert_eq!(path("a b"), None);
-        assert_eq!(path("a,"), None);
-        assert_eq!(path("'a"), None);
-    }
 
     #[test]
     fn bodies_of_the_new_kind_are_queries() {
