@@ -235,6 +235,7 @@ fn settings_hold_for_the_session_and_roll_back() {
     ] {
         ask(&mut wire, "set \"Trunkline\".\"SHARD\" = 's2'");
         assert_eq!(ask(&mut wire, "show \"TRUNKLINE\".shard"), "s2");
+        assert_eq!(shard(&mut wire, "from matches", ""), 1);
         ask(&mut wire, reset);
         assert_eq!(ask(&mut wire, "show trunkline.shard"), "", "{reset}");
         let refused = wire.simple("select count(*) from matches").unwrap();
