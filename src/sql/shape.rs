@@ -212,7 +212,10 @@ impl Shape {
 
     /// The text's tokens with slots in place of its literals, those left out that others stand for; all of
     /// them where it has no literals. `None` where they are not the tokens of the text that was read.
-    pub fn slotted<'t>(&self, tokens: Vec<Token<'t>>) -> Option<Vec<Token<'t>>> {
+    pub fn slotted<'t>(&self, mut tokens: Vec<Token<'t>>) -> Option<Vec<Token<'t>>> {
+        while tokens.last().is_some_and(|token| token.is_op(";")) {
+            tokens.pop();
+        }
         if self.is_whole() {
             return Some(tokens);
         }
