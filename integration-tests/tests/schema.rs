@@ -248,6 +248,64 @@ async fn views_and_functions_are_looked_into() {
 }
 
 #[tokio::test]
+async fn bodies_that_leave_settings_behind_are_refused() {
+    let sides = Sides::connect().await;
+    everywhere(
+        "create function set_path(t text) returns text language sql as $$ select set_config('search_path', t, false) $$;
+         create function set_path_i(t text) returns text immutable language sql
+             as $$ select set_config('search_path', t, false) $$;
+         create function set_path_2(t text) returns text immutable language sql as 'select set_path_i(t)';
+         create function count_recent() returns bigint immutable language sql as 'select count(*) from recent';
+         create function plus(a int, b int) returns int immutable language sql as 'select a + b';
+         create view sneaky as select set_config('search_path', 'sales, public', false) as path;
+         create view sneakier as select pg_advisory_lock(7) is null as locked;
+         create view harmless as select set_config('work_mem', '8MB', true) as memory",
+    )
+    .await;
+    let known = |answer: Result<(), String>| answer.is_err_and(|why| why.contains("set_path"));
+    reloaded(&sides, "select set_path('sales, public')", known).await;
+    for sql in [
+        "select set_path('sales, public')",
+        "select set_path_i('sales, public')",
+        "select set_path_2('sales, public')",
+        "select * from sneaky",
+        "select path from public.sneaky where path <> ''",
+        "select * from sneakier",
+    ] {
+        sides.refused(sql, "").await;
+    }
+    // Declared IMMUTABLE, it reads a view.
+    sides
+        .refused("select count_recent()", "organization_id")
+        .await;
+    for sql in [
+        "select plus(1, 2)",
+        "select memory from harmless",
+        "show search_path",
+    ] {
+        sides.same(sql).await;
+    }
+    // What names no such thing stays as the default shard's.
+    on_shard(
+        0,
+        "create view of_settings as select plus(1, 2), value from settings",
+    )
+    .await;
+    let oracle = connect(world().await.cluster.oracle.port()).await;
+    let made = "create view of_settings as select plus(1, 2), value from settings";
+    oracle.batch_execute(made).await.unwrap();
+    sides.same("select * from of_settings").await;
+    let drop = "drop view of_settings";
+    on_shard(0, drop).await;
+    oracle.batch_execute(drop).await.unwrap();
+    everywhere(
+        "drop view sneaky, sneakier, harmless;
+         drop function set_path, set_path_i, set_path_2, count_recent, plus",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn views_made_past_the_proxy_are_known_after_reload() {
     let sides = Sides::connect().await;
     let [org, other] = organizations().await;

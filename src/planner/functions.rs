@@ -137,6 +137,18 @@ pub(super) fn check_session_state(tokens: &[Token<'_>], pooled: bool) -> Result<
     Ok(unsettles)
 }
 
+/// True where a built-in function is called that answers for one server, or does more than answer.
+pub(super) fn look_around(tokens: &[Token<'_>]) -> bool {
+    calls_of(tokens).any(|call| {
+        let name = &*call.name;
+        name == "set_config"
+            || runs_sql(name)
+            || measures(name)
+            || on_default(name)
+            || locks_session(name)
+    })
+}
+
 struct Call<'t> {
     schema: Option<String>,
     name: String,

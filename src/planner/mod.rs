@@ -20,7 +20,7 @@ mod schema;
 mod scope;
 mod utility;
 
-pub use body::read_query;
+pub use body::{names_in, read_query};
 pub use cache::{Lookup, PlanCache};
 pub use hint::{KEY, KEYSPACE, SHARD, check_own_setting, is_own_setting, of_settings, own_column};
 pub use schema::{Column, Function, NO_ROLE, PUBLIC, Relation, RelationKind, Schema, SqlFunction};

@@ -4,11 +4,12 @@
 //! what PostgreSQL prints of views and functions has the schemas of all names that are not of `pg_catalog`.
 
 use std::collections::btree_map::{BTreeMap, Entry};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
-use crate::planner::{Column, PUBLIC};
+use crate::planner::{Column, PUBLIC, names_in};
 use crate::shardmap::{ShardMap, TableName};
 use crate::topology::control::{Control, ControlError};
 use crate::types::{KeyType, Oid};
@@ -82,13 +83,32 @@ pub(super) async fn reached(control: &Control, map: &ShardMap) -> Result<Reached
         configured_path,
         ..Reached::default()
     };
-    let oids = functions(control, map, &domains, version, &mut found).await?;
+    let mut pending = functions(control, &domains, version).await?;
     let (schemas, names): (Vec<_>, Vec<_>) = map
         .tables
         .keys()
         .map(|table| (table.schema.as_str(), table.name.as_str()))
         .unzip();
-    let rows = client.query(RELATIONS, &[&schemas, &names, &oids]).await?;
+    let mut of_note: HashSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut oids = Vec::new();
+    // Views are reached through functions, and functions through views.
+    let rows = loop {
+        admit(&mut pending, &mut of_note, &mut oids, &mut found);
+        let parameters: [&(dyn ToSql + Sync); 5] = [
+            &schemas,
+            &names,
+            &oids,
+            &SQL_RUNNING_BUILTINS,
+            &SESSION_BUILTINS,
+        ];
+        let rows = client.query(RELATIONS, &parameters).await?;
+        for row in &rows {
+            of_note.insert(table_name(row)?.name);
+        }
+        if !pending.iter().any(|one| one.matters(&of_note)) {
+            break rows;
+        }
+    };
     found.relations = relations(control, &rows, &domains).await?;
     Ok(found)
 }
@@ -272,54 +292,86 @@ async fn relations(
     Ok(relations)
 }
 
-/// Fills in the functions; gives their OIDs.
+/// A function of which it is not yet known whether it matters.
+struct Pending {
+    name: TableName,
+    oid: u32,
+    function: Function,
+    takes_row: bool,
+    /// The names in the body of one that is said to read no tables, where they decide.
+    names: Option<HashSet<String>>,
+}
+
+impl Pending {
+    fn matters(&self, of_note: &HashSet<String>) -> bool {
+        let names = self.names.as_ref();
+        names.is_none_or(|names| names.iter().any(|name| of_note.contains(name)))
+    }
+}
+
 async fn functions(
     control: &Control,
-    map: &ShardMap,
     domains: &Domains,
     version: i32,
-    found: &mut Reached,
-) -> Result<Vec<u32>, ControlError> {
+) -> Result<Vec<Pending>, ControlError> {
     let query = if version >= SQL_BODIES_SINCE {
         FUNCTIONS.replace("{body}", "CASE WHEN p.prosqlbody IS NULL THEN p.prosrc ELSE pg_catalog.pg_get_function_sqlbody(p.oid) END, p.prosqlbody IS NOT NULL")
     } else {
         FUNCTIONS.replace("{body}", "p.prosrc, false")
     };
-    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
-        [&SQL_RUNNING_EXTENSIONS, &SQL_RUNNING_BUILTINS];
+    let parameters: [&(dyn ToSql + Sync); 2] = [&SQL_RUNNING_EXTENSIONS, &SQL_RUNNING_BUILTINS];
     let rows = control.client.query(&query, &parameters).await?;
-    let mut oids = Vec::new();
-    for row in &rows {
-        let name = table_name(row)?;
+    let pending = |row: &Row| {
         let function = function(row, domains)?;
-        if let Function::Sql(text) = &function
-            && text.immutable
-            && !mentions_listed(&text.body, map)
-        {
-            continue;
-        }
-        oids.push(row.try_get(2)?);
-        if row.try_get(11)? {
-            found.row_functions.insert(name.name.clone());
-        }
-        match found.functions.entry(name) {
-            Entry::Vacant(entry) => {
-                entry.insert(function);
-            }
-            Entry::Occupied(mut entry) => {
-                entry.insert(Function::Opaque(OVERLOADED.to_owned()));
-            }
-        }
-    }
-    Ok(oids)
+        let names = match &function {
+            Function::Sql(text) if text.immutable => names_in(&text.body),
+            _ => None,
+        };
+        Ok(Pending {
+            name: table_name(row)?,
+            oid: row.try_get(2)?,
+            function,
+            takes_row: row.try_get(11)?,
+            names,
+        })
+    };
+    rows.iter().map(pending).collect()
 }
 
-/// Where a name of the map is among the words of a body.
-fn mentions_listed(body: &str, map: &ShardMap) -> bool {
-    let folded = body.to_lowercase();
-    map.tables.keys().any(|table| {
-        body.contains(table.name.as_str()) || folded.contains(&table.name.to_lowercase())
-    })
+/// Enters those that matter, whose own names are of note then.
+fn admit(
+    pending: &mut Vec<Pending>,
+    of_note: &mut HashSet<String>,
+    oids: &mut Vec<u32>,
+    found: &mut Reached,
+) {
+    loop {
+        let mut others = Vec::new();
+        let before = pending.len();
+        for one in pending.drain(..) {
+            if !one.matters(of_note) {
+                others.push(one);
+                continue;
+            }
+            oids.push(one.oid);
+            of_note.insert(one.name.name.clone());
+            if one.takes_row {
+                found.row_functions.insert(one.name.name.clone());
+            }
+            match found.functions.entry(one.name) {
+                Entry::Vacant(entry) => {
+                    entry.insert(one.function);
+                }
+                Entry::Occupied(mut entry) => {
+                    entry.insert(Function::Opaque(OVERLOADED.to_owned()));
+                }
+            }
+        }
+        *pending = others;
+        if pending.len() == before {
+            return;
+        }
+    }
 }
 
 fn function(row: &Row, domains: &Domains) -> Result<Function, ControlError> {
@@ -466,7 +518,8 @@ SELECT n.nspname::text, p.proname::text, p.oid,
 
 /// From listed tables and foreign tables (which can be any table anywhere) along inheritance in both
 /// directions and along rewrite rules, which is what views are made of; and views that call one of the
-/// functions above. Temporary relations are another session's.
+/// functions above, or a built-in one of those below: PostgreSQL records no dependency on these, so they are looked for
+/// in the rule's tree. Temporary relations are another session's.
 const RELATIONS: &str = "\
 WITH RECURSIVE listed AS (
   SELECT c.oid
@@ -485,9 +538,15 @@ WITH RECURSIVE listed AS (
   UNION ALL SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits
   UNION ALL SELECT refobjid, ev_class FROM rules
              WHERE refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+), built_in (calls) AS (
+  SELECT ':funcid (' || string_agg(p.oid::text, '|') || ') '
+    FROM pg_catalog.pg_proc p
+   WHERE p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace AND p.proname::text = ANY ($4::text[] || $5::text[])
 ), reached AS (
   SELECT oid FROM listed
   UNION SELECT oid FROM pg_catalog.pg_class WHERE relkind = 'f'
+  UNION SELECT ev_class FROM pg_catalog.pg_rewrite
+         WHERE oid >= 16384 AND ev_type = '1' AND ev_action::text ~ (SELECT calls FROM built_in)
   UNION SELECT ev_class FROM rules
          WHERE refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND refobjid = ANY ($3::oid[])
   UNION SELECT edges.to_oid FROM reached JOIN edges ON edges.from_oid = reached.oid
@@ -564,6 +623,19 @@ const SQL_RUNNING_BUILTINS: &[&str] = &[
     "table_to_xmlschema",
     "ts_rewrite",
     "ts_stat",
+];
+
+/// Built-in functions that leave something on the connection, or answer what was left there.
+const SESSION_BUILTINS: &[&str] = &[
+    "currval",
+    "lastval",
+    "pg_advisory_lock",
+    "pg_advisory_lock_shared",
+    "pg_advisory_unlock",
+    "pg_advisory_unlock_shared",
+    "pg_try_advisory_lock",
+    "pg_try_advisory_lock_shared",
+    "set_config",
 ];
 
 #[cfg(test)]
