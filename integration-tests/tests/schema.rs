@@ -248,6 +248,57 @@ async fn views_and_functions_are_looked_into() {
 }
 
 #[tokio::test]
+async fn bodies_that_servers_print_have_named_arguments() {
+    let sides = Sides::connect().await;
+    let [org, other] = organizations().await;
+    everywhere(&format!(
+        "create function atomic(org bigint) returns bigint stable language sql
+             begin atomic select count(*) from orders where organization_id = org; end;
+         create function returned(organization_id bigint) returns bigint stable language sql
+             return (select count(*) from orders o where o.organization_id = returned.organization_id);
+         create function own_name(organization_id bigint) returns bigint stable language sql begin atomic
+             select count(*) from orders own_name, family b
+              where own_name.organization_id = {org} and b.organization_id = $1 and own_name.id = b.id; end;
+         create function mixed(out n bigint, organization_id bigint, out m bigint, id bigint) returns record stable language sql
+             begin atomic select count(*), 1::bigint from orders o where o.organization_id = $2 and o.id < $1; end;
+         create function unqualified(key bigint) returns bigint stable language sql
+             as 'select count(*) from orders where organization_id = key';
+         create function calls(key bigint) returns bigint stable language sql begin atomic select unqualified(key); end;
+         create function in_on(organization_id bigint) returns bigint stable language sql as
+             'select count(*) from (values (1)) r (n) join (values (1)) s (n) on unqualified(organization_id) >= 0 and r.n = s.n,
+                     public.orders a where a.organization_id = {org}'"
+    ))
+    .await;
+    reloaded(&sides, &format!("select calls({org})"), |answer| {
+        answer.is_ok()
+    })
+    .await;
+    for key in [org, other] {
+        sides
+            .same(&format!(
+                "insert into orders values ({key}, 21), ({key}, 22) on conflict do nothing"
+            ))
+            .await;
+        sides
+            .same(&format!("insert into family values ({key}, 21)"))
+            .await;
+        for function in ["atomic", "returned", "unqualified", "calls"] {
+            sides.same(&format!("select {function}({key})")).await;
+        }
+        sides
+            .refused(&format!("select own_name({key})"), "organization_id")
+            .await;
+        sides
+            .refused(&format!("select mixed(1000, {key})"), "OUT arguments")
+            .await;
+        sides
+            .refused(&format!("select in_on({key})"), "organization_id")
+            .await;
+    }
+    everywhere("drop function atomic, returned, own_name, mixed, calls, in_on, unqualified").await;
+}
+
+#[tokio::test]
 async fn bodies_that_leave_settings_behind_are_refused() {
     let sides = Sides::connect().await;
     everywhere(

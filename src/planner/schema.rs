@@ -148,6 +148,8 @@ pub struct SqlFunction {
     /// Arguments by position; a body may also name them. `None` where the type is no key's.
     pub arguments: Vec<(Option<String>, Option<KeyType>)>,
     pub body: Query,
-    /// The `search_path` its names are looked up in, where it sets one.
+    /// The `search_path` it sets: its names are looked up in it, and those in functions it calls.
     pub search_path: Option<Vec<String>>,
+    /// `BEGIN ATOMIC` or `RETURN`: its names were looked up when it was made, and have their schemas.
+    pub atomic: bool,
 }

@@ -66,6 +66,9 @@ pub(super) struct SqlText {
     /// As in [`crate::planner::SqlFunction`].
     pub(super) arguments: Vec<(Option<String>, Option<KeyType>)>,
     pub(super) search_path: Option<Vec<String>>,
+    pub(super) atomic: bool,
+    /// Functions that it calls look names up as its owner.
+    pub(super) definer_calls: bool,
     /// Said to read no tables: only its body can tell that it does.
     pub(super) immutable: bool,
 }
@@ -382,22 +385,25 @@ fn function(row: &Row, domains: &Domains) -> Result<Function, ControlError> {
     let settings: Vec<String> = row.try_get(6)?;
     let (types, names): (Vec<u32>, Vec<String>) = (row.try_get(7)?, row.try_get(8)?);
     let body = if atomic { atomic_query(&body) } else { body };
-    let mut search_path = atomic.then(Vec::new);
+    // `pg_get_function_sqlbody` takes the names of arguments from a list that has OUT arguments too, by places among
+    // those that have none.
+    if atomic && row.try_get::<_, bool>(12)? {
+        return Ok(Function::Opaque(
+            "has OUT arguments before others".to_owned(),
+        ));
+    }
+    let mut search_path = None;
     for setting in &settings {
         let path = setting.strip_prefix("search_path=").and_then(path);
         let Some(path) = path else {
             return Ok(Function::Opaque("has settings of its own".to_owned()));
         };
-        search_path = search_path.or(Some(path));
+        search_path = Some(path);
     }
-    if row.try_get::<_, bool>(9)?
-        && search_path
-            .as_ref()
-            .is_none_or(|path| path.iter().any(|schema| schema == "$user"))
-    {
-        return Ok(Function::Opaque(
-            "looks names up as its owner (SECURITY DEFINER)".to_owned(),
-        ));
+    let definer: bool = row.try_get(9)?;
+    let fixed = |path: &Vec<String>| path.iter().all(|schema| schema != "$user");
+    if definer && !search_path.as_ref().map_or(atomic, fixed) {
+        return Ok(Function::Opaque(DEFINER.to_owned()));
     }
     let argument = |(place, oid): (usize, &u32)| {
         let argument = Type {
@@ -411,7 +417,9 @@ fn function(row: &Row, domains: &Domains) -> Result<Function, ControlError> {
     Ok(Function::Sql(SqlText {
         body,
         arguments: types.iter().enumerate().map(argument).collect(),
+        definer_calls: definer && search_path.is_none(),
         search_path,
+        atomic,
         immutable: row.try_get(10)?,
     }))
 }
@@ -458,6 +466,7 @@ const VERSION: &str = "SELECT pg_catalog.current_setting('server_version_num')::
 const SQL_BODIES_SINCE: i32 = 140_000;
 const FIRST_USER_OID: u32 = 16_384;
 const DOMAIN_DEPTH_MAX: usize = 64;
+pub(super) const DEFINER: &str = "looks names up as its owner (SECURITY DEFINER)";
 pub(super) const OVERLOADED: &str = "has several functions behind its name";
 
 const DOMAINS: &str = "\
@@ -495,7 +504,9 @@ SELECT n.nspname::text, p.proname::text, p.oid,
        ARRAY(SELECT a.name FROM unnest(p.proargnames) WITH ORDINALITY AS a (name, place)
               WHERE coalesce(p.proargmodes[a.place], 'i') = 'i' ORDER BY a.place),
        p.prosecdef, p.provolatile = 'i',
-       p.pronargs = 1 AND EXISTS (SELECT FROM pg_catalog.pg_type y WHERE y.oid = p.proargtypes[0] AND y.typtype = 'c')
+       p.pronargs = 1 AND EXISTS (SELECT FROM pg_catalog.pg_type y WHERE y.oid = p.proargtypes[0] AND y.typtype = 'c'),
+       EXISTS (SELECT FROM unnest(p.proargmodes) WITH ORDINALITY AS a (mode, place)
+                WHERE a.place <= p.pronargs AND a.mode <> 'i')
   FROM pg_catalog.pg_proc p
   JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
   JOIN pg_catalog.pg_language l ON l.oid = p.prolang

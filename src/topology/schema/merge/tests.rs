@@ -289,6 +289,8 @@ fn sql(body: &str, search_path: Option<&[&str]>) -> catalog::Function {
         body: body.to_owned(),
         arguments: vec![(Some("org".to_owned()), Some(KeyType::BigInt))],
         search_path: search_path.map(|path| path.iter().map(|s| (*s).to_owned()).collect()),
+        atomic: false,
+        definer_calls: false,
         immutable: false,
     })
 }
