@@ -122,7 +122,9 @@ pub struct Column {
     /// Where values of the column are compared and stored as this type's: no type modifier that changes them,
     /// a deterministic collation.
     pub key_type: Option<KeyType>,
-    /// GENERATED ALWAYS AS …, or a default or identity that gives a value where INSERT gives none.
+    /// GENERATED ALWAYS AS (…): an UPDATE of other columns changes it.
+    pub generated: bool,
+    /// That, or a default or identity that gives a value where INSERT gives none.
     pub has_default: bool,
 }
 

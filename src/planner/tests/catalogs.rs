@@ -198,6 +198,7 @@ fn column(text: &str) -> Column {
         type_oid: key_type.map_or(other, KeyType::oid),
         key_type,
         has_default: words.contains(&"default"),
+        generated: false,
     }
 }
 

@@ -273,6 +273,7 @@ async fn relations(
             type_oid: found.fixed_oid(),
             key_type: found.key_type(),
             has_default: row.try_get::<_, bool>(5)? || domain_default,
+            generated: row.try_get(6)?,
         };
         columns.entry(row.try_get(0)?).or_default().push(column);
     }
@@ -476,7 +477,7 @@ SELECT oid, typbasetype, typtypmod, typdefault IS NOT NULL FROM pg_catalog.pg_ty
 /// A relation's columns, in order.
 const COLUMNS: &str = "\
 SELECT a.attrelid, a.attname::text, a.atttypid, a.atttypmod, coalesce(c.collisdeterministic, true),
-       a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> ''
+       a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> '', a.attgenerated <> ''
   FROM pg_catalog.pg_attribute a
   LEFT JOIN pg_catalog.pg_collation c ON c.oid = a.attcollation
  WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped

@@ -163,6 +163,11 @@ fn key_problem(map: &ShardMap, shards: &[Shard<'_>], name: &TableName) -> Option
             let Some(column) = column else {
                 return Some(format!("it has no key column {key} on shard {shard}"));
             };
+            if column.generated {
+                return Some(format!(
+                    "its key column {key} on shard {shard} is GENERATED from others, and moves with them"
+                ));
+            }
             // A wider column has values that the key cannot be, and varchar(n) cuts blanks that text keeps.
             let fits = column.key_type.is_some_and(|found| {
                 let cut = found == KeyType::Varchar && part.key_type == KeyType::Text;

@@ -17,6 +17,7 @@ fn column(name: &str, key_type: Option<KeyType>) -> Column {
         type_oid: key_type.map_or(Oid::NUMERIC, KeyType::oid),
         key_type,
         has_default: false,
+        generated: false,
     }
 }
 
@@ -189,6 +190,26 @@ fn keys_that_are_not_there_or_not_comparable() {
     fuzzy.columns[1].key_type = None;
     let schema = merged(&[catalog(&[("matches", fuzzy)])]);
     assert_opaque(&schema, "matches", "not stored and compared as the bigint");
+}
+
+#[test]
+fn keys_that_the_server_computes() {
+    let mut computed = raw('r', &[]);
+    computed.columns[1].generated = true;
+    let schema = merged(&[
+        catalog(&[("matches", raw('r', &[]))]),
+        catalog(&[("matches", computed)]),
+    ]);
+    assert_opaque(
+        &schema,
+        "matches",
+        "organization_id on shard s2 is GENERATED",
+    );
+    let mut beside = raw('r', &[]);
+    beside.columns[0].generated = true;
+    let schema = merged(&[catalog(&[("matches", beside)])]);
+    let kind = &schema.relations[&name("matches")].kind;
+    assert_eq!(*kind, RelationKind::Listed);
 }
 
 #[test]
