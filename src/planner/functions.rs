@@ -181,6 +181,15 @@ fn calls_of<'t>(tokens: &'t [Token<'t>]) -> impl Iterator<Item = Call<'t>> {
             return None;
         }
         let qualified = at >= 2 && tokens[at - 1].is_op(".") && tokens[at - 2].is_name();
+        // `INSERT INTO t (…)`: columns, or a query.
+        let before = if qualified {
+            at.checked_sub(3)
+        } else {
+            at.checked_sub(1)
+        };
+        if before.is_some_and(|before| tokens[before].is_word("into")) {
+            return None;
+        }
         let schema = qualified.then(|| tokens[at - 2].value.clone().into_owned());
         Some(Call {
             schema,
