@@ -43,7 +43,7 @@ pub fn read_query(text: &str, map: &ShardMap, schema: &Schema) -> Result<Query, 
     };
     let names = Names::new(&context);
     let calls = functions::check(&tokens, &names, &context).map_err(|error| error.message)?;
-    if let Some(function) = calls.on_default {
+    if let Some(function) = calls.on_default.or(calls.asks_catalog) {
         return Err(format!(
             "it calls {function}, which belongs to the default shard"
         ));

@@ -203,7 +203,8 @@ impl Planner<'_> {
         let mut footprint =
             scope::footprint(&analysis.query, self.names, self.context, self.lenient)?;
         footprint.untied = unproven.or(footprint.untied);
-        self.route(footprint, tokens, access, calls.on_default)
+        let on_default = calls.on_default.or(calls.asks_catalog);
+        self.route(footprint, tokens, access, on_default)
     }
 
     /// Into scopes, with the safety net: each name of the map among the tokens, and each of the `calls` of
