@@ -76,6 +76,9 @@ fn plan_tokens(text: &str, tokens: &[Token<'_>], context: &Context<'_>) -> Resul
         return Ok(Plan::Control(control));
     }
     utility::check_session_state(at, context.transaction_pooling)?;
+    if !context.map.is_unsharded() && !context.transaction_pooling {
+        utility::check_temporary_types(at)?;
+    }
     let unsettles = functions::check_session_state(tokens, context.transaction_pooling)?;
     let hint = hint::in_force(text, tokens, context)?;
     let mut planned = route_statement(at, tokens, context, hint.is_some());
