@@ -269,10 +269,8 @@ async fn bodies_that_servers_print_have_named_arguments() {
                      public.orders a where a.organization_id = {org}'"
     ))
     .await;
-    reloaded(&sides, &format!("select calls({org})"), |answer| {
-        answer.is_ok()
-    })
-    .await;
+    let known = |answer: Result<(), String>| answer.is_err_and(|m| m.contains("organization_id"));
+    reloaded(&sides, &format!("select own_name({org})"), known).await;
     for key in [org, other] {
         sides
             .same(&format!(
@@ -280,7 +278,9 @@ async fn bodies_that_servers_print_have_named_arguments() {
             ))
             .await;
         sides
-            .same(&format!("insert into family values ({key}, 21)"))
+            .same(&format!(
+                "insert into family (organization_id, id) values ({key}, 21)"
+            ))
             .await;
         for function in ["atomic", "returned", "unqualified", "calls"] {
             sides.same(&format!("select {function}({key})")).await;
@@ -293,6 +293,14 @@ async fn bodies_that_servers_print_have_named_arguments() {
             .await;
         sides
             .refused(&format!("select in_on({key})"), "organization_id")
+            .await;
+    }
+    for key in [org, other] {
+        sides
+            .same(&format!("delete from orders where organization_id = {key}"))
+            .await;
+        sides
+            .same(&format!("delete from family where organization_id = {key}"))
             .await;
     }
     everywhere("drop function atomic, returned, own_name, mixed, calls, in_on, unqualified").await;
@@ -313,8 +321,9 @@ async fn bodies_that_leave_settings_behind_are_refused() {
          create view harmless as select set_config('work_mem', '8MB', true) as memory",
     )
     .await;
-    let known = |answer: Result<(), String>| answer.is_err_and(|why| why.contains("set_path"));
-    reloaded(&sides, "select set_path('sales, public')", known).await;
+    // Declared IMMUTABLE, it reads a view. (Asking for the others before they are known would do what they do.)
+    let known = |answer: Result<(), String>| answer.is_err_and(|m| m.contains("organization_id"));
+    reloaded(&sides, "select count_recent()", known).await;
     for sql in [
         "select set_path('sales, public')",
         "select set_path_i('sales, public')",
@@ -322,18 +331,12 @@ async fn bodies_that_leave_settings_behind_are_refused() {
         "select * from sneaky",
         "select path from public.sneaky where path <> ''",
         "select * from sneakier",
+        // A server prints its arguments with casts.
+        "select memory from harmless",
     ] {
         sides.refused(sql, "").await;
     }
-    // Declared IMMUTABLE, it reads a view.
-    sides
-        .refused("select count_recent()", "organization_id")
-        .await;
-    for sql in [
-        "select plus(1, 2)",
-        "select memory from harmless",
-        "show search_path",
-    ] {
+    for sql in ["select plus(1, 2)", "show search_path"] {
         sides.same(sql).await;
     }
     // What names no such thing stays as the default shard's.
