@@ -1654,9 +1654,11 @@ fn session_pooling_keeps_one_connection() {
          a> select count(*) from pg_locks where locktype = 'advisory'
          a> select pg_advisory_lock(7)
          a> select pg_advisory_unlock(7)
-         a> declare c cursor with hold for select note_id from notes order by 1
+         a> begin
+         a> declare c cursor for select note_id from notes order by 1
          a> fetch 2 from c
          a> close c
+         a> commit
          a> set timezone to 'Asia/Tokyo'
          b> show timezone
          a> show timezone
@@ -1676,5 +1678,17 @@ fn session_pooling_keeps_one_connection() {
     let mut pid = || column(&wire.simple("select pg_backend_pid()").unwrap());
     let first = pid();
     assert!((0..3).all(|_| pid() == first));
+    for sql in [
+        "declare c cursor with hold for select note_id from notes",
+        "create domain pg_temp.text as varchar",
+        "create temp table int8 (a int)",
+    ] {
+        let replies = wire.simple(sql).unwrap();
+        assert_eq!(
+            code(&replies).as_deref(),
+            Some("0A000"),
+            "{sql}: {replies:?}"
+        );
+    }
     assert_sane(&proxy);
 }

@@ -77,6 +77,7 @@ fn schema(map: &ShardMap) -> Schema {
         type_oid: key_type.oid(),
         key_type: Some(key_type),
         has_default: false,
+        generated: false,
     };
     let more = [
         ("id", KeyType::BigInt),

@@ -1,6 +1,8 @@
 //! Queries that the catalogs hold: of views, and bodies of functions in SQL. Read once when the catalogs are
 //! loaded, by the same rules as a client's statement.
 
+use std::collections::HashSet;
+
 use super::cursor::Cursor;
 use super::names::Names;
 use super::{Context, Planner, Schema, functions};
@@ -41,10 +43,14 @@ pub fn read_query(text: &str, map: &ShardMap, schema: &Schema) -> Result<Query, 
     };
     let names = Names::new(&context);
     let calls = functions::check(&tokens, &names, &context).map_err(|error| error.message)?;
-    if let Some(function) = calls.on_default {
+    if let Some(function) = calls.on_default.or(calls.asks_catalog) {
         return Err(format!(
             "it calls {function}, which belongs to the default shard"
         ));
+    }
+    // What it leaves on a connection, the next client of that connection would find.
+    if functions::check_session_state(&tokens, true).map_err(|error| error.message)? {
+        return Err("it changes a setting of the session".to_owned());
     }
     super::check_escapes(&tokens).map_err(|error| error.message)?;
     let planner = Planner {
@@ -64,4 +70,20 @@ pub fn read_query(text: &str, map: &ShardMap, schema: &Schema) -> Result<Query, 
             }
         })?;
     Ok(analysis.query)
+}
+
+/// The names in the body of a function: if none of them is of a relation or function that matters, the body does not
+/// either. `None` where it does in any case, or cannot be read: it calls a built-in function that looks further than at
+/// its arguments.
+pub fn names_in(text: &str) -> Option<HashSet<String>> {
+    let tokens = sql::tokens(text).ok()?;
+    if super::check_escapes(&tokens).is_err() || functions::look_around(&tokens) {
+        return None;
+    }
+    let names = tokens.iter().filter(|token| token.is_name());
+    Some(
+        names
+            .map(|token| token.value.clone().into_owned())
+            .collect(),
+    )
 }

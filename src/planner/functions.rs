@@ -22,6 +22,8 @@ const REGCLASS_BYTES_MAX: usize = 1024;
 pub(super) struct Calls {
     /// A function whose state or answer belongs to the default shard.
     pub(super) on_default: Option<String>,
+    /// A function that only asks a catalog, which is read on the default shard.
+    pub(super) asks_catalog: Option<String>,
     /// The first function in SQL whose body is known.
     pub(super) in_sql: Option<String>,
     /// How many calls there are of such functions; by the names [`Names::is_sql_function`] knows.
@@ -79,6 +81,8 @@ pub(super) fn check(
         }
         if on_default(&call.name) {
             calls.on_default = Some(call.name.clone());
+        } else if asks_catalog(&call.name) {
+            calls.asks_catalog.get_or_insert_with(|| call.name.clone());
         }
     }
     match row_call(tokens, context) {
@@ -137,6 +141,19 @@ pub(super) fn check_session_state(tokens: &[Token<'_>], pooled: bool) -> Result<
     Ok(unsettles)
 }
 
+/// True where a built-in function is called that answers for one server, or does more than answer.
+pub(super) fn look_around(tokens: &[Token<'_>]) -> bool {
+    calls_of(tokens).any(|call| {
+        let name = &*call.name;
+        name == "set_config"
+            || runs_sql(name)
+            || measures(name)
+            || on_default(name)
+            || asks_catalog(name)
+            || locks_session(name)
+    })
+}
+
 struct Call<'t> {
     schema: Option<String>,
     name: String,
@@ -169,6 +186,15 @@ fn calls_of<'t>(tokens: &'t [Token<'t>]) -> impl Iterator<Item = Call<'t>> {
             return None;
         }
         let qualified = at >= 2 && tokens[at - 1].is_op(".") && tokens[at - 2].is_name();
+        // `INSERT INTO t (…)`: columns, or a query.
+        let before = if qualified {
+            at.checked_sub(3)
+        } else {
+            at.checked_sub(1)
+        };
+        if before.is_some_and(|before| tokens[before].is_word("into")) {
+            return None;
+        }
         let schema = qualified.then(|| tokens[at - 2].value.clone().into_owned());
         Some(Call {
             schema,
@@ -320,29 +346,55 @@ fn on_default(name: &str) -> bool {
 
 /// Names in a statement without tables whose answer is about one server's catalog.
 pub(super) fn asks_server(tokens: &[Token<'_>]) -> bool {
+    let asks = |name: &str| asks_catalog(name) || name.starts_with("reg");
+    tokens
+        .iter()
+        .any(|token| token.is_name() && asks(&token.value))
+}
+
+/// Functions whose answer is about one server's catalog, where they are not known to compute, or to be about the
+/// session, the transaction or a row's own.
+fn asks_catalog(name: &str) -> bool {
     const NEUTRAL: &[&str] = &[
         "pg_advisory_unlock_all",
         "pg_backend_pid",
+        "pg_catalog",
+        "pg_char_to_encoding",
         "pg_client_encoding",
+        "pg_collation_for",
+        "pg_column_compression",
+        "pg_column_size",
+        "pg_current_snapshot",
+        "pg_current_xact_id",
+        "pg_current_xact_id_if_assigned",
+        "pg_encoding_max_length",
+        "pg_encoding_to_char",
+        "pg_input_error_info",
+        "pg_input_is_valid",
         "pg_is_in_recovery",
+        "pg_lsn",
+        "pg_size_bytes",
         "pg_size_pretty",
         "pg_sleep",
         "pg_sleep_for",
         "pg_sleep_until",
+        "pg_snapshot_xip",
+        "pg_snapshot_xmax",
+        "pg_snapshot_xmin",
+        "pg_trigger_depth",
         "pg_typeof",
-        "pg_column_size",
-        "pg_catalog",
+        "pg_visible_in_snapshot",
+        "pg_wal_lsn_diff",
+        "pg_xact_commit_timestamp",
+        "pg_xact_status",
     ];
-    let asks = |name: &str| {
-        (name.starts_with("pg_") && !NEUTRAL.contains(&name))
-            || name.starts_with("reg")
-            || name.starts_with("to_reg")
-            || name.starts_with("has_")
-            || name.ends_with("_description")
-    };
-    tokens
-        .iter()
-        .any(|token| token.is_name() && asks(&token.value))
+    (name.starts_with("pg_") && !NEUTRAL.contains(&name))
+        || name.starts_with("to_reg")
+        || (name.starts_with("has_") && name.ends_with("_privilege"))
+        || matches!(
+            name,
+            "obj_description" | "col_description" | "shobj_description"
+        )
 }
 
 /// `pg_advisory_unlock_all` only lets go.

@@ -20,7 +20,7 @@ mod schema;
 mod scope;
 mod utility;
 
-pub use body::read_query;
+pub use body::{names_in, read_query};
 pub use cache::{Lookup, PlanCache};
 pub use control::check_setting;
 pub use hint::{KEY, KEYSPACE, SHARD, check_own_setting, is_own_setting, of_settings, own_column};
@@ -81,6 +81,9 @@ fn plan_tokens(text: &str, tokens: &[Token<'_>], context: &Context<'_>) -> Resul
         control::check_temporary(context.search_path.unwrap_or_default())?;
     }
     utility::check_session_state(at, context.transaction_pooling)?;
+    if !context.map.is_unsharded() && !context.transaction_pooling {
+        utility::check_temporary_types(at)?;
+    }
     let unsettles = functions::check_session_state(tokens, context.transaction_pooling)?;
     let hint = hint::in_force(text, tokens, context)?;
     let mut planned = route_statement(at, tokens, context, hint.is_some());
@@ -208,7 +211,8 @@ impl Planner<'_> {
         let mut footprint =
             scope::footprint(&analysis.query, self.names, self.context, self.lenient)?;
         footprint.untied = unproven.or(footprint.untied);
-        self.route(footprint, tokens, access, calls.on_default)
+        let on_default = calls.on_default.or(calls.asks_catalog);
+        self.route(footprint, tokens, access, on_default)
     }
 
     /// Into scopes, with the safety net: each name of the map among the tokens, and each of the `calls` of

@@ -122,7 +122,9 @@ pub struct Column {
     /// Where values of the column are compared and stored as this type's: no type modifier that changes them,
     /// a deterministic collation.
     pub key_type: Option<KeyType>,
-    /// GENERATED ALWAYS AS …, or a default or identity that gives a value where INSERT gives none.
+    /// GENERATED ALWAYS AS (…): an UPDATE of other columns changes it.
+    pub generated: bool,
+    /// That, or a default or identity that gives a value where INSERT gives none.
     pub has_default: bool,
 }
 
@@ -148,6 +150,8 @@ pub struct SqlFunction {
     /// Arguments by position; a body may also name them. `None` where the type is no key's.
     pub arguments: Vec<(Option<String>, Option<KeyType>)>,
     pub body: Query,
-    /// The `search_path` its names are looked up in, where it sets one.
+    /// The `search_path` it sets: its names are looked up in it, and those in functions it calls.
     pub search_path: Option<Vec<String>>,
+    /// `BEGIN ATOMIC` or `RETURN`: its names were looked up when it was made, and have their schemas.
+    pub atomic: bool,
 }

@@ -194,7 +194,11 @@ struct Sight<'a> {
     ctes: Vec<usize>,
     /// Enclosing scopes, the innermost last.
     frames: Vec<Rc<Frame>>,
-    /// Those of the function whose body this is.
+    /// The function whose body this is.
+    function: Option<&'a str>,
+    /// As in [`super::SqlFunction`].
+    atomic: bool,
+    /// Those of that function.
     arguments: Option<Rc<[Argument<'a>]>>,
     path: Option<&'a [String]>,
     /// That in force where functions are called: views have none of their own for them.

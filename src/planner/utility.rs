@@ -68,6 +68,56 @@ pub(super) fn check_session_state(mut at: Cursor<'_>, pooled: bool) -> Result<()
     }
 }
 
+/// Types of `pg_temp` come before those of `pg_catalog`: `'1'::int8` would mean another one on the connection that has
+/// an `int8` there, and a relation is a type, too. Only session pooling has temporary things at all.
+/// Source: <https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-SEARCH-PATH>
+pub(super) fn check_temporary_types(at: Cursor<'_>) -> Result<(), PgError> {
+    const BEFORE: [&str; 5] = ["create", "replace", "local", "global", "into"];
+    const BETWEEN: [&str; 7] = [
+        "recursive",
+        "table",
+        "view",
+        "sequence",
+        "if",
+        "not",
+        "exists",
+    ];
+    let tokens = at.rest;
+    let is_temporary = |token: &Token<'_>| token.is_name() && token.value.starts_with("pg_temp");
+    let (mut words, mut other) = (at, at);
+    let made = words.take("create") && words.take_any(&["type", "domain"]);
+    let renames = other.take("alter");
+    let hides = |(place, token): (usize, &Token<'_>)| {
+        let after = &tokens[place + 1..];
+        let is_word =
+            |words: &[&str], token: &Token<'_>| words.iter().any(|word| token.is_word(word));
+        let name = if is_temporary(token) {
+            after.first().filter(|dot| dot.is_op(".")).and(after.get(1))
+        } else if is_word(&["temp", "temporary"], token) {
+            let begins = place
+                .checked_sub(1)
+                .is_some_and(|at| is_word(&BEFORE, &tokens[at]));
+            let mut names = after.iter().skip_while(|token| is_word(&BETWEEN, token));
+            names.next().filter(|_| begins)
+        } else if renames && token.is_word("rename") {
+            after
+                .first()
+                .filter(|to| to.is_word("to"))
+                .and(after.get(1))
+        } else {
+            None
+        };
+        name.is_some_and(|name| name.is_name() && crate::sql::is_cast_type(&name.value))
+    };
+    if made && tokens.iter().any(is_temporary) || tokens.iter().enumerate().any(hides) {
+        return Err(PgError::refusal(
+            "a type in pg_temp, or a temporary relation of a type's name, is not supported in a sharded database: on its connection it would hide the type that casts name",
+            "choose another name, or a schema other than pg_temp",
+        ));
+    }
+    Ok(())
+}
+
 /// Writing to this view is another spelling of SET.
 pub(super) fn sets_behind_our_back(tokens: &[Token<'_>]) -> bool {
     tokens
@@ -142,18 +192,15 @@ impl Planner<'_> {
         let holds = at.rest[..place]
             .windows(2)
             .any(|pair| pair[0].is_word("with") && pair[1].is_word("hold"));
-        // FETCH names no table: after the transaction it goes to the default shard, which may have a
-        // cursor of that name, too.
-        match plan {
-            Plan::Route(Route {
-                targets: Targets::Key(_),
-                ..
-            }) if holds => Err(PgError::refusal(
-                "DECLARE … WITH HOLD over sharded tables is not supported: a later FETCH does not say its shard",
+        // FETCH names no table: after the transaction it goes to the shard in use, which may have a cursor of that
+        // name, too.
+        if holds && self.names.map.shards.len() > 1 {
+            return Err(PgError::refusal(
+                "DECLARE … WITH HOLD is not supported with several shards: a later FETCH does not say its shard",
                 "declare the cursor within a transaction, without WITH HOLD",
-            )),
-            plan => Ok(plan),
+            ));
         }
+        Ok(plan)
     }
 
     fn inner_query(&self, at: Cursor<'_>) -> Result<Plan, PgError> {

@@ -20,7 +20,7 @@ pub use comments::{Comment, hint_comments};
 pub use lex::TOKENS_MAX;
 pub use lex::{Kind, Token, name_list, position, tokens};
 pub use literals::{Literal, Literals};
-pub use operand::{cast_constant, slot_constant};
+pub use operand::{cast_constant, is_cast_type, slot_constant};
 pub use parse::{Analysis, Unread, analyse};
 pub use shape::Shape;
 pub use split::{Piece, only_statement, split};

@@ -389,7 +389,16 @@ fn own_name(name: &ast::ObjectName) -> Option<CastType> {
     let ([name] | ["pg_catalog", name]) = parts.as_slice() else {
         return None;
     };
-    Some(match *name {
+    type_by_name(name)
+}
+
+/// True where a cast to this name, without its schema, is taken for one to a key's type.
+pub fn is_cast_type(name: &str) -> bool {
+    type_by_name(name).is_some()
+}
+
+fn type_by_name(name: &str) -> Option<CastType> {
+    Some(match name {
         "int2" => CastType::SmallInt,
         "int4" => CastType::Integer,
         "int8" => CastType::BigInt,

@@ -265,9 +265,12 @@ impl<'a> Walker<'a, '_> {
 
     /// Bodies of the functions that the scope's expressions call.
     fn calls(&mut self, block: &'a Block, scope: &mut Scope<'a>) -> Result<(), PgError> {
-        let ambiguous = !self.sight.frames.is_empty() && scope.frame.leaves.len() > 1;
+        let enclosed = !self.sight.frames.is_empty() || self.sight.arguments.is_some();
+        let mut trees = scope.frame.visible.iter();
+        let ambiguous = enclosed && trees.any(|tree| matches!(self.trees[*tree], Tree::Join(_)));
         for call in &block.calls {
-            // It may stand in an ON, which sees less than the whole scope: enclosing scopes instead.
+            // It may stand in an ON, which sees less than the whole scope: enclosing scopes instead, or the
+            // arguments of the function whose body this is.
             if let Some(query) = self.expand(call, &scope.frame, ambiguous)? {
                 scope.inner.push(query);
             }

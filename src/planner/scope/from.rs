@@ -436,12 +436,18 @@ impl<'a> Walker<'a, '_> {
             });
         }
         Names::check_path_of(function.search_path.as_deref().unwrap_or_default())?;
-        // Its body is read when it runs, also within a view.
-        let path = function.search_path.as_deref().or(sight.callers_path);
+        // A string is read when it runs, also within a view; and so are the bodies of functions that this one calls.
+        let callers_path = function.search_path.as_deref().or(sight.callers_path);
         let sight = Sight {
+            function: Some(&call.name.name),
+            atomic: function.atomic,
             arguments: Some(arguments.into()),
-            path,
-            callers_path: path,
+            path: if function.atomic {
+                Some(&[])
+            } else {
+                callers_path
+            },
+            callers_path,
             ..sight
         };
         let built = self.seeing(sight, |walker| walker.build_query(&function.body, false))?;

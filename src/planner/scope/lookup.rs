@@ -84,17 +84,41 @@ impl<'a> Walker<'a, '_> {
                 Provider::Absent => {}
             }
         }
-        let arguments = self.sight.arguments.iter().flat_map(|list| list.iter());
-        arguments
-            .filter(|argument| argument.name == Some(column.name.as_str()))
-            .map(|argument| argument.value)
-            .next()
-            .unwrap_or(Value::Nothing)
+        self.argument_named(&column.name).unwrap_or(Value::Nothing)
+    }
+
+    fn argument_named(&self, name: &str) -> Option<Value<'a>> {
+        let mut arguments = self.sight.arguments.iter().flat_map(|list| list.iter());
+        let argument = arguments.find(|argument| argument.name == Some(name))?;
+        Some(argument.value)
     }
 
     /// Looks for the qualifier from the innermost level outwards. PostgreSQL would look past a relation that
     /// is not in sight; a name that occurs out of sight gives nothing, so that we never look further than it.
+    ///
+    /// `f.x` may be the argument `x` of the function `f` whose body this is. In a body as it was written a column
+    /// comes first; one that `pg_get_function_sqlbody` has printed does not say which of the two it is.
+    /// Source: <https://www.postgresql.org/docs/current/xfunc-sql.html#XFUNC-SQL-FUNCTION-ARGUMENTS>
     fn qualified(&self, relation: &Name, column: &str, here: &Frame) -> Value<'a> {
+        if relation.schema.is_none()
+            && self.sight.function == Some(relation.name.as_str())
+            && let Some(argument) = self.argument_named(column)
+        {
+            let outer = self.sight.frames.iter().map(Rc::as_ref);
+            let mut leaves = std::iter::once(here)
+                .chain(outer)
+                .flat_map(|level| &level.leaves)
+                .map(|leaf| &self.leaves[*leaf]);
+            let hides = |leaf: &Leaf<'_>| {
+                matches!(leaf.exposed, Exposed::Unknown) || exposes(leaf, relation)
+            };
+            if !leaves.any(hides) {
+                return argument;
+            }
+            if self.sight.atomic {
+                return Value::Nothing;
+            }
+        }
         let Some(leaf) = self.qualifier(relation, here) else {
             return Value::Nothing;
         };

@@ -5,7 +5,8 @@
 //!   known. A relation that is not in the map gets them too, once another directive has made it;
 //! - `#! part: name of table`: a partition or inheritance child;
 //! - `#! view: name = SELECT …`: as `pg_get_viewdef` prints it, names with their schemas;
-//! - `#! function: name(a bigint, text) [a, public] = SELECT …`: in SQL; the path may be left out;
+//! - `#! function: name(a bigint, text) [a, public] = SELECT …`: in SQL; the path may be left out, and is `[atomic]` of
+//!   one whose names have their schemas;
 //! - `#! opaque: name, …` and `#! functions: name, …`: not known what they read;
 //! - `#! row_functions: name, …`: those of them that take one row;
 //! - `#! homonyms: schema.name, …`: tables of the default shard that are not in the map;
@@ -146,7 +147,8 @@ fn function(head: &str, body: &str, map: &ShardMap, schema: &Schema) -> (TableNa
     };
     let arguments = arguments.split(", ").filter(|text| !text.is_empty());
     let path = path.trim();
-    let search_path = (!path.is_empty()).then(|| {
+    let atomic = path == "[atomic]";
+    let search_path = (!path.is_empty() && !atomic).then(|| {
         let path = path.trim_matches(['[', ']']);
         path.split(", ")
             .filter(|schema| !schema.is_empty())
@@ -158,6 +160,7 @@ fn function(head: &str, body: &str, map: &ShardMap, schema: &Schema) -> (TableNa
             arguments: arguments.map(argument).collect(),
             body: query,
             search_path,
+            atomic,
         })),
         Err(reason) => Function::unread(&reason),
     };
@@ -195,6 +198,7 @@ fn column(text: &str) -> Column {
         type_oid: key_type.map_or(other, KeyType::oid),
         key_type,
         has_default: words.contains(&"default"),
+        generated: false,
     }
 }
 

@@ -364,5 +364,6 @@ fn typed(name: &str, type_name: &str) -> Column {
         type_oid,
         key_type,
         has_default: false,
+        generated: false,
     }
 }

@@ -4,11 +4,12 @@
 //! what PostgreSQL prints of views and functions has the schemas of all names that are not of `pg_catalog`.
 
 use std::collections::btree_map::{BTreeMap, Entry};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
-use crate::planner::{Column, PUBLIC};
+use crate::planner::{Column, PUBLIC, names_in};
 use crate::shardmap::{ShardMap, TableName};
 use crate::sql::name_list;
 use crate::topology::control::{Control, ControlError};
@@ -66,6 +67,9 @@ pub(super) struct SqlText {
     /// As in [`crate::planner::SqlFunction`].
     pub(super) arguments: Vec<(Option<String>, Option<KeyType>)>,
     pub(super) search_path: Option<Vec<String>>,
+    pub(super) atomic: bool,
+    /// Functions that it calls look names up as its owner.
+    pub(super) definer_calls: bool,
     /// Said to read no tables: only its body can tell that it does.
     pub(super) immutable: bool,
 }
@@ -83,13 +87,32 @@ pub(super) async fn reached(control: &Control, map: &ShardMap) -> Result<Reached
         configured_path,
         ..Reached::default()
     };
-    let oids = functions(control, map, &domains, version, &mut found).await?;
+    let mut pending = functions(control, &domains, version).await?;
     let (schemas, names): (Vec<_>, Vec<_>) = map
         .tables
         .keys()
         .map(|table| (table.schema.as_str(), table.name.as_str()))
         .unzip();
-    let rows = client.query(RELATIONS, &[&schemas, &names, &oids]).await?;
+    let mut of_note: HashSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut oids = Vec::new();
+    // Views are reached through functions, and functions through views.
+    let rows = loop {
+        admit(&mut pending, &mut of_note, &mut oids, &mut found);
+        let parameters: [&(dyn ToSql + Sync); 5] = [
+            &schemas,
+            &names,
+            &oids,
+            &SQL_RUNNING_BUILTINS,
+            &SESSION_BUILTINS,
+        ];
+        let rows = client.query(RELATIONS, &parameters).await?;
+        for row in &rows {
+            of_note.insert(table_name(row)?.name);
+        }
+        if !pending.iter().any(|one| one.matters(&of_note)) {
+            break rows;
+        }
+    };
     found.relations = relations(control, &rows, &domains).await?;
     Ok(found)
 }
@@ -252,6 +275,7 @@ async fn relations(
             type_oid: found.fixed_oid(),
             key_type: found.key_type(),
             has_default: row.try_get::<_, bool>(5)? || domain_default,
+            generated: row.try_get(6)?,
         };
         columns.entry(row.try_get(0)?).or_default().push(column);
     }
@@ -274,54 +298,86 @@ async fn relations(
     Ok(relations)
 }
 
-/// Fills in the functions; gives their OIDs.
+/// A function of which it is not yet known whether it matters.
+struct Pending {
+    name: TableName,
+    oid: u32,
+    function: Function,
+    takes_row: bool,
+    /// The names in the body of one that is said to read no tables, where they decide.
+    names: Option<HashSet<String>>,
+}
+
+impl Pending {
+    fn matters(&self, of_note: &HashSet<String>) -> bool {
+        let names = self.names.as_ref();
+        names.is_none_or(|names| names.iter().any(|name| of_note.contains(name)))
+    }
+}
+
 async fn functions(
     control: &Control,
-    map: &ShardMap,
     domains: &Domains,
     version: i32,
-    found: &mut Reached,
-) -> Result<Vec<u32>, ControlError> {
+) -> Result<Vec<Pending>, ControlError> {
     let query = if version >= SQL_BODIES_SINCE {
         FUNCTIONS.replace("{body}", "CASE WHEN p.prosqlbody IS NULL THEN p.prosrc ELSE pg_catalog.pg_get_function_sqlbody(p.oid) END, p.prosqlbody IS NOT NULL")
     } else {
         FUNCTIONS.replace("{body}", "p.prosrc, false")
     };
-    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
-        [&SQL_RUNNING_EXTENSIONS, &SQL_RUNNING_BUILTINS];
+    let parameters: [&(dyn ToSql + Sync); 2] = [&SQL_RUNNING_EXTENSIONS, &SQL_RUNNING_BUILTINS];
     let rows = control.client.query(&query, &parameters).await?;
-    let mut oids = Vec::new();
-    for row in &rows {
-        let name = table_name(row)?;
+    let pending = |row: &Row| {
         let function = function(row, domains)?;
-        if let Function::Sql(text) = &function
-            && text.immutable
-            && !mentions_listed(&text.body, map)
-        {
-            continue;
-        }
-        oids.push(row.try_get(2)?);
-        if row.try_get(11)? {
-            found.row_functions.insert(name.name.clone());
-        }
-        match found.functions.entry(name) {
-            Entry::Vacant(entry) => {
-                entry.insert(function);
-            }
-            Entry::Occupied(mut entry) => {
-                entry.insert(Function::Opaque(OVERLOADED.to_owned()));
-            }
-        }
-    }
-    Ok(oids)
+        let names = match &function {
+            Function::Sql(text) if text.immutable => names_in(&text.body),
+            _ => None,
+        };
+        Ok(Pending {
+            name: table_name(row)?,
+            oid: row.try_get(2)?,
+            function,
+            takes_row: row.try_get(11)?,
+            names,
+        })
+    };
+    rows.iter().map(pending).collect()
 }
 
-/// Where a name of the map is among the words of a body.
-fn mentions_listed(body: &str, map: &ShardMap) -> bool {
-    let folded = body.to_lowercase();
-    map.tables.keys().any(|table| {
-        body.contains(table.name.as_str()) || folded.contains(&table.name.to_lowercase())
-    })
+/// Enters those that matter, whose own names are of note then.
+fn admit(
+    pending: &mut Vec<Pending>,
+    of_note: &mut HashSet<String>,
+    oids: &mut Vec<u32>,
+    found: &mut Reached,
+) {
+    loop {
+        let mut others = Vec::new();
+        let before = pending.len();
+        for one in pending.drain(..) {
+            if !one.matters(of_note) {
+                others.push(one);
+                continue;
+            }
+            oids.push(one.oid);
+            of_note.insert(one.name.name.clone());
+            if one.takes_row {
+                found.row_functions.insert(one.name.name.clone());
+            }
+            match found.functions.entry(one.name) {
+                Entry::Vacant(entry) => {
+                    entry.insert(one.function);
+                }
+                Entry::Occupied(mut entry) => {
+                    entry.insert(Function::Opaque(OVERLOADED.to_owned()));
+                }
+            }
+        }
+        *pending = others;
+        if pending.len() == before {
+            return;
+        }
+    }
 }
 
 fn function(row: &Row, domains: &Domains) -> Result<Function, ControlError> {
@@ -332,22 +388,25 @@ fn function(row: &Row, domains: &Domains) -> Result<Function, ControlError> {
     let settings: Vec<String> = row.try_get(6)?;
     let (types, names): (Vec<u32>, Vec<String>) = (row.try_get(7)?, row.try_get(8)?);
     let body = if atomic { atomic_query(&body) } else { body };
-    let mut search_path = atomic.then(Vec::new);
+    // `pg_get_function_sqlbody` takes the names of arguments from a list that has OUT arguments too, by places among
+    // those that have none.
+    if atomic && row.try_get::<_, bool>(12)? {
+        return Ok(Function::Opaque(
+            "has OUT arguments before others".to_owned(),
+        ));
+    }
+    let mut search_path = None;
     for setting in &settings {
         let path = setting.strip_prefix("search_path=").and_then(name_list);
         let Some(path) = path else {
             return Ok(Function::Opaque("has settings of its own".to_owned()));
         };
-        search_path = search_path.or(Some(path));
+        search_path = Some(path);
     }
-    if row.try_get::<_, bool>(9)?
-        && search_path
-            .as_ref()
-            .is_none_or(|path| path.iter().any(|schema| schema == "$user"))
-    {
-        return Ok(Function::Opaque(
-            "looks names up as its owner (SECURITY DEFINER)".to_owned(),
-        ));
+    let definer: bool = row.try_get(9)?;
+    let fixed = |path: &Vec<String>| path.iter().all(|schema| schema != "$user");
+    if definer && !search_path.as_ref().map_or(atomic, fixed) {
+        return Ok(Function::Opaque(DEFINER.to_owned()));
     }
     let argument = |(place, oid): (usize, &u32)| {
         let argument = Type {
@@ -361,7 +420,9 @@ fn function(row: &Row, domains: &Domains) -> Result<Function, ControlError> {
     Ok(Function::Sql(SqlText {
         body,
         arguments: types.iter().enumerate().map(argument).collect(),
+        definer_calls: definer && search_path.is_none(),
         search_path,
+        atomic,
         immutable: row.try_get(10)?,
     }))
 }
@@ -393,6 +454,7 @@ const VERSION: &str = "SELECT pg_catalog.current_setting('server_version_num')::
 const SQL_BODIES_SINCE: i32 = 140_000;
 const FIRST_USER_OID: u32 = 16_384;
 const DOMAIN_DEPTH_MAX: usize = 64;
+pub(super) const DEFINER: &str = "looks names up as its owner (SECURITY DEFINER)";
 pub(super) const OVERLOADED: &str = "has several functions behind its name";
 
 const DOMAINS: &str = "\
@@ -402,7 +464,7 @@ SELECT oid, typbasetype, typtypmod, typdefault IS NOT NULL FROM pg_catalog.pg_ty
 /// A relation's columns, in order.
 const COLUMNS: &str = "\
 SELECT a.attrelid, a.attname::text, a.atttypid, a.atttypmod, coalesce(c.collisdeterministic, true),
-       a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> ''
+       a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> '', a.attgenerated <> ''
   FROM pg_catalog.pg_attribute a
   LEFT JOIN pg_catalog.pg_collation c ON c.oid = a.attcollation
  WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
@@ -430,7 +492,9 @@ SELECT n.nspname::text, p.proname::text, p.oid,
        ARRAY(SELECT a.name FROM unnest(p.proargnames) WITH ORDINALITY AS a (name, place)
               WHERE coalesce(p.proargmodes[a.place], 'i') = 'i' ORDER BY a.place),
        p.prosecdef, p.provolatile = 'i',
-       p.pronargs = 1 AND EXISTS (SELECT FROM pg_catalog.pg_type y WHERE y.oid = p.proargtypes[0] AND y.typtype = 'c')
+       p.pronargs = 1 AND EXISTS (SELECT FROM pg_catalog.pg_type y WHERE y.oid = p.proargtypes[0] AND y.typtype = 'c'),
+       EXISTS (SELECT FROM unnest(p.proargmodes) WITH ORDINALITY AS a (mode, place)
+                WHERE a.place <= p.pronargs AND a.mode <> 'i')
   FROM pg_catalog.pg_proc p
   JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
   JOIN pg_catalog.pg_language l ON l.oid = p.prolang
@@ -453,7 +517,8 @@ SELECT n.nspname::text, p.proname::text, p.oid,
 
 /// From listed tables and foreign tables (which can be any table anywhere) along inheritance in both
 /// directions and along rewrite rules, which is what views are made of; and views that call one of the
-/// functions above. Temporary relations are another session's.
+/// functions above, or a built-in one of those below: PostgreSQL records no dependency on these, so they are looked for
+/// in the rule's tree. Temporary relations are another session's.
 const RELATIONS: &str = "\
 WITH RECURSIVE listed AS (
   SELECT c.oid
@@ -472,9 +537,15 @@ WITH RECURSIVE listed AS (
   UNION ALL SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits
   UNION ALL SELECT refobjid, ev_class FROM rules
              WHERE refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+), built_in (calls) AS (
+  SELECT ':funcid (' || string_agg(p.oid::text, '|') || ') '
+    FROM pg_catalog.pg_proc p
+   WHERE p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace AND p.proname::text = ANY ($4::text[] || $5::text[])
 ), reached AS (
   SELECT oid FROM listed
   UNION SELECT oid FROM pg_catalog.pg_class WHERE relkind = 'f'
+  UNION SELECT ev_class FROM pg_catalog.pg_rewrite
+         WHERE oid >= 16384 AND ev_type = '1' AND ev_action::text ~ (SELECT calls FROM built_in)
   UNION SELECT ev_class FROM rules
          WHERE refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND refobjid = ANY ($3::oid[])
   UNION SELECT edges.to_oid FROM reached JOIN edges ON edges.from_oid = reached.oid
@@ -551,6 +622,19 @@ const SQL_RUNNING_BUILTINS: &[&str] = &[
     "table_to_xmlschema",
     "ts_rewrite",
     "ts_stat",
+];
+
+/// Built-in functions that leave something on the connection, or answer what was left there.
+const SESSION_BUILTINS: &[&str] = &[
+    "currval",
+    "lastval",
+    "pg_advisory_lock",
+    "pg_advisory_lock_shared",
+    "pg_advisory_unlock",
+    "pg_advisory_unlock_shared",
+    "pg_try_advisory_lock",
+    "pg_try_advisory_lock_shared",
+    "set_config",
 ];
 
 #[cfg(test)]

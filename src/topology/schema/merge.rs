@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::catalog::{self, Catalog, SqlText};
 use super::shape::{Shape, shapes};
-use crate::planner::{Column, Function, Relation, RelationKind, Schema, SqlFunction, read_query};
+use crate::planner::{
+    Column, Function, Relation, RelationKind, Schema, SqlFunction, names_in, read_query,
+};
 use crate::shardmap::{ShardMap, TableKind, TableName};
 use crate::types::KeyType;
 
@@ -161,6 +163,11 @@ fn key_problem(map: &ShardMap, shards: &[Shard<'_>], name: &TableName) -> Option
             let Some(column) = column else {
                 return Some(format!("it has no key column {key} on shard {shard}"));
             };
+            if column.generated {
+                return Some(format!(
+                    "its key column {key} on shard {shard} is GENERATED from others, and moves with them"
+                ));
+            }
             // A wider column has values that the key cannot be, and varchar(n) cuts blanks that text keeps.
             let fits = column.key_type.is_some_and(|found| {
                 let cut = found == KeyType::Varchar && part.key_type == KeyType::Text;
@@ -262,10 +269,15 @@ fn add_functions<'a>(
     for name in merged.keys() {
         *of_name.entry(&name.name).or_default() += 1;
     }
+    let calls_one = |text: &SqlText| {
+        names_in(&text.body)
+            .is_none_or(|names| names.iter().any(|name| of_name.contains_key(&**name)))
+    };
     let mut texts = Vec::new();
     for (name, found) in merged {
         let reason = match found {
             Ok(_) if of_name[&*name.name] > 1 => catalog::OVERLOADED.to_owned(),
+            Ok(text) if text.definer_calls && calls_one(text) => catalog::DEFINER.to_owned(),
             Ok(text) => {
                 texts.push((name, text));
                 "has a body that has not been read".to_owned()
@@ -289,6 +301,7 @@ fn read_functions(schema: &mut Schema, map: &ShardMap, mut texts: Vec<(&TableNam
                     arguments: text.arguments.clone(),
                     body,
                     search_path: text.search_path.clone(),
+                    atomic: text.atomic,
                 })),
                 Err(reason) => {
                     unread.push((name, text));

@@ -118,6 +118,8 @@ async fn schema_finds_every_other_name_for_listed_rows() {
             "ft opaque",
             "ruled opaque",
             "volatile_view opaque",
+            "sets opaque",
+            "of_setter opaque",
         ])
     );
     let known: BTreeSet<String> = schema
@@ -150,6 +152,13 @@ async fn schema_finds_every_other_name_for_listed_rows() {
             "definer opaque",
             "own_settings opaque",
             "of_row known",
+            "named known",
+            "out_first opaque",
+            "definer_atomic known",
+            "definer_calls opaque",
+            "setter opaque",
+            "setter_2 opaque",
+            "lying_view known",
         ])
     );
     let built_in = ["pg_catalog.query_to_xml", "pg_catalog.ts_stat"];
@@ -168,7 +177,7 @@ async fn schema_finds_every_other_name_for_listed_rows() {
     assert_eq!(counted.arguments, [(org, key), (None, None)]);
     let path = Some(vec!["$user".to_owned(), "public".to_owned()]);
     assert_eq!(counted.search_path, path);
-    assert_eq!(function("atomic").search_path, Some(Vec::new()));
+    assert!(function("atomic").atomic && function("returns").atomic && !counted.atomic);
     assert_eq!(function("vol").search_path, None);
     assert!(live.ready());
 }
@@ -212,6 +221,14 @@ const SCHEMA: &str = "
     CREATE FUNCTION poly(anyelement) RETURNS int LANGUAGE sql AS 'SELECT 1';
     CREATE FUNCTION definer() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1';
     CREATE FUNCTION own_settings() RETURNS int LANGUAGE sql SET work_mem = '64kB' AS 'SELECT 1';
+    CREATE FUNCTION named(k bigint) RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT id FROM m WHERE org = k; END;
+    CREATE FUNCTION out_first(OUT n bigint, k bigint) LANGUAGE sql BEGIN ATOMIC SELECT id FROM m WHERE org = $1; END;
+    CREATE FUNCTION definer_atomic() RETURNS bigint LANGUAGE sql SECURITY DEFINER RETURN (SELECT id FROM m);
+    CREATE FUNCTION definer_calls() RETURNS bigint LANGUAGE sql SECURITY DEFINER RETURN vol();
+    CREATE FUNCTION setter(t text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT set_config(''search_path'', t, false)';
+    CREATE FUNCTION setter_2(t text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT setter(t)';
+    CREATE FUNCTION lying_view() RETURNS bigint IMMUTABLE LANGUAGE sql AS 'SELECT count(*) FROM v2';
+    CREATE VIEW sets AS SELECT set_config('search_path', 'other', false); CREATE VIEW of_setter AS SELECT setter_2('x');
     CREATE VIEW fv AS SELECT vol(); CREATE VIEW volatile_view AS SELECT plpg();
     CREATE TEMP TABLE temporary_child () INHERITS (parent);";
 

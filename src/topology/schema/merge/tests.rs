@@ -17,6 +17,7 @@ fn column(name: &str, key_type: Option<KeyType>) -> Column {
         type_oid: key_type.map_or(Oid::NUMERIC, KeyType::oid),
         key_type,
         has_default: false,
+        generated: false,
     }
 }
 
@@ -192,6 +193,26 @@ fn keys_that_are_not_there_or_not_comparable() {
 }
 
 #[test]
+fn keys_that_the_server_computes() {
+    let mut computed = raw('r', &[]);
+    computed.columns[1].generated = true;
+    let schema = merged(&[
+        catalog(&[("matches", raw('r', &[]))]),
+        catalog(&[("matches", computed)]),
+    ]);
+    assert_opaque(
+        &schema,
+        "matches",
+        "organization_id on shard s2 is GENERATED",
+    );
+    let mut beside = raw('r', &[]);
+    beside.columns[0].generated = true;
+    let schema = merged(&[catalog(&[("matches", beside)])]);
+    let kind = &schema.relations[&name("matches")].kind;
+    assert_eq!(*kind, RelationKind::Listed);
+}
+
+#[test]
 fn keys_wider_than_their_keyspace() {
     for (wanted, found, fits) in [
         (KeyType::BigInt, KeyType::Integer, true),
@@ -289,6 +310,8 @@ fn sql(body: &str, search_path: Option<&[&str]>) -> catalog::Function {
         body: body.to_owned(),
         arguments: vec![(Some("org".to_owned()), Some(KeyType::BigInt))],
         search_path: search_path.map(|path| path.iter().map(|s| (*s).to_owned()).collect()),
+        atomic: false,
+        definer_calls: false,
         immutable: false,
     })
 }
