@@ -22,7 +22,8 @@ integration:
 	$(CARGO) build --package trunkline --bin trunkline --features internals
 	$(CARGO) test --package integration-tests -- --show-output
 
-## CPU per statement, throughput and latency beside direct PostgreSQL and PgBouncer.
+## What a statement costs, beside direct PostgreSQL, PgBouncer and a byte copy: about a quarter of an hour.
+## BENCH="--only point-simple" is less of it, BENCH=--help says what there is.
 bench: setup-bench
 	$(CARGO) build --release
 	$(CARGO) run --release --package integration-tests --bin bench -- $(BENCH)

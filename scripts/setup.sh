@@ -42,8 +42,16 @@ have_libclang() {
 if [ "${1:-}" = oracle ]; then
     have_libclang || wanted+=(libclang-dev)
 fi
+# Daemons are often where only root's path leads.
+have_daemon() {
+    command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]
+}
+
 if [ "${1:-}" = bench ]; then
-    command -v pgbouncer >/dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ] || wanted+=(pgbouncer)
+    [ -x "${TRUNKLINE_BENCH_PGBOUNCER:-}" ] || have_daemon pgbouncer || wanted+=(pgbouncer)
+    have_daemon haproxy || wanted+=(haproxy)
+    command -v strace >/dev/null 2>&1 || wanted+=(strace)
+    command -v valgrind >/dev/null 2>&1 || wanted+=(valgrind)
 fi
 
 # Root's servers run as the account that the package makes.
@@ -87,6 +95,8 @@ if ! { run apt-get update && run apt-get install --yes --no-install-recommends "
 fi
 
 # A service that a package has started listens where nobody asked it to.
-if [[ " ${wanted[*]} " == *" pgbouncer "* ]] && command -v systemctl >/dev/null 2>&1; then
-    run systemctl disable --now pgbouncer >/dev/null 2>&1 || true
-fi
+for service in pgbouncer haproxy; do
+    if [[ " ${wanted[*]} " == *" $service "* ]] && command -v systemctl >/dev/null 2>&1; then
+        run systemctl disable --now "$service" >/dev/null 2>&1 || true
+    fi
+done

@@ -16,6 +16,8 @@ use trunkline::internals::even_placement;
 use crate::cluster::{APP, Cluster, LOGICAL_SHARDS, SERVICE};
 
 const START_PATIENCE: Duration = Duration::from_secs(20);
+/// Under a program that interprets the binary everything takes fifty times as long.
+const START_PATIENCE_WRAPPED: Duration = Duration::from_secs(180);
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(10);
 
@@ -39,6 +41,8 @@ pub struct ProxyOptions {
     pub listen: Option<String>,
     /// For each shard in turn, where its server is to be found instead: the port of something in between.
     pub in_between: Vec<u16>,
+    /// A program and its arguments that run the binary, such as valgrind; nothing: it runs by itself.
+    pub wrapper: Vec<String>,
 }
 
 /// A running proxy. Dropping it stops it, and shows its log where the test has failed.
@@ -72,12 +76,17 @@ impl Proxy {
             config,
             log,
         };
-        proxy.wait_ready();
+        let wrapped = !options.wrapper.is_empty();
+        proxy.wait_ready(if wrapped {
+            START_PATIENCE_WRAPPED
+        } else {
+            START_PATIENCE
+        });
         proxy
     }
 
-    fn wait_ready(&mut self) {
-        let deadline = Instant::now() + START_PATIENCE;
+    fn wait_ready(&mut self, patience: Duration) {
+        let deadline = Instant::now() + patience;
         loop {
             if let Some(status) = self.process.try_wait().unwrap() {
                 panic!("the proxy ended while starting ({status}):\n{}", self.log());
@@ -162,7 +171,15 @@ impl Drop for Proxy {
 
 fn spawn(config: &Path, log: &Path, options: &ProxyOptions) -> Child {
     let log = fs::File::create(log).unwrap();
-    Command::new(binary())
+    let mut command = match options.wrapper.split_first() {
+        Some((program, arguments)) => {
+            let mut command = Command::new(program);
+            command.args(arguments).arg(binary());
+            command
+        }
+        None => Command::new(binary()),
+    };
+    command
         .args(["serve", "-c"])
         .arg(config)
         .envs(options.environment.iter().cloned())

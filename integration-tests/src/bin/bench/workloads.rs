@@ -1,0 +1,311 @@
+//! What is measured, as data: each workload has cases, each case a load. The statements are the same for every
+//! way through, and so is the key: it lives on the shard that those reach which do not route.
+//!
+//! Most load is pgbench's. New connections and streams of rows are made by `generator`, as its head explains.
+
+use crate::generator::{Begun, Crowd, Length, Load, connects, streams};
+use crate::pgbench::Run;
+use crate::proxies::{TRUNKLINE, Target};
+use crate::world::World;
+
+/// A table of the report.
+#[derive(Debug)]
+pub struct Workload {
+    pub name: &'static str,
+    pub title: &'static str,
+    /// What costs are divided by: so many of these in each transaction.
+    pub unit: &'static str,
+    pub units: u32,
+    /// Clients that are logged in and do nothing meanwhile.
+    pub idle: usize,
+    pub through: Through,
+    pub cases: &'static [Case],
+}
+
+/// Who is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Through {
+    Everybody,
+    /// Only whoever looks at statements.
+    Trunkline,
+}
+
+/// A group of rows in the table.
+#[derive(Debug)]
+pub struct Case {
+    pub label: &'static str,
+    pub clients: u32,
+    pub source: Source,
+}
+
+/// Who makes the load, and of what; `{key}` stands for the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Pgbench {
+        protocol: &'static str,
+        script: &'static str,
+    },
+    Connects(&'static str),
+    Streams(&'static str),
+}
+
+impl Workload {
+    /// Why this way through cannot do this.
+    pub fn refusal(&self, case: &Case, target: &Target) -> Option<&'static str> {
+        let prepared =
+            matches!(case.source, Source::Pgbench { protocol, .. } if protocol == PREPARED);
+        (prepared && !target.prepares).then_some("unsupported")
+    }
+
+    pub fn concerns(&self, target: &Target) -> bool {
+        self.through == Through::Everybody || target.name == TRUNKLINE
+    }
+
+    /// The crowd that is there while a case is measured.
+    pub fn crowd(&self, world: &World, target: &Target) -> Result<Option<Crowd>, String> {
+        let open = || Crowd::open(target.port, self.idle, &world.with_key(POINT_SQL));
+        (self.idle > 0).then(open).transpose()
+    }
+}
+
+impl Case {
+    pub fn load(
+        &self,
+        world: &World,
+        target: &Target,
+        length: Length,
+        begun: Begun<'_>,
+    ) -> Result<Load, String> {
+        let (port, clients) = (target.port, self.clients);
+        match self.source {
+            Source::Pgbench { protocol, script } => {
+                let scripts = [world.with_key(script)];
+                let run = Run {
+                    port,
+                    protocol,
+                    clients,
+                    length,
+                    scripts: &scripts,
+                };
+                run.load(&world.cluster, begun)
+            }
+            Source::Connects(sql) => connects(port, clients, length, &world.with_key(sql), begun),
+            Source::Streams(sql) => streams(port, clients, length, &world.with_key(sql), begun),
+        }
+    }
+}
+
+pub const SIMPLE: &str = "simple";
+pub const EXTENDED: &str = "extended";
+pub const PREPARED: &str = "prepared";
+
+/// A point SELECT by key.
+pub const POINT_SQL: &str =
+    "select name, country from organizations where organization_id = {key};\n";
+/// The same with a parameter.
+pub const POINT_PARAMETER: &str = "\\set id {key}
+select name, country from organizations where organization_id = :id;
+";
+/// With a literal that is another each time: known by its shape, not by its text.
+pub const POINT_SHAPE: &str = "\\set n random(100000000, 999999999)
+select name, country from organizations where organization_id = {key} and :n > 0;
+";
+/// The row is there already: nothing grows while it is measured.
+const INSERT: &str = "insert into organizations (organization_id, name, country, created_at) \
+    values ({key}, 'somebody', 'DE', '2025-01-01') on conflict do nothing;\n";
+/// Each client has a row of its own, so that nobody waits for a lock.
+const TRANSACTION: &str = "\\set m :client_id + 1
+begin;
+select home, away, spectators from matches where organization_id = {key} and match_id = :m;
+update matches set spectators = 12345 where organization_id = {key} and match_id = :m;
+insert into matches (organization_id, match_id, home, away, played_on) \
+    values ({key}, :m, 'Team 1', 'Team 2', '2025-01-01') on conflict do nothing;
+select spectators from matches where organization_id = {key} and match_id = :m;
+commit;
+";
+/// 79 bytes a row on the wire.
+const STREAM: &str = "select g, repeat('x', 58) from organizations, generate_series(1, 100000) as g \
+    where organization_id = {key}";
+
+const fn pgbench(
+    label: &'static str,
+    clients: u32,
+    protocol: &'static str,
+    script: &'static str,
+) -> Case {
+    Case {
+        label,
+        clients,
+        source: Source::Pgbench { protocol, script },
+    }
+}
+
+const fn plain(name: &'static str, title: &'static str, cases: &'static [Case]) -> Workload {
+    Workload {
+        name,
+        title,
+        unit: "statement",
+        units: 1,
+        idle: 0,
+        through: Through::Everybody,
+        cases,
+    }
+}
+
+pub const WORKLOADS: &[Workload] = &[
+    plain(
+        "point-simple",
+        "point SELECT by key, simple protocol",
+        &[
+            pgbench("1 client", 1, SIMPLE, POINT_SQL),
+            pgbench("8 clients", 8, SIMPLE, POINT_SQL),
+            pgbench("64 clients", 64, SIMPLE, POINT_SQL),
+        ],
+    ),
+    plain(
+        "point-extended",
+        "point SELECT by key, extended protocol",
+        &[
+            pgbench("1 client", 1, EXTENDED, POINT_PARAMETER),
+            pgbench("8 clients", 8, EXTENDED, POINT_PARAMETER),
+            pgbench("64 clients", 64, EXTENDED, POINT_PARAMETER),
+        ],
+    ),
+    plain(
+        "point-prepared",
+        "point SELECT by key, prepared statement",
+        &[
+            pgbench("1 client", 1, PREPARED, POINT_PARAMETER),
+            pgbench("8 clients", 8, PREPARED, POINT_PARAMETER),
+            pgbench("64 clients", 64, PREPARED, POINT_PARAMETER),
+        ],
+    ),
+    plain(
+        "insert",
+        "INSERT of one row (on conflict do nothing)",
+        &[pgbench("8 clients", 8, SIMPLE, INSERT)],
+    ),
+    Workload {
+        units: 6,
+        ..plain(
+            "transaction",
+            "BEGIN, SELECT, UPDATE, INSERT, SELECT, COMMIT; latencies are of all six",
+            &[pgbench("8 clients", 8, SIMPLE, TRANSACTION)],
+        )
+    },
+    Workload {
+        unit: "stream",
+        ..plain(
+            "stream",
+            "100,000 rows, 7.9 MB, by key",
+            &[Case {
+                label: "8 clients",
+                clients: 8,
+                source: Source::Streams(STREAM),
+            }],
+        )
+    },
+    Workload {
+        unit: "connection",
+        ..plain(
+            "connect",
+            "new connections: SCRAM, one point SELECT, farewell",
+            &[Case {
+                label: "8 clients",
+                clients: 8,
+                source: Source::Connects(POINT_SQL),
+            }],
+        )
+    },
+    Workload {
+        idle: 1_000,
+        ..plain(
+            "crowd",
+            "point SELECT by key, simple protocol, among 1,000 idle clients",
+            &[pgbench("16 clients", 16, SIMPLE, POINT_SQL)],
+        )
+    },
+    Workload {
+        through: Through::Trunkline,
+        ..plain(
+            "forms",
+            "literals always the same (by text) and another each time (by shape), simple protocol",
+            FORMS,
+        )
+    },
+];
+
+const FORMS: &[Case] = &[
+    pgbench(
+        "select, same",
+        8,
+        SIMPLE,
+        "select name, country from organizations where organization_id = {key} and 123456789 > 0;\n",
+    ),
+    pgbench("select, other", 8, SIMPLE, POINT_SHAPE),
+    pgbench(
+        "insert, same",
+        8,
+        SIMPLE,
+        "insert into organizations (organization_id, name, country, created_at) \
+         values ({key}, 123456789::text, 'DE', '2025-01-01') on conflict do nothing;\n",
+    ),
+    pgbench(
+        "insert, other",
+        8,
+        SIMPLE,
+        "\\set n random(100000000, 999999999)\ninsert into organizations \
+         (organization_id, name, country, created_at) \
+         values ({key}, :n::text, 'DE', '2025-01-01') on conflict do nothing;\n",
+    ),
+    pgbench(
+        "update, same",
+        8,
+        SIMPLE,
+        "update organizations set country = 'DE' where organization_id = {key} and 123456789 > 0;\n",
+    ),
+    pgbench(
+        "update, other",
+        8,
+        SIMPLE,
+        "\\set n random(100000000, 999999999)\nupdate organizations set country = 'DE' \
+         where organization_id = {key} and :n > 0;\n",
+    ),
+];
+
+/// For the soak: what applications do, with literals that change.
+pub const MIXED: &[&str] = &[POINT_SQL, POINT_SHAPE, INSERT, TRANSACTION];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_differ_and_costs_can_be_divided() {
+        for (index, workload) in WORKLOADS.iter().enumerate() {
+            let others = &WORKLOADS[index + 1..];
+            assert!(others.iter().all(|other| other.name != workload.name));
+            assert!(workload.units > 0 && !workload.cases.is_empty());
+        }
+    }
+
+    #[test]
+    fn every_statement_names_the_key() {
+        for case in WORKLOADS.iter().flat_map(|workload| workload.cases) {
+            let (Source::Pgbench { script: text, .. }
+            | Source::Connects(text)
+            | Source::Streams(text)) = case.source;
+            assert!(text.contains("{key}"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_transaction_has_as_many_statements_as_it_is_divided_by() {
+        let transaction = WORKLOADS
+            .iter()
+            .find(|workload| workload.name == "transaction")
+            .unwrap();
+        let statements = TRANSACTION.matches(";\n").count();
+        assert_eq!(transaction.units as usize, statements);
+    }
+}
