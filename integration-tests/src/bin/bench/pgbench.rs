@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use integration_tests::Cluster;
 use integration_tests::cluster::APP;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::generator::{Begun, Length, Load};
 
@@ -43,7 +44,7 @@ impl Run<'_> {
                 let log = dir.join(format!("log.{}", process.child.id()));
                 let from_us = process.wait_for_work(&log)?;
                 begun();
-                process.wait(Duration::from_secs(seconds) + PATIENCE)?;
+                process.end_after(Duration::from_secs(seconds))?;
                 let text = fs::read_to_string(&log).unwrap_or_default();
                 after(from_us, logged(&text)).ok_or("nothing was done in time".to_owned())
             }
@@ -72,8 +73,9 @@ impl Run<'_> {
             .stderr(fs::File::create(&errors).unwrap());
         match self.length {
             Length::Seconds(seconds) => {
-                // Its clock runs while its clients log in, one after the other.
-                let seconds = seconds + u64::from(self.clients) / LOGINS_PER_SECOND;
+                // Its clock runs while its clients log in, one after the other, however long that takes. So
+                // it gets more than it needs, and is told when time is up.
+                let seconds = seconds + PATIENCE.as_secs();
                 command.args(["-T", &seconds.to_string()]);
             }
             Length::Each(transactions) => {
@@ -117,6 +119,19 @@ impl Process {
         }
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         Ok(now.unwrap_or_default().as_micros() as u64)
+    }
+
+    /// The signal is the one that its own clock sends: transactions end, and the log is written out.
+    fn end_after(&mut self, time: Duration) -> Result<(), String> {
+        let deadline = Instant::now() + time;
+        while Instant::now() < deadline && self.child.try_wait().unwrap().is_none() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            std::thread::sleep(left.min(END_POLL));
+        }
+        if self.child.try_wait().unwrap().is_none() {
+            kill_process(Pid::from_child(&self.child), Signal::ALARM).unwrap();
+        }
+        self.wait(PATIENCE)
     }
 
     fn wait(&mut self, patience: Duration) -> Result<(), String> {
@@ -195,12 +210,11 @@ fn complaint(said: &str) -> &str {
 
 /// A name for each run, because several may run at once.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
-/// Roughly, where each login derives keys and starts a server process.
-const LOGINS_PER_SECOND: u64 = 50;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A fixed number of statements is for what is slowed down by a tracer.
 const COUNTED_PATIENCE: Duration = Duration::from_secs(300);
 const POLL: Duration = Duration::from_millis(5);
+const END_POLL: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
