@@ -83,7 +83,7 @@ pub(super) fn check_temporary_types(at: Cursor<'_>) -> Result<(), PgError> {
         "exists",
     ];
     let tokens = at.rest;
-    let is_temporary = |token: &Token<'_>| token.is_name() && token.value.starts_with("pg_temp");
+    let is_in_temporary = |token: &Token<'_>| token.is_name() && is_temporary(&token.value);
     let (mut words, mut other) = (at, at);
     let made = words.take("create") && words.take_any(&["type", "domain"]);
     let renames = other.take("alter");
@@ -91,7 +91,7 @@ pub(super) fn check_temporary_types(at: Cursor<'_>) -> Result<(), PgError> {
         let after = &tokens[place + 1..];
         let is_word =
             |words: &[&str], token: &Token<'_>| words.iter().any(|word| token.is_word(word));
-        let name = if is_temporary(token) {
+        let name = if is_in_temporary(token) {
             after.first().filter(|dot| dot.is_op(".")).and(after.get(1))
         } else if is_word(&["temp", "temporary"], token) {
             let begins = place
@@ -109,7 +109,7 @@ pub(super) fn check_temporary_types(at: Cursor<'_>) -> Result<(), PgError> {
         };
         name.is_some_and(|name| name.is_name() && crate::sql::is_cast_type(&name.value))
     };
-    if made && tokens.iter().any(is_temporary) || tokens.iter().enumerate().any(hides) {
+    if made && tokens.iter().any(is_in_temporary) || tokens.iter().enumerate().any(hides) {
         return Err(PgError::refusal(
             "a type in pg_temp, or a temporary relation of a type's name, is not supported in a sharded database: on its connection it would hide the type that casts name",
             "choose another name, or a schema other than pg_temp",
@@ -300,20 +300,6 @@ impl Planner<'_> {
             check_reach(first, words)?;
         }
         match first {
-            "create"
-                if words
-                    .peek_word()
-                    .is_some_and(|kind| matches!(kind, "type" | "domain"))
-                    && words
-                        .rest
-                        .iter()
-                        .any(|token| token.is_name() && is_temporary(&token.value)) =>
-            {
-                return Err(PgError::refusal(
-                    "a temporary type is not supported: it would come before those of pg_catalog",
-                    "create it in another schema",
-                ));
-            }
             "do" | "call" => {
                 return Err(PgError::refusal(
                     format!("{verb} runs code that might read or write any table"),
