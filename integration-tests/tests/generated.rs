@@ -145,8 +145,9 @@ fn generated_statements() {
                             started.elapsed().as_secs(),
                         );
                         println!(
-                            "{sum} statements in {seconds} s, {} answered",
-                            tally.answered
+                            "{sum} statements in {seconds} s, {} answered, {} wrong",
+                            tally.answered,
+                            tally.wrong.len()
                         );
                     }
                 }
