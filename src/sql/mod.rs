@@ -3,6 +3,7 @@
 
 mod comments;
 mod convert;
+mod identifier;
 mod lex;
 mod literals;
 mod operand;
@@ -16,9 +17,10 @@ pub mod tree;
 mod unescape;
 
 pub use comments::{Comment, hint_comments};
+pub use identifier::name_list;
 #[cfg(test)]
 pub use lex::TOKENS_MAX;
-pub use lex::{Kind, Token, name_list, position, tokens};
+pub use lex::{Kind, Token, position, tokens};
 pub use literals::{Literal, Literals};
 pub use operand::{cast_constant, is_cast_type, slot_constant};
 pub use parse::{Analysis, Unread, analyse};
