@@ -665,6 +665,24 @@ fn a_path_with_pg_temp_that_a_role_begins_with_is_refused() {
     let kept = b.simple("select relpersistence from pg_class where relname = 'plain'");
     assert_eq!(column(&kept.unwrap()), ["p"]);
     assert_sane(&proxy);
+    drop((a, b, proxy));
+
+    // Another one on one of the shards: what it is nobody can say, but SET can.
+    runtime.block_on(async {
+        integration_tests::client::connect_as(cluster.primary_port(1), "app", "app", "app")
+            .await
+            .batch_execute("alter role app set search_path = public")
+            .await
+            .unwrap();
+    });
+    let proxy = Proxy::start(&cluster, &options);
+    let mut a = Wire::connect(proxy.port).unwrap();
+    let refused = a.simple("select 1").unwrap();
+    assert_eq!(code(&refused).as_deref(), Some("0A000"), "{refused:?}");
+    let set = a.simple("set search_path = public").unwrap();
+    assert_eq!(code(&set), None, "{set:?}");
+    assert_eq!(column(&a.simple("select 1").unwrap()), ["1"]);
+    assert_sane(&proxy);
 }
 
 #[test]

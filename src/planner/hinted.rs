@@ -4,8 +4,8 @@
 use super::cursor::Cursor;
 use super::functions;
 use super::hint::{InForce, Source};
-use super::names::{Names, Relation};
-use super::{Context, access, explained};
+use super::names::{Names, Relation, is_temporary};
+use super::{Context, access, explained, utility};
 use crate::error::{PgError, SqlState};
 use crate::plan::{Hint, Hinted, Plan, Route, Targets};
 use crate::shardmap::{Keyspace, TableKind};
@@ -132,27 +132,12 @@ fn overruled(
 
 /// Something temporary of a name that statements are routed by; only session pooling has such things at all.
 fn hides_known(tokens: &[Token<'_>], names: &Names<'_>) -> bool {
-    const BETWEEN: [&str; 7] = [
-        "recursive",
-        "table",
-        "view",
-        "sequence",
-        "if",
-        "not",
-        "exists",
-    ];
-    let hides = |(place, token): (usize, &Token<'_>)| {
-        if token.is_name() && token.value.starts_with("pg_temp") {
-            return true;
-        }
-        let between = |token: &&Token<'_>| BETWEEN.iter().any(|word| token.is_word(word));
-        let mut after = tokens[place + 1..].iter().skip_while(between);
-        (token.is_word("temp") || token.is_word("temporary"))
-            && after
-                .next()
-                .is_some_and(|name| name.is_name() && names.is_known(&name.value))
+    let in_temporary = |token: &Token<'_>| token.is_name() && is_temporary(&token.value);
+    let hides = |place| {
+        utility::temporary_name(tokens, place)
+            .is_some_and(|name| name.is_name() && names.is_known(&name.value))
     };
-    tokens.iter().enumerate().any(hides)
+    tokens.iter().any(in_temporary) || (0..tokens.len()).any(hides)
 }
 
 fn guarded(error: PgError, keyspace: &Keyspace) -> PgError {

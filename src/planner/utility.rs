@@ -73,15 +73,6 @@ pub(super) fn check_session_state(mut at: Cursor<'_>, pooled: bool) -> Result<()
 /// Source: <https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-SEARCH-PATH>
 pub(super) fn check_temporary_types(at: Cursor<'_>) -> Result<(), PgError> {
     const BEFORE: [&str; 5] = ["create", "replace", "local", "global", "into"];
-    const BETWEEN: [&str; 7] = [
-        "recursive",
-        "table",
-        "view",
-        "sequence",
-        "if",
-        "not",
-        "exists",
-    ];
     let tokens = at.rest;
     let is_in_temporary = |token: &Token<'_>| token.is_name() && is_temporary(&token.value);
     let (mut words, mut other) = (at, at);
@@ -89,16 +80,14 @@ pub(super) fn check_temporary_types(at: Cursor<'_>) -> Result<(), PgError> {
     let renames = other.take("alter");
     let hides = |(place, token): (usize, &Token<'_>)| {
         let after = &tokens[place + 1..];
-        let is_word =
-            |words: &[&str], token: &Token<'_>| words.iter().any(|word| token.is_word(word));
+        let begins = || {
+            let before = place.checked_sub(1).map(|at| &tokens[at]);
+            before.is_some_and(|before| BEFORE.iter().any(|word| before.is_word(word)))
+        };
         let name = if is_in_temporary(token) {
             after.first().filter(|dot| dot.is_op(".")).and(after.get(1))
-        } else if is_word(&["temp", "temporary"], token) {
-            let begins = place
-                .checked_sub(1)
-                .is_some_and(|at| is_word(&BEFORE, &tokens[at]));
-            let mut names = after.iter().skip_while(|token| is_word(&BETWEEN, token));
-            names.next().filter(|_| begins)
+        } else if let Some(name) = temporary_name(tokens, place) {
+            begins().then_some(name)
         } else if renames && token.is_word("rename") {
             after
                 .first()
@@ -116,6 +105,28 @@ pub(super) fn check_temporary_types(at: Cursor<'_>) -> Result<(), PgError> {
         ));
     }
     Ok(())
+}
+
+/// What the word at this place, TEMP or TEMPORARY, is said of: `create temp table if not exists t`.
+pub(super) fn temporary_name<'t, 'a>(
+    tokens: &'t [Token<'a>],
+    place: usize,
+) -> Option<&'t Token<'a>> {
+    const BETWEEN: [&str; 7] = [
+        "recursive",
+        "table",
+        "view",
+        "sequence",
+        "if",
+        "not",
+        "exists",
+    ];
+    let word = tokens.get(place)?;
+    if !(word.is_word("temp") || word.is_word("temporary")) {
+        return None;
+    }
+    let between = |token: &Token<'_>| BETWEEN.iter().any(|word| token.is_word(word));
+    tokens[place + 1..].iter().find(|token| !between(token))
 }
 
 /// Writing to this view is another spelling of SET.

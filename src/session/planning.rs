@@ -7,7 +7,7 @@ use super::{Failure, Session, aside, in_failed_transaction};
 use crate::error::{PgError, SqlState};
 use crate::net::Buffered;
 use crate::plan::{Destination, Plan, Planned, Route, Values, explain_lines};
-use crate::planner::{Context, Lookup, NO_ROLE, Schema};
+use crate::planner::{self, Context, Lookup, NO_ROLE, Schema};
 use crate::shardmap::ShardId;
 use crate::sql;
 use crate::types::Oid;
@@ -33,7 +33,10 @@ impl Session {
     pub async fn plan(&self, text: &str, param_types: &[Oid]) -> Result<Planned, PgError> {
         self.database.schema_loaded().await?;
         let schema = self.database.schema();
-        let context = self.context(&schema, param_types)?;
+        let context = match self.context(&schema, param_types) {
+            Ok(context) => context,
+            Err(error) => return self.plan_control(text, &schema).ok_or(error),
+        };
         let (planned, lookup) = aside(text.len(), || self.database.plans.plan(text, &context))?;
         if let Plan::Route(_) = &*planned {
             self.begins_as_planned()?;
@@ -79,6 +82,26 @@ impl Session {
             param_types,
             transaction_pooling: !self.session_pooled(),
         })
+    }
+
+    /// What is about the session itself depends on no names, and may be the SET that says what they mean.
+    fn plan_control(&self, text: &str, schema: &Schema) -> Option<Planned> {
+        let context = Context {
+            map: self.map(),
+            schema,
+            search_path: None,
+            role: &self.user.name,
+            hint: None,
+            param_types: &[],
+            transaction_pooling: !self.session_pooled(),
+        };
+        match planner::plan(text, &context) {
+            Ok(plan @ Plan::Control(_)) => Some(Planned {
+                plan: Arc::new(plan),
+                literals: sql::Literals::NONE,
+            }),
+            _ => None,
+        }
     }
 
     fn count_lookup(&self, lookup: Lookup) {
