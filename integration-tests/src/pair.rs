@@ -358,18 +358,17 @@ fn refused_cleanly(found: &[Reply], message: String, sql: &str) -> Outcome {
     Outcome::Refused(message)
 }
 
-/// Both sides say that a constraint is violated. By which of several rows depends on the order in which a server
-/// meets them, so names and values in the message may differ; so may two rows of one key be met as a key that is
-/// there already or, by MERGE, as a row that is changed twice.
+/// Both sides say that a constraint is violated. By which of several rows, and which constraint, depends on the order
+/// in which a server meets them, so code and message may differ; MERGE says of two rows of one key that one row is
+/// changed twice.
 fn same_violation(expected: &[Reply], found: &[Reply]) -> Option<String> {
-    let code = |replies: &[Reply]| {
+    let violation = |replies: &[Reply]| {
         let error = replies.iter().find(|reply| reply.tag == b'E')?;
-        let code = error.field(b'C')?;
-        let twice = code == "21000" && error.field(b'M')?.starts_with("MERGE command");
-        let code = if twice { "23505".to_owned() } else { code };
-        Some(code).filter(|code| code.starts_with("23"))
+        let (code, message) = (error.field(b'C')?, error.field(b'M')?);
+        let twice = code == "21000" && message.starts_with("MERGE command");
+        (twice || code.starts_with("23")).then_some(code)
     };
-    code(expected).filter(|expected| code(found).as_ref() == Some(expected))
+    violation(found).and(violation(expected))
 }
 
 /// Bytes that are no value of the parameter's type: the proxy says so where the server would, in words and with a

@@ -133,6 +133,9 @@ fn generated_statements() {
                     }
                     let mut found = Tally::default();
                     worker.batch(seed, &mut found, false);
+                    for wrong in &found.wrong {
+                        println!("wrong: {wrong}\n");
+                    }
                     let mut tally = tally.lock().unwrap();
                     tally.add(found);
                     if tally.wrong.len() >= SHOWN_MAX {
