@@ -43,6 +43,8 @@ pub struct ProxyOptions {
     pub in_between: Vec<u16>,
     /// A program and its arguments that run the binary, such as valgrind; nothing: it runs by itself.
     pub wrapper: Vec<String>,
+    /// Another build of the proxy.
+    pub binary: Option<PathBuf>,
 }
 
 /// A running proxy. Dropping it stops it, and shows its log where the test has failed.
@@ -171,13 +173,14 @@ impl Drop for Proxy {
 
 fn spawn(config: &Path, log: &Path, options: &ProxyOptions) -> Child {
     let log = fs::File::create(log).unwrap();
+    let binary = options.binary.clone().unwrap_or_else(binary);
     let mut command = match options.wrapper.split_first() {
         Some((program, arguments)) => {
             let mut command = Command::new(program);
-            command.args(arguments).arg(binary());
+            command.args(arguments).arg(binary);
             command
         }
-        None => Command::new(binary()),
+        None => Command::new(binary),
     };
     command
         .args(["serve", "-c"])

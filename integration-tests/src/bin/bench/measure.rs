@@ -15,6 +15,8 @@ pub struct Sample {
     pub p50_ms: f64,
     pub p99_ms: f64,
     pub cpu_us: Option<f64>,
+    /// Of it, in the proxy's own code.
+    pub user_us: Option<f64>,
     pub switches: Option<f64>,
     pub resident_kb: Option<f64>,
 }
@@ -68,6 +70,7 @@ impl Sample {
             p50_ms: load.p50_ms,
             p99_ms: load.p99_ms,
             cpu_us: spent.map(|spent| 1e6 * spent.cpu_seconds / units),
+            user_us: spent.map(|spent| 1e6 * spent.user_seconds / units),
             switches: spent.map(|spent| spent.switches / units),
             resident_kb: resident.map(|kb| kb as f64),
         })
@@ -154,6 +157,7 @@ mod tests {
             p50_ms: 1.0,
             p99_ms: 1.0,
             cpu_us: None,
+            user_us: None,
             switches: None,
             resident_kb: None,
         };

@@ -11,6 +11,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Usage {
     cpu_seconds: f64,
+    /// Of these, in the process's own code; the rest is the kernel's for it.
+    user_seconds: f64,
     /// Context switches of each of its threads.
     switches: HashMap<u32, u64>,
 }
@@ -19,13 +21,14 @@ pub struct Usage {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spent {
     pub cpu_seconds: f64,
+    pub user_seconds: f64,
     pub switches: f64,
 }
 
 impl Usage {
     pub fn of(pid: u32) -> io::Result<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        let ticks = ticks(&stat).ok_or(io::ErrorKind::InvalidData)?;
+        let (user, system) = ticks(&stat).ok_or(io::ErrorKind::InvalidData)?;
         let mut switches = HashMap::new();
         for thread in threads(pid)? {
             // A thread may end between the two looks.
@@ -34,7 +37,8 @@ impl Usage {
             }
         }
         Ok(Self {
-            cpu_seconds: ticks as f64 / TICKS_PER_SECOND,
+            cpu_seconds: (user + system) as f64 / TICKS_PER_SECOND,
+            user_seconds: user as f64 / TICKS_PER_SECOND,
             switches,
         })
     }
@@ -47,6 +51,7 @@ impl Usage {
         });
         Spent {
             cpu_seconds: self.cpu_seconds - before.cpu_seconds,
+            user_seconds: self.user_seconds - before.user_seconds,
             switches: switches.sum::<u64>() as f64,
         }
     }
@@ -102,11 +107,11 @@ fn threads(pid: u32) -> io::Result<Vec<u32>> {
 /// User and system time in `/proc/PID/stat`, all threads together, those that have ended too. The name of the
 /// program, in parentheses, may itself hold parentheses and blanks.
 /// Source: `proc(5)`, fields 14 and 15.
-fn ticks(stat: &str) -> Option<u64> {
+fn ticks(stat: &str) -> Option<(u64, u64)> {
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut fields = fields.split_ascii_whitespace().skip(11);
     let (user, system) = (fields.next()?, fields.next()?);
-    Some(user.parse::<u64>().ok()? + system.parse::<u64>().ok()?)
+    Some((user.parse().ok()?, system.parse().ok()?))
 }
 
 /// Both kinds of context switches in a `status` file.
@@ -139,7 +144,7 @@ mod tests {
     #[test]
     fn user_and_system_time_are_found_behind_any_name() {
         let stat = "42 (a ) R 1) S 1 42 42 0 -1 4194560 500 0 0 0 321 79 9 9 20 0 3 0 1000 1 2\n";
-        assert_eq!(ticks(stat), Some(400));
+        assert_eq!(ticks(stat), Some((321, 79)));
         assert_eq!(ticks("42 (short) S 1"), None);
         assert_eq!(ticks(""), None);
     }
@@ -157,6 +162,7 @@ mod tests {
     fn threads_that_come_and_go_do_not_disturb_the_difference() {
         let usage = |cpu_seconds, switches: &[(u32, u64)]| Usage {
             cpu_seconds,
+            user_seconds: cpu_seconds / 2.0,
             switches: switches.iter().copied().collect(),
         };
         let before = usage(1.5, &[(1, 100), (2, 50)]);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use integration_tests::cluster::APP;
 use integration_tests::wire::Wire;
-use integration_tests::{Cluster, Proxy, ProxyOptions};
+use integration_tests::{Cluster, Proxy, ProxyOptions, proxy};
 use trunkline::internals::cluster::{SUPERUSER, Watchdog};
 
 use crate::generator::single_value;
@@ -28,7 +28,10 @@ pub const POOLER: &str = "pgbouncer";
 pub const BYTE_COPY: &str = "haproxy";
 pub const TRUNKLINE: &str = "trunkline";
 
-pub const RECIPES: [Recipe; 4] = [
+/// Another build of it, to be compared within one run.
+pub const OTHER: &str = "other";
+
+pub const RECIPES: [Recipe; 5] = [
     Recipe {
         name: DIRECT,
         start: direct,
@@ -43,7 +46,11 @@ pub const RECIPES: [Recipe; 4] = [
     },
     Recipe {
         name: TRUNKLINE,
-        start: trunkline,
+        start: |cluster| trunkline(cluster, proxy::binary(), Vec::new()),
+    },
+    Recipe {
+        name: OTHER,
+        start: other,
     },
 ];
 
@@ -72,6 +79,13 @@ enum Process {
     OfCluster,
     Other { _running: Running },
     Trunkline { _proxy: Box<Proxy> },
+}
+
+impl Recipe {
+    /// Nobody has another build unless they say so.
+    pub fn is_offered(&self) -> bool {
+        self.name != OTHER || std::env::var_os(OTHER_VARIABLE).is_some()
+    }
 }
 
 impl Target {
@@ -107,23 +121,43 @@ fn direct(cluster: &Cluster) -> Result<Started, String> {
     })
 }
 
-fn trunkline(cluster: &Cluster) -> Result<Started, String> {
-    let proxy = Proxy::start(cluster, &trunkline_options());
-    let binary = integration_tests::proxy::binary();
-    // Cargo's directory says how it was built.
-    let build = binary
-        .parent()
-        .and_then(Path::file_name)
-        .unwrap_or_default();
+/// What `TRUNKLINE_BENCH_OTHER` says: settings of environment variables (`NAME=VALUE`), then a binary, unless it is the
+/// same one.
+fn other(cluster: &Cluster) -> Result<Started, String> {
+    let text = std::env::var(OTHER_VARIABLE).unwrap_or_default();
+    let (mut binary, mut environment) = (proxy::binary(), Vec::new());
+    for word in text.split_ascii_whitespace() {
+        match word.split_once('=') {
+            Some((name, value)) => environment.push((name.to_owned(), value.to_owned())),
+            None => binary = word.into(),
+        }
+    }
+    trunkline(cluster, binary, environment)
+}
+
+/// Cargo's directory says how a binary was built.
+fn built(binary: &Path) -> String {
+    let directory = binary.parent().and_then(Path::file_name);
+    directory.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn trunkline(
+    cluster: &Cluster,
+    binary: PathBuf,
+    environment: Vec<(String, String)>,
+) -> Result<Started, String> {
+    let (version, build) = (version(&binary, "--version"), built(&binary));
+    let options = ProxyOptions {
+        binary: Some(binary),
+        environment,
+        ..trunkline_options()
+    };
+    let proxy = Proxy::start(cluster, &options);
     Ok(Started {
         port: proxy.port,
         pid: Some(proxy.pid()),
         prepares: true,
-        version: format!(
-            "{} ({})",
-            version(&binary, "--version"),
-            build.to_string_lossy()
-        ),
+        version: format!("{version} ({build})"),
         process: Process::Trunkline {
             _proxy: Box::new(proxy),
         },
@@ -317,6 +351,7 @@ fn keeps_prepared(version: &str) -> bool {
 }
 
 /// Names the binary to compare with, where it is not the distribution's.
+const OTHER_VARIABLE: &str = "TRUNKLINE_BENCH_OTHER";
 const PGBOUNCER_VARIABLE: &str = "TRUNKLINE_BENCH_PGBOUNCER";
 /// Server connections of each pool.
 const POOL: usize = 20;

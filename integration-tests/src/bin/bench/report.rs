@@ -33,7 +33,7 @@ struct Figure {
     of: fn(&Sample) -> Option<f64>,
 }
 
-const FIGURES: [Figure; 6] = [
+const FIGURES: [Figure; 7] = [
     Figure {
         name: "per_second",
         header: "per second",
@@ -53,6 +53,12 @@ const FIGURES: [Figure; 6] = [
         of: |sample| Some(sample.p99_ms),
     },
     CPU,
+    Figure {
+        name: "user_us",
+        header: "of it user",
+        decimals: 1,
+        of: |sample| sample.user_us,
+    },
     Figure {
         name: "context_switches",
         header: "switches",
@@ -297,6 +303,7 @@ mod tests {
             p50_ms: 1.0,
             p99_ms: 2.0,
             cpu_us,
+            user_us: cpu_us.map(|cpu| cpu / 4.0),
             switches: cpu_us.map(|_| 1.5),
             resident_kb: cpu_us.map(|_| 4_000.0),
         };

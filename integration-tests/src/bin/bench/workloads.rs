@@ -5,7 +5,7 @@
 
 use crate::generator::{Begun, Crowd, Length, Load, connects, streams};
 use crate::pgbench::Run;
-use crate::proxies::{TRUNKLINE, Target};
+use crate::proxies::{OTHER, TRUNKLINE, Target};
 use crate::world::World;
 
 /// A table of the report.
@@ -58,7 +58,7 @@ impl Workload {
     }
 
     pub fn concerns(&self, target: &Target) -> bool {
-        self.through == Through::Everybody || target.name == TRUNKLINE
+        self.through == Through::Everybody || [TRUNKLINE, OTHER].contains(&target.name)
     }
 
     /// The crowd that is there while a case is measured.

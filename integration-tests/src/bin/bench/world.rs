@@ -24,7 +24,7 @@ impl World {
         });
         let wanted = RECIPES
             .iter()
-            .filter(|recipe| options.wants_proxy(recipe.name));
+            .filter(|recipe| recipe.is_offered() && options.wants_proxy(recipe.name));
         let opened = wanted.filter_map(|recipe| {
             Target::start(recipe, &cluster)
                 .inspect_err(|error| eprintln!("{} is left out: {error}", recipe.name))
