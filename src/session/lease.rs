@@ -141,10 +141,14 @@ impl Session {
             self.server = Some(bound);
             return Ok(());
         }
-        let entry = self.entry().clone();
-        let lease = entry
-            .wait(io, self.database.lease(shard, &self.user.name, &self.claim))
-            .await??;
+        let (entry, user) = (&self.registered.entry, &self.user.name);
+        let lease = match database.lease_now(shard, user, &self.claim) {
+            Some(lease) => lease,
+            None => {
+                let waited = Box::pin(database.lease(shard, user, &self.claim));
+                entry.wait(io, waited).await??
+            }
+        };
         entry.runs_on(lease.cancel.clone());
         self.server = Some(Bound {
             shard,

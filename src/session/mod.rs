@@ -21,6 +21,7 @@ mod tally;
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -372,8 +373,12 @@ impl Session {
             return Ok(());
         };
         let (relay, interrupt) = (&mut self.relay, &self.registered.entry.interrupt);
-        let answered = relay_answers(relay, &mut server.lease, io);
-        let outcome = match unless(answered, |_| interrupt.answer_cut()).await {
+        let outcome = {
+            // Pinned here: it is large to move.
+            let answered = pin!(relay_answers(relay, &mut server.lease, io));
+            unless(answered, |_| interrupt.answer_cut()).await
+        };
+        let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(reason) => return Err(self.cut(io, reason)),
         };

@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
+use hashbrown::DefaultHashBuilder;
 use tokio::time::Instant;
 
 use crate::auth::Credential;
@@ -72,10 +73,13 @@ impl UserPool {
     }
 }
 
+/// Looked up with every statement: by a hash that is fast, and seeded.
+type ByUser = HashMap<String, UserPool, DefaultHashBuilder>;
+
 /// The pools toward one server. Looking one up takes no lock.
 #[derive(Default)]
 pub(super) struct Pools {
-    current: ArcSwap<HashMap<String, UserPool>>,
+    current: ArcSwap<ByUser>,
     /// Held while `current` is replaced. True once closed for good.
     closed: Mutex<bool>,
 }
@@ -154,7 +158,7 @@ impl Pools {
         self.all().iter().for_each(|(_, found)| found.pool.close());
     }
 
-    pub(super) fn all(&self) -> Arc<HashMap<String, UserPool>> {
+    pub(super) fn all(&self) -> Arc<ByUser> {
         self.current.load_full()
     }
 

@@ -2,6 +2,7 @@
 //! own bounds; nothing is copied.
 
 use std::cell::{Cell, OnceCell};
+use std::ffi::CStr;
 
 use bytes::{BufMut, BytesMut};
 
@@ -79,14 +80,9 @@ impl<'a> Body<'a> {
 
     /// A string ended by NUL, the NUL left out.
     fn cstr(&mut self) -> Result<&'a [u8], RequestError> {
-        let end = self
-            .0
-            .iter()
-            .position(|b| *b == 0)
-            .ok_or(RequestError::Unended)?;
-        let text = &self.0[..end];
-        self.0 = &self.0[end + 1..];
-        Ok(text)
+        let text = CStr::from_bytes_until_nul(self.0).map_err(|_| RequestError::Unended)?;
+        self.0 = &self.0[text.count_bytes() + 1..];
+        Ok(text.to_bytes())
     }
 
     /// A length and as many bytes; `None` for NULL (length -1).
