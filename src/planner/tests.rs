@@ -13,7 +13,7 @@ mod orm;
 mod robust;
 mod scaling;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -113,13 +113,8 @@ impl Case {
 #[test]
 fn golden_plans() {
     let update = std::env::var_os("UPDATE_EXPECT").is_some();
-    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/planner/testdata");
     let (mut cases, mut wrong) = (0, Vec::new());
-    for entry in fs::read_dir(directory).expect("testdata exists") {
-        let path = entry.expect("readable entry").path();
-        if path.extension().is_none_or(|extension| extension != "txt") {
-            continue;
-        }
+    for path in golden_paths() {
         let before = fs::read_to_string(&path).expect("readable file");
         let mut after = String::new();
         for case in parse(&before) {
@@ -156,7 +151,50 @@ fn golden_plans() {
         "golden files differ (UPDATE_EXPECT=1 rewrites them), for example\n{}",
         wrong.join("\n\n")
     );
-    assert!(cases >= 250, "only {cases} golden cases");
+    assert!(cases >= 1500, "only {cases} golden cases");
+}
+
+/// A statement that stands in two files is changed in one of them only.
+#[test]
+fn no_golden_statement_twice() {
+    let mut seen: HashMap<(Vec<(String, String)>, String), String> = HashMap::new();
+    let mut twice = Vec::new();
+    for (file, cases) in golden_files() {
+        for case in cases {
+            let mut settings = case.directives;
+            settings.sort();
+            let place = format!("{file}: {}", case.sql);
+            if let Some(before) = seen.insert((settings, case.sql), place.clone()) {
+                twice.push(format!("{before}{place}"));
+            }
+        }
+    }
+    assert!(
+        twice.is_empty(),
+        "written twice, with the same settings:\n{}",
+        twice.join("\n")
+    );
+}
+
+/// The cases of each golden file, by its name.
+fn golden_files() -> BTreeMap<String, Vec<Case>> {
+    golden_paths()
+        .into_iter()
+        .map(|path| {
+            let name = path.file_stem().expect("a file's name").to_string_lossy();
+            let text = fs::read_to_string(&path).expect("readable file");
+            (name.into_owned(), parse(&text))
+        })
+        .collect()
+}
+
+fn golden_paths() -> Vec<PathBuf> {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/planner/testdata");
+    let entries = fs::read_dir(directory).expect("testdata exists");
+    entries
+        .map(|entry| entry.expect("readable entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
+        .collect()
 }
 
 fn parse(file: &str) -> Vec<Case> {
