@@ -59,10 +59,13 @@ pub(crate) fn map() -> ShardMap {
     table("public", "organizations", sharded(0, "id"));
     table("audit", "events", sharded(0, "organization_id"));
     table("public", &"x".repeat(63), sharded(0, "organization_id"));
+    table("public", "longest", sharded(0, &"k".repeat(63)));
     table("public", "docs", sharded(1, "tenant"));
     table("public", "pages", sharded(1, "tenant"));
     table("public", "devices", sharded(2, "device_id"));
     table("public", "readings", sharded(2, "device_id"));
+    table("public", "tags", sharded(3, "code"));
+    table("public", "labels", sharded(3, "code"));
     table("public", "classes", TableKind::Reference);
     ShardMap {
         version: MapVersion(1),
@@ -72,6 +75,7 @@ pub(crate) fn map() -> ShardMap {
             keyspace("tenants", "organization_id", KeyType::BigInt),
             keyspace("texts", "tenant", KeyType::Text),
             keyspace("things", "device_id", KeyType::Uuid),
+            keyspace("codes", "code", KeyType::Bpchar),
         ],
         tables,
     }

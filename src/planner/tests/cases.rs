@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
-use super::{Case, answer, golden_files};
+use super::{Golden, answer, golden_files};
 
 /// Every golden file: its sections, in this order.
 const THEMES: [(&str, &[&str]); 12] = [
@@ -30,9 +30,9 @@ writes it anew. [routing.md](routing.md) explains the rules.
 All cases are planned with one map: two shards, `s1` (the default shard) and `s2`; the keyspace `tenants`
 by a `bigint` with the tables `organizations` (its key column is `id`), `matches`, `detections` and
 `audit.events` (`organization_id`); `texts` by a `text` with `docs` and `pages` (`tenant`); `things` by a
-`uuid` with `devices` and `readings` (`device_id`); the reference table `classes`. Other tables are not
-listed. What stands in parentheses before a statement is the setting it is planned under. A line in bold is
-about those below it.
+`uuid` with `devices` and `readings` (`device_id`); `codes` by a `char` with `tags` and `labels` (`code`); the
+reference table `classes`. Other tables are not listed. What stands in parentheses before a statement is the
+setting it is planned under. A line in bold is about those below it.
 ";
 
 const STATEMENT_CHARS_MAX: usize = 240;
@@ -74,13 +74,13 @@ fn the_page_of_cases_shows_the_golden_files() {
 }
 
 /// What the comment before a case says of it, and of those that follow.
-fn caption(case: &Case) -> Option<String> {
+fn caption(case: &Golden) -> Option<String> {
     let comments = case.head.lines().filter_map(|line| line.strip_prefix("# "));
     let words: Vec<&str> = comments.collect();
     (!words.is_empty()).then(|| words.join(" "))
 }
 
-fn statement(case: &Case) -> String {
+fn statement(case: &Golden) -> String {
     let mut directives: Vec<_> = case.directives.iter().collect();
     directives.sort();
     let settings: String = directives
@@ -97,7 +97,7 @@ fn statement(case: &Case) -> String {
 }
 
 /// The plan in one line, or the refusal with its hint.
-fn outcome(case: &Case) -> String {
+fn outcome(case: &Golden) -> String {
     let answer = answer(case);
     let lines: Vec<_> = answer
         .lines()
