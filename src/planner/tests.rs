@@ -18,6 +18,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::corpora::{Golden, golden};
 use super::{Context, PlanCache, Schema, plan};
 use crate::error::PgError;
 use crate::plan::{Hint, NoParams, Planned};
@@ -94,24 +95,14 @@ pub(crate) fn context<'a>(map: &'a ShardMap, schema: &'a Schema) -> Context<'a> 
     }
 }
 
-#[derive(Default)]
-struct Case {
-    /// Comments, directives and the statement, as written.
-    head: String,
-    sql: String,
-    directives: Vec<(String, String)>,
-}
-
-impl Case {
-    /// The value of the last directive of that name.
-    fn directive(&self, name: &str) -> Option<&str> {
-        let found = self
-            .directives
-            .iter()
-            .rev()
-            .find(|(known, _)| known == name);
-        found.map(|(_, value)| value.as_str())
-    }
+/// The value of the last directive of that name.
+fn directive<'c>(case: &'c Golden, name: &str) -> Option<&'c str> {
+    let found = case
+        .directives
+        .iter()
+        .rev()
+        .find(|(known, _)| known == name);
+    found.map(|(_, value)| value.as_str())
 }
 
 #[test]
@@ -121,7 +112,7 @@ fn golden_plans() {
     for path in golden_paths() {
         let before = fs::read_to_string(&path).expect("readable file");
         let mut after = String::new();
-        for case in parse(&before) {
+        for case in golden(&before) {
             cases += 1;
             after.push_str(&case.head);
             after.push_str("----\n");
@@ -181,13 +172,13 @@ fn no_golden_statement_twice() {
 }
 
 /// The cases of each golden file, by its name.
-fn golden_files() -> BTreeMap<String, Vec<Case>> {
+fn golden_files() -> BTreeMap<String, Vec<Golden>> {
     golden_paths()
         .into_iter()
         .map(|path| {
             let name = path.file_stem().expect("a file's name").to_string_lossy();
             let text = fs::read_to_string(&path).expect("readable file");
-            (name.into_owned(), parse(&text))
+            (name.into_owned(), golden(&text))
         })
         .collect()
 }
@@ -201,43 +192,14 @@ fn golden_paths() -> Vec<PathBuf> {
         .collect()
 }
 
-fn parse(file: &str) -> Vec<Case> {
-    let mut cases = Vec::new();
-    let mut case = Case::default();
-    let mut in_answer = false;
-    for line in file.lines() {
-        if in_answer {
-            in_answer = !line.is_empty();
-            continue;
-        }
-        if line == "----" {
-            cases.push(std::mem::take(&mut case));
-            in_answer = true;
-            continue;
-        }
-        case.head.push_str(line);
-        case.head.push('\n');
-        if let Some((name, value)) = line
-            .strip_prefix("#! ")
-            .and_then(|directive| directive.split_once(": "))
-        {
-            case.directives.push((name.to_owned(), value.to_owned()));
-        } else if !line.starts_with("# ") {
-            case.sql.push_str(line);
-            case.sql.push('\n');
-        }
-    }
-    cases
-}
-
-fn answer(case: &Case) -> String {
+fn answer(case: &Golden) -> String {
     let list = |name: &str| -> Vec<String> {
-        case.directive(name)
+        directive(case, name)
             .map(|value| value.split(", ").map(str::to_owned).collect())
             .unwrap_or_default()
     };
     let mut map = map();
-    if case.directive("map").is_some() {
+    if directive(case, "map").is_some() {
         map.tables.clear();
     }
     for name in list("require_key") {
@@ -245,19 +207,19 @@ fn answer(case: &Case) -> String {
         let keyspace = keyspaces.find(|keyspace| keyspace.name == name);
         keyspace.expect("a keyspace").require_key = true;
     }
-    let hint = case.directive("hint").map(session_hint);
+    let hint = directive(case, "hint").map(session_hint);
     let schema = catalogs::schema(&map, &case.directives);
-    let search_path = case.directive("search_path").map(|_| list("search_path"));
+    let search_path = directive(case, "search_path").map(|_| list("search_path"));
     let types: Vec<Oid> = list("types")
         .iter()
         .map(|oid| Oid(oid.parse().expect("an OID")))
         .collect();
     let context = Context {
         search_path: search_path.as_deref(),
-        role: case.directive("role").unwrap_or("app"),
+        role: directive(case, "role").unwrap_or("app"),
         hint: hint.as_ref(),
         param_types: &types,
-        transaction_pooling: case.directive("pooling").is_none(),
+        transaction_pooling: directive(case, "pooling").is_none(),
         ..context(&map, &schema)
     };
     let text = case.sql.trim_end();
