@@ -67,6 +67,9 @@ pub mod internals {
     pub mod cluster {
         pub use crate::cluster::*;
     }
+    pub mod corpora {
+        pub use crate::planner::corpora::*;
+    }
     pub mod fuzz;
     pub mod plans;
     pub mod relations;

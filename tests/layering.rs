@@ -52,6 +52,20 @@ fn modules_import_only_what_is_listed_above_them() {
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
 }
 
+/// Who looks for a suite finds it there.
+#[test]
+fn the_architecture_names_every_suite() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    for dir in ["tests", "integration-tests/tests"] {
+        for entry in fs::read_dir(root.join(dir)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let named = page.contains(&format!("{name}`")) || page.contains(&format!("`{name}"));
+            assert!(named || !name.ends_with(".rs"), "{dir}/{name}");
+        }
+    }
+}
+
 fn collect(dir: &Path, into: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

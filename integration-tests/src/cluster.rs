@@ -75,9 +75,13 @@ impl Cluster {
 
     /// An organization of the sample that lives on this shard.
     pub fn organization_on(&self, shard: usize) -> i64 {
-        (1..=200)
-            .find(|id| self.shard_of(*id) == shard)
-            .expect("200 organizations meet every shard")
+        let mut here = self.organizations_on(shard);
+        here.next().expect("200 organizations meet every shard")
+    }
+
+    /// All of them, rising.
+    pub fn organizations_on(&self, shard: usize) -> impl Iterator<Item = i64> {
+        (1..=200).filter(move |id| self.shard_of(*id) == shard)
     }
 
     pub fn primary_port(&self, shard: usize) -> u16 {

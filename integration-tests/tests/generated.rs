@@ -6,6 +6,7 @@
 //! is about, its statements, their forms. It begins with the tables as they were at first. A failure prints the
 //! batch's seed; `TRUNKLINE_TEST_BATCH=<seed>` runs that batch alone, `TRUNKLINE_TEST_SEED` repeats a run,
 //! `TRUNKLINE_TEST_STATEMENTS=1000000` makes it longer, `TRUNKLINE_TEST_FAMILIES=big,txt` narrower.
+//! `TRUNKLINE_ORACLE_STATEMENTS` names a file for the texts, which PostgreSQL's parser reads later (`oracle/`).
 //! `docs/design/0015-oracles.md` has the figures, and what the test has been shown to catch.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
@@ -27,7 +28,7 @@ mod world;
 #[path = "generated/write.rs"]
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -47,6 +48,8 @@ const ANSWERED_PERCENT_MIN: u64 = 30;
 const WRITING_PERCENT: u64 = 40;
 /// Workers; each has keyspaces of its own, so that none sees what another writes.
 const WORKERS: usize = 6;
+/// Texts that are written down.
+const TEXTS_MAX: usize = 5_000;
 /// Failures shown before a run ends.
 const SHOWN_MAX: usize = 12;
 
@@ -60,6 +63,8 @@ struct Tally {
     reasons: BTreeMap<String, u64>,
     /// For each family, statements answered and all.
     families: BTreeMap<&'static str, (u64, u64)>,
+    /// The first of them, each once.
+    texts: HashSet<String>,
     wrong: Vec<String>,
 }
 
@@ -75,6 +80,8 @@ impl Tally {
             let sum = self.families.entry(family).or_default();
             *sum = (sum.0 + answered, sum.1 + all);
         }
+        let room = TEXTS_MAX.saturating_sub(self.texts.len());
+        self.texts.extend(other.texts.into_iter().take(room));
         self.wrong.extend(other.wrong);
     }
 
@@ -159,6 +166,10 @@ fn generated_statements() {
     });
     let tally = tally.into_inner().unwrap();
     println!("{:.0?}", started.elapsed());
+    if let Some(path) = std::env::var_os("TRUNKLINE_ORACLE_STATEMENTS") {
+        let texts: Vec<&str> = tally.texts.iter().map(String::as_str).collect();
+        std::fs::write(path, texts.join("\0")).unwrap();
+    }
     let proxied = world.subject.proxy().is_some();
     finish(&tally, if proxied { ANSWERED_PERCENT_MIN } else { 0 });
 }
@@ -257,6 +268,7 @@ impl<'a> Worker<'a> {
                 println!("{number}: {form:?} {:?}\n{}", made.parameters, made.sql);
             }
             let outcome = self.pair.answer(&made.sql, &made.parameters, form);
+            tally.texts.insert(made.sql.clone());
             let same = matches!(outcome, Outcome::Same | Outcome::Failed(_));
             if shown && let Outcome::Refused(reason) = &outcome {
                 println!("refused: {reason}");

@@ -23,7 +23,12 @@ fn cluster() -> &'static Cluster {
             everywhere: "create table accounts (organization_id bigint primary key, balance int);
                          create table wrong (organization_id text primary key);
                          create table uneven (organization_id bigint primary key, balance int);
-                         create index \"Even\" on uneven (balance)",
+                         create index \"Even\" on uneven (balance);
+                         create type mood as enum ('sad', 'glad');
+                         create table moods (organization_id mood primary key);
+                         create table amounts (organization_id numeric(10) primary key);
+                         create collation any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+                         create table folks (name text collate any_case primary key)",
             default_shard: "create index \"Odd one\" on uneven (balance) where balance > 7;
                             alter table uneven add check (balance > 0),
                                 add foreign key (organization_id) references uneven,
@@ -277,7 +282,22 @@ fn what_is_wrong_with_the_file_is_told_with_its_place() {
         assert!(told.contains(difference), "{difference} is not in {told}");
     }
     assert!(told.contains(": 3 errors, 1 warnings"), "{told}");
+    let people = "accounts ]
+      people:
+        key: { column: name, type: text }
+        tables: [ folks ]";
     for (from, to, mark) in [
+        (
+            "accounts ]",
+            "accounts, moods ]",
+            "an enum's hash depends on OIDs",
+        ),
+        (
+            "accounts ]",
+            "accounts, amounts ]",
+            "numeric hashes differently",
+        ),
+        ("accounts ]", people, "collation any_case, under which"),
         ("accounts ]", "accounts, nowhere ]", "nowhere"),
         ("accounts ]", "accounts, wrong ]", "wrong"),
         ("dbname: app", "dbname: apt", "apt"),

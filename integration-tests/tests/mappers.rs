@@ -8,6 +8,7 @@ use std::path::Path;
 
 use integration_tests::wire::{Script, Wire};
 use integration_tests::{Cluster, Setup};
+use trunkline::internals::corpora::{Sent, sent};
 
 const SCHEMA: &str = include_str!("../../src/planner/testdata/orm/schema.sql");
 
@@ -28,20 +29,7 @@ fn postgresql_reads_the_corpus() {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();
-        for paragraph in text.split("\n\n") {
-            let mut types = Vec::new();
-            let mut lines = Vec::new();
-            for line in paragraph.lines() {
-                match line.strip_prefix("-- types: ") {
-                    Some(oids) => types = oids.split(',').map(|oid| oid.parse().unwrap()).collect(),
-                    None if line.starts_with("-- orm: ") => {}
-                    None => lines.push(line),
-                }
-            }
-            let sql = lines.join("\n");
-            if sql.trim().is_empty() {
-                continue;
-            }
+        for Sent { sql, types, .. } in sent(&text).unwrap() {
             statements += 1;
             let mut script = Script::new();
             script.parse("", &sql, &types).describe_statement("").sync();

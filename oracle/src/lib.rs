@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use trunkline::internals::corpora::{golden, sent};
 
 /// What PostgreSQL's parser makes of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,13 +129,25 @@ pub fn corpora() -> Vec<Statement> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut statements = Vec::new();
     for path in files(&root.join("src/planner/testdata"), "txt") {
-        read(&path, &mut statements, true);
+        let cases = golden(&text(&path));
+        // The splitter takes the semicolon of a simple query.
+        let texts = cases
+            .iter()
+            .map(|case| case.sql.trim_end_matches([';', '\n']));
+        add(&path, texts, &mut statements);
     }
     for path in files(&root.join("src/planner/testdata/orm"), "sql") {
-        read(&path, &mut statements, false);
+        let sent = sent(&text(&path)).expect("OIDs");
+        add(&path, sent.iter().map(|sent| &*sent.sql), &mut statements);
     }
     for path in files(&root.join("integration-tests/cases"), "txt") {
-        read(&path, &mut statements, false);
+        let text = text(&path);
+        let paragraphs: Vec<String> = text.split("\n\n").map(without_comments).collect();
+        add(
+            &path,
+            paragraphs.iter().map(String::as_str),
+            &mut statements,
+        );
     }
     statements
 }
@@ -150,36 +163,19 @@ fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
     paths
 }
 
-/// Statements end at an empty line, or in golden files at `----`, after which the answer follows.
-fn read(path: &Path, statements: &mut Vec<Statement>, golden: bool) {
-    let text = fs::read_to_string(path).expect("a readable file");
-    let file = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    let (mut lines, mut answer): (Vec<&str>, bool) = (Vec::new(), false);
-    let mut number = 0;
-    for line in text.lines().chain([if golden { "----" } else { "" }]) {
-        let ends = line == if golden { "----" } else { "" };
-        let skipped = line.starts_with("#! ")
-            || line.starts_with("# ")
-            || line.starts_with("-- orm: ")
-            || line.starts_with("-- types: ");
-        if answer {
-            answer = !line.is_empty();
-        } else if ends {
-            answer = golden;
-            // The splitter takes the semicolon of a simple query.
-            let sql = std::mem::take(&mut lines).join("\n");
-            let sql = sql.trim_end_matches(';').to_owned();
-            if !sql.trim().is_empty() {
-                number += 1;
-                let place = format!("{file} {number}");
-                statements.push(Statement { place, sql });
-            }
-        } else if !skipped {
-            lines.push(line);
-        }
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).expect("a readable file")
+}
+
+fn without_comments(paragraph: &str) -> String {
+    let lines = paragraph.lines().filter(|line| !line.starts_with('#'));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn add<'t>(path: &Path, texts: impl Iterator<Item = &'t str>, statements: &mut Vec<Statement>) {
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    for (number, text) in texts.filter(|text| !text.trim().is_empty()).enumerate() {
+        let (place, sql) = (format!("{file} {}", number + 1), text.to_owned());
+        statements.push(Statement { place, sql });
     }
 }

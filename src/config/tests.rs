@@ -2,6 +2,7 @@
 //! `UPDATE_EXPECT=1` rewrites the expectations in place.
 
 use std::fmt::Write;
+use std::fs;
 
 use super::*;
 use crate::shardmap::{ShardId, ShardingFunction, TableKind, format_ranges};
@@ -267,6 +268,58 @@ fn the_shipped_example_is_complete_and_valid() {
         "the example shows the defaults"
     );
     assert_eq!(config.limits, Limits::default(), "here, too");
+}
+
+/// The keyspaces that stand there as comments are valid, too.
+#[test]
+fn every_keyspace_of_the_shipped_example_is_valid() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/trunkline.yaml");
+    let text = fs::read_to_string(&path).expect("readable example");
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| match line.strip_prefix("      # ") {
+            Some(rest) if !rest.ends_with("columns:") => format!("      {rest}"),
+            _ => line.to_owned(),
+        })
+        .collect();
+    let config = parse(&lines.join("\n"), &path, &env).unwrap_or_else(|errors| panic!("{errors}"));
+    let map = &config.databases["app"].map;
+    let names: Vec<_> = map
+        .keyspaces
+        .iter()
+        .map(|keyspace| &*keyspace.name)
+        .collect();
+    let wanted = [
+        "tenants", "visits", "orders", "shops", "devices", "accounts",
+    ];
+    assert_eq!(names, wanted);
+}
+
+/// Every key that the page explains stands in the example, if only in a comment.
+#[test]
+fn the_shipped_example_has_every_key() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path| fs::read_to_string(root.join(path)).expect("a readable file");
+    let (page, example) = (read("docs/configuration.md"), read("config/trunkline.yaml"));
+    let mut in_table = false;
+    let mut keys = Vec::new();
+    for line in page.lines() {
+        if line.starts_with("| key | type |") {
+            in_table = true;
+        } else if !line.starts_with('|') {
+            in_table = false;
+        } else if in_table && !line.starts_with("|---") {
+            let cell = line.split('|').nth(1).unwrap_or_default();
+            // `key.column`, `key.type`
+            let words = cell
+                .split(['`', '.', ',', ' '])
+                .filter(|word| !word.is_empty());
+            keys.extend(words);
+        }
+    }
+    assert!(keys.len() > 50, "{keys:?}");
+    keys.retain(|key| !example.contains(&format!("{key}:")));
+    assert!(keys.is_empty(), "not in the example: {keys:?}");
 }
 
 #[test]

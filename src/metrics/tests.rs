@@ -1,3 +1,5 @@
+//! All families render, their labels are bounded, and `docs/metrics.md` is what the registry says.
+
 use std::path::Path;
 
 use super::*;

@@ -9,6 +9,8 @@
 mod body;
 mod cache;
 mod control;
+#[cfg(any(test, feature = "internals"))]
+pub mod corpora;
 mod cursor;
 mod functions;
 mod hint;

@@ -13,11 +13,12 @@ mod orm;
 mod robust;
 mod scaling;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::corpora::{Golden, golden};
 use super::{Context, PlanCache, Schema, plan};
 use crate::error::PgError;
 use crate::plan::{Hint, NoParams, Planned};
@@ -59,10 +60,13 @@ pub(crate) fn map() -> ShardMap {
     table("public", "organizations", sharded(0, "id"));
     table("audit", "events", sharded(0, "organization_id"));
     table("public", &"x".repeat(63), sharded(0, "organization_id"));
+    table("public", "longest", sharded(0, &"k".repeat(63)));
     table("public", "docs", sharded(1, "tenant"));
     table("public", "pages", sharded(1, "tenant"));
     table("public", "devices", sharded(2, "device_id"));
     table("public", "readings", sharded(2, "device_id"));
+    table("public", "tags", sharded(3, "code"));
+    table("public", "labels", sharded(3, "code"));
     table("public", "classes", TableKind::Reference);
     ShardMap {
         version: MapVersion(1),
@@ -72,6 +76,7 @@ pub(crate) fn map() -> ShardMap {
             keyspace("tenants", "organization_id", KeyType::BigInt),
             keyspace("texts", "tenant", KeyType::Text),
             keyspace("things", "device_id", KeyType::Uuid),
+            keyspace("codes", "code", KeyType::Bpchar),
         ],
         tables,
     }
@@ -90,39 +95,24 @@ pub(crate) fn context<'a>(map: &'a ShardMap, schema: &'a Schema) -> Context<'a> 
     }
 }
 
-#[derive(Default)]
-struct Case {
-    /// Comments, directives and the statement, as written.
-    head: String,
-    sql: String,
-    directives: Vec<(String, String)>,
-}
-
-impl Case {
-    /// The value of the last directive of that name.
-    fn directive(&self, name: &str) -> Option<&str> {
-        let found = self
-            .directives
-            .iter()
-            .rev()
-            .find(|(known, _)| known == name);
-        found.map(|(_, value)| value.as_str())
-    }
+/// The value of the last directive of that name.
+fn directive<'c>(case: &'c Golden, name: &str) -> Option<&'c str> {
+    let found = case
+        .directives
+        .iter()
+        .rev()
+        .find(|(known, _)| known == name);
+    found.map(|(_, value)| value.as_str())
 }
 
 #[test]
 fn golden_plans() {
     let update = std::env::var_os("UPDATE_EXPECT").is_some();
-    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/planner/testdata");
     let (mut cases, mut wrong) = (0, Vec::new());
-    for entry in fs::read_dir(directory).expect("testdata exists") {
-        let path = entry.expect("readable entry").path();
-        if path.extension().is_none_or(|extension| extension != "txt") {
-            continue;
-        }
+    for path in golden_paths() {
         let before = fs::read_to_string(&path).expect("readable file");
         let mut after = String::new();
-        for case in parse(&before) {
+        for case in golden(&before) {
             cases += 1;
             after.push_str(&case.head);
             after.push_str("----\n");
@@ -156,46 +146,60 @@ fn golden_plans() {
         "golden files differ (UPDATE_EXPECT=1 rewrites them), for example\n{}",
         wrong.join("\n\n")
     );
-    assert!(cases >= 250, "only {cases} golden cases");
+    assert!(cases >= 1500, "only {cases} golden cases");
 }
 
-fn parse(file: &str) -> Vec<Case> {
-    let mut cases = Vec::new();
-    let mut case = Case::default();
-    let mut in_answer = false;
-    for line in file.lines() {
-        if in_answer {
-            in_answer = !line.is_empty();
-            continue;
-        }
-        if line == "----" {
-            cases.push(std::mem::take(&mut case));
-            in_answer = true;
-            continue;
-        }
-        case.head.push_str(line);
-        case.head.push('\n');
-        if let Some((name, value)) = line
-            .strip_prefix("#! ")
-            .and_then(|directive| directive.split_once(": "))
-        {
-            case.directives.push((name.to_owned(), value.to_owned()));
-        } else if !line.starts_with("# ") {
-            case.sql.push_str(line);
-            case.sql.push('\n');
+/// A statement that stands in two files is changed in one of them only.
+#[test]
+fn no_golden_statement_twice() {
+    let mut seen: HashMap<(Vec<(String, String)>, String), String> = HashMap::new();
+    let mut twice = Vec::new();
+    for (file, cases) in golden_files() {
+        for case in cases {
+            let mut settings = case.directives;
+            settings.sort();
+            let place = format!("{file}: {}", case.sql);
+            if let Some(before) = seen.insert((settings, case.sql), place.clone()) {
+                twice.push(format!("{before}{place}"));
+            }
         }
     }
-    cases
+    assert!(
+        twice.is_empty(),
+        "written twice, with the same settings:\n{}",
+        twice.join("\n")
+    );
 }
 
-fn answer(case: &Case) -> String {
+/// The cases of each golden file, by its name.
+fn golden_files() -> BTreeMap<String, Vec<Golden>> {
+    golden_paths()
+        .into_iter()
+        .map(|path| {
+            let name = path.file_stem().expect("a file's name").to_string_lossy();
+            let text = fs::read_to_string(&path).expect("readable file");
+            (name.into_owned(), golden(&text))
+        })
+        .collect()
+}
+
+fn golden_paths() -> Vec<PathBuf> {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/planner/testdata");
+    let entries = fs::read_dir(directory).expect("testdata exists");
+    entries
+        .map(|entry| entry.expect("readable entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
+        .collect()
+}
+
+fn answer(case: &Golden) -> String {
     let list = |name: &str| -> Vec<String> {
-        case.directive(name)
+        directive(case, name)
             .map(|value| value.split(", ").map(str::to_owned).collect())
             .unwrap_or_default()
     };
     let mut map = map();
-    if case.directive("map").is_some() {
+    if directive(case, "map").is_some() {
         map.tables.clear();
     }
     for name in list("require_key") {
@@ -203,19 +207,19 @@ fn answer(case: &Case) -> String {
         let keyspace = keyspaces.find(|keyspace| keyspace.name == name);
         keyspace.expect("a keyspace").require_key = true;
     }
-    let hint = case.directive("hint").map(session_hint);
+    let hint = directive(case, "hint").map(session_hint);
     let schema = catalogs::schema(&map, &case.directives);
-    let search_path = case.directive("search_path").map(|_| list("search_path"));
+    let search_path = directive(case, "search_path").map(|_| list("search_path"));
     let types: Vec<Oid> = list("types")
         .iter()
         .map(|oid| Oid(oid.parse().expect("an OID")))
         .collect();
     let context = Context {
         search_path: search_path.as_deref(),
-        role: case.directive("role").unwrap_or("app"),
+        role: directive(case, "role").unwrap_or("app"),
         hint: hint.as_ref(),
         param_types: &types,
-        transaction_pooling: case.directive("pooling").is_none(),
+        transaction_pooling: directive(case, "pooling").is_none(),
         ..context(&map, &schema)
     };
     let text = case.sql.trim_end();

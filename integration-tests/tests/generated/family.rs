@@ -443,8 +443,24 @@ impl Family {
         }
     }
 
+    /// A query for the shard of each logical shard, in their order, the first shard being 0.
+    pub fn homes(&self) -> String {
+        let Some(placement) = self.placement() else {
+            return ring();
+        };
+        let values: Vec<String> = placement
+            .iter()
+            .enumerate()
+            .map(|(shard, (first, last))| format!("({shard}, {first}, {last})"))
+            .collect();
+        format!(
+            "select shard from (values {}) v (shard, first, last), generate_series(first, last) l order by l",
+            values.join(", ")
+        )
+    }
+
     /// First and last logical shard of each shard, as configured; `None` where a ring decides.
-    pub fn placement(&self) -> Option<Vec<(u32, u32)>> {
+    fn placement(&self) -> Option<Vec<(u32, u32)>> {
         if matches!(self.function, Function::Ring) {
             return None;
         }
@@ -525,6 +541,26 @@ impl Family {
         )
     }
 }
+
+/// Where the ring of `docs/configuration.md` has its logical shards, by the function that stands there: each belongs
+/// to the next point at or after it, from the end round to the first.
+fn ring() -> String {
+    let points = VIRTUAL_NODES - 1;
+    let logical = LOGICAL_SHARDS - 1;
+    format!(
+        "with points as (
+            select shard, place(hashtextextended('s' || shard + 1 || ':' || n, {HASH_SEED})) as point
+              from generate_series(0, {shards}) shard, generate_series(0, {points}) n)
+         select (select shard from points order by point < place(hashint8extended(l, {HASH_SEED})), point limit 1)
+           from generate_series(0, {logical}) l order by l",
+        shards = SHARDS - 1
+    )
+}
+
+/// Points of a shard that has no other weight.
+const VIRTUAL_NODES: u32 = 1_000;
+/// PostgreSQL's for partitions: `HASH_PARTITION_SEED` in `src/backend/partitioning/partbounds.c`.
+const HASH_SEED: u64 = 8_816_678_312_871_386_365;
 
 fn yaml(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))

@@ -10,7 +10,13 @@ use super::family::{Family, SHARDS, STORED, families};
 pub struct World {
     pub cluster: Cluster,
     pub subject: Subject,
+    homes: Homes,
 }
+
+/// For each family the shard of each of its logical shards, as PostgreSQL has it.
+type Homes = BTreeMap<&'static str, Vec<usize>>;
+
+const CONFIGURATION_PAGE: &str = include_str!("../../../docs/configuration.md");
 
 const BEFORE: &str = "
     create schema kept;
@@ -36,7 +42,7 @@ const UNLISTED: &str = "
 impl World {
     pub fn start() -> Self {
         let families = families();
-        let mut everywhere = BEFORE.to_owned();
+        let mut everywhere = format!("{BEFORE}{}", ring_function());
         let mut default_shard = format!("{DIRECTORY}{UNLISTED}");
         let mut keyspaces = String::new();
         for family in &families {
@@ -55,8 +61,9 @@ impl World {
             ..Setup::default()
         };
         let cluster = Cluster::start(&setup);
+        let homes = homes(&cluster);
         for family in &families {
-            fill_behind(&cluster, family);
+            fill(&cluster, family, &homes[family.name]);
         }
         let options = ProxyOptions {
             reference_tables: vec!["refs".to_owned()],
@@ -64,63 +71,39 @@ impl World {
             ..ProxyOptions::default()
         };
         let subject = Subject::start(&cluster, &options);
-        let world = Self { cluster, subject };
+        let world = Self {
+            cluster,
+            subject,
+            homes,
+        };
         let mut servers = Servers::connect(&world);
         for family in families {
-            if family.placement().is_none() {
-                world.fill_through(family);
-            }
             servers.keep(family);
             servers.check(family);
         }
         world
     }
+}
 
-    /// Where a ring decides, the proxy has to place the rows; afterwards they are looked at.
-    fn fill_through(&self, family: &Family) {
-        let mut oracle = Wire::connect(self.cluster.oracle.port()).unwrap();
-        let mut through = Wire::connect(self.subject.port()).unwrap();
-        for stored in STORED {
-            let query = format!(
-                "select k, n, v, o from kept.{} where stored = '{stored}'",
-                family.name
-            );
-            for row in rows(&run(&mut oracle, &query)) {
-                let values: Vec<String> = row
-                    .iter()
-                    .map(|value| {
-                        value
-                            .as_ref()
-                            .map_or("null".to_owned(), |text| super::family::quoted(text))
-                    })
-                    .collect();
-                run(
-                    &mut through,
-                    &format!(
-                        "insert into {}_{stored} (k, n, v, o) values ({})",
-                        family.name,
-                        values.join(", ")
-                    ),
-                );
-            }
-        }
-        for stored in STORED {
-            let name = family.name;
-            run(
-                &mut oracle,
-                &format!(
-                    "insert into {name}_{stored} select k, n, v, o from kept.{name} where stored = '{stored}'"
-                ),
-            );
-        }
-    }
+/// As the page for users has it.
+fn ring_function() -> &'static str {
+    let begin = CONFIGURATION_PAGE.find("CREATE FUNCTION place(").unwrap();
+    let length = CONFIGURATION_PAGE[begin..].find("$$;").unwrap() + "$$;".len();
+    &CONFIGURATION_PAGE[begin..begin + length]
+}
+
+fn homes(cluster: &Cluster) -> Homes {
+    let mut oracle = Wire::connect(cluster.oracle.port()).unwrap();
+    let shard = |row: &Vec<Option<String>>| row[0].as_ref().unwrap().parse().unwrap();
+    let of = |family: &&'static Family| {
+        let homes = rows(&run(&mut oracle, &family.homes()));
+        (family.name, homes.iter().map(shard).collect())
+    };
+    families().iter().map(of).collect()
 }
 
 /// Puts rows straight where PostgreSQL's functions say they belong.
-fn fill_behind(cluster: &Cluster, family: &Family) {
-    let Some(placement) = family.placement() else {
-        return;
-    };
+fn fill(cluster: &Cluster, family: &Family, homes: &[usize]) {
     let name = family.name;
     let fill = |wire: &mut Wire, condition: &str| {
         for stored in STORED {
@@ -133,11 +116,15 @@ fn fill_behind(cluster: &Cluster, family: &Family) {
         }
     };
     fill(&mut Wire::connect(cluster.oracle.port()).unwrap(), "true");
-    for (shard, (first, last)) in placement.into_iter().enumerate() {
+    for shard in 0..SHARDS {
         let mut wire = Wire::connect(cluster.primary_port(shard)).unwrap();
+        let here: Vec<String> = (0..homes.len())
+            .filter(|logical| homes[*logical] == shard)
+            .map(|logical| logical.to_string())
+            .collect();
         fill(
             &mut wire,
-            &format!("placed.{name}(k, n) between {first} and {last}"),
+            &format!("placed.{name}(k, n) = any ('{{{}}}')", here.join(", ")),
         );
     }
 }
@@ -146,14 +133,15 @@ fn fill_behind(cluster: &Cluster, family: &Family) {
 pub struct Servers {
     shards: Vec<Wire>,
     oracle: Wire,
-    placed: bool,
+    /// Where rows belong; of no interest where the subject is no proxy.
+    homes: Option<Homes>,
 }
 
 impl Servers {
     pub fn connect(world: &World) -> Self {
         let connect = |port| Wire::connect(port).unwrap();
-        let placed = world.subject.proxy().is_some();
-        let ports: Vec<u16> = if placed {
+        let homes = world.subject.proxy().map(|_| world.homes.clone());
+        let ports: Vec<u16> = if homes.is_some() {
             (0..SHARDS)
                 .map(|shard| world.cluster.primary_port(shard))
                 .collect()
@@ -163,7 +151,7 @@ impl Servers {
         Self {
             shards: ports.into_iter().map(connect).collect(),
             oracle: connect(world.cluster.oracle.port()),
-            placed,
+            homes,
         }
     }
 
@@ -216,20 +204,17 @@ impl Servers {
         let all_rows = format!("select t, r from ({tables}) x");
         let mut expected = rows(&run(&mut self.oracle, &all_rows));
         let mut found = Vec::new();
-        let mut home: BTreeMap<String, usize> = BTreeMap::new();
-        let placement = family.placement();
+        let homes = self.homes.as_ref().map(|homes| &homes[name]);
         let n = if family.composite() { "n" } else { "0" };
         for (shard, wire) in self.shards.iter_mut().enumerate() {
             found.extend(rows(&run(wire, &all_rows)));
             let places = format!(
                 "select distinct placed.{name}(k, n), k from (select distinct k, {n} as n from ({tables}) x) x"
             );
-            let places = if self.placed {
-                rows(&run(wire, &places))
-            } else {
-                Vec::new()
+            let Some(homes) = homes else {
+                continue;
             };
-            for place in places {
+            for place in rows(&run(wire, &places)) {
                 let (logical, key) = (place[0].clone(), place[1].clone());
                 let at = || {
                     format!(
@@ -237,15 +222,11 @@ impl Servers {
                         shard + 1
                     )
                 };
-                let number: u32 = logical
+                let number: usize = logical
                     .as_ref()
                     .and_then(|number| number.parse().ok())
                     .ok_or_else(|| format!("{}, and belongs nowhere", at()))?;
-                let belongs = match &placement {
-                    Some(placement) => (placement[shard].0..=placement[shard].1).contains(&number),
-                    None => *home.entry(number.to_string()).or_insert(shard) == shard,
-                };
-                if !belongs {
+                if homes.get(number) != Some(&shard) {
                     return Err(at());
                 }
             }

@@ -1,3 +1,6 @@
+//! Every method a server may ask of us, and servers that play: what is not proved is not believed, and a password is
+//! shown to nobody who has no right to it.
+
 use super::*;
 use crate::auth::secret::Verifier;
 use crate::auth::{Mechanism, ScramServer, Secret};

@@ -1,3 +1,5 @@
+//! The exchange agrees with RFC 7677 and with the client of another crate; nothing that was tampered with gets in.
+
 use postgres_protocol::authentication::sasl::{ChannelBinding, ScramSha256};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Logging in to scripted servers: those that mean well, refuse, lie, fall silent, or have unsuitable settings.
+
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

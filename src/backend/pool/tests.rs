@@ -1,3 +1,5 @@
+//! Before scripted servers connections are lent, taken back, replaced and closed, and waiters served in turn.
+
 use std::sync::atomic::AtomicUsize;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,3 +1,5 @@
+//! Facts about servers in, findings out: no server is asked here.
+
 use std::path::Path;
 
 use super::facts::*;

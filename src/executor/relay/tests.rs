@@ -1,3 +1,6 @@
+//! What a server answers, scripted or at random, in pieces of every size: the client gets whole messages, or the
+//! connection is given up.
+
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 

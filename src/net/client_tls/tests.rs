@@ -1,3 +1,5 @@
+//! Handshakes with a real client over loopback: who is there, who is turned away and how; which files can be used.
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,3 +1,5 @@
+//! What is asked of a server before TLS, and which settings cannot work.
+
 use tokio::net::TcpListener;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Slots and parameters give the values that constants in their places would.
+
 use super::*;
 use crate::plan::Access;
 use crate::shardmap::KeyspaceIndex;

@@ -1,3 +1,5 @@
+//! What comes out of the cache leads where a fresh plan would, and the cache stays within its bytes.
+
 use super::*;
 use crate::plan::{Destination, Values};
 use crate::planner::Schema;

@@ -4,18 +4,22 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
-use super::{Case, answer, parse};
+use super::{Golden, answer, golden_files};
 
-/// The files that show what users write; the others are for those who change the planner.
-const THEMES: [(&str, &str); 8] = [
-    ("select", "SELECT"),
-    ("join", "Joins"),
-    ("scope", "Subqueries, CTEs and set operations"),
-    ("write", "INSERT, UPDATE, DELETE"),
-    ("params", "Parameters"),
-    ("hint", "Hints"),
-    ("control", "Transactions and settings"),
-    ("utility", "DDL, COPY, cursors, functions"),
+/// Every golden file: its sections, in this order.
+const THEMES: [(&str, &[&str]); 12] = [
+    ("SELECT", &["select"]),
+    ("Joins", &["join"]),
+    ("Subqueries, CTEs and set operations", &["scope"]),
+    ("INSERT, UPDATE, DELETE", &["write"]),
+    ("Parameters", &["params"]),
+    ("Hints", &["hint"]),
+    ("Transactions and settings", &["control"]),
+    ("DDL, COPY, cursors, functions", &["utility"]),
+    ("Names, views and functions", &["names"]),
+    ("Traps", &["trap", "adversary"]),
+    ("Ways round the rules", &["attack"]),
+    ("As mappers and tools send them", &["captured"]),
 ];
 
 const HEAD: &str = "# Routing, case by case
@@ -26,25 +30,39 @@ writes it anew. [routing.md](routing.md) explains the rules.
 All cases are planned with one map: two shards, `s1` (the default shard) and `s2`; the keyspace `tenants`
 by a `bigint` with the tables `organizations` (its key column is `id`), `matches`, `detections` and
 `audit.events` (`organization_id`); `texts` by a `text` with `docs` and `pages` (`tenant`); `things` by a
-`uuid` with `devices` and `readings` (`device_id`); the reference table `classes`. Other tables are not
-listed. What stands in parentheses before a statement is the setting it is planned under.
+`uuid` with `devices` and `readings` (`device_id`); `codes` by a `char` with `tags` and `labels` (`code`); the
+reference table `classes`. Other tables are not listed. What stands in parentheses before a statement is the
+setting it is planned under. A line in bold is about those below it.
 ";
 
 const STATEMENT_CHARS_MAX: usize = 240;
 
 #[test]
 fn the_page_of_cases_shows_the_golden_files() {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let mut files = golden_files();
     let mut page = HEAD.to_owned();
-    for (file, title) in THEMES {
-        let path = root.join(format!("src/planner/testdata/{file}.txt"));
-        let cases = parse(&fs::read_to_string(path).expect("readable golden file"));
+    for (title, names) in THEMES {
         let _ = write!(page, "\n## {title}\n\n| statement | answer |\n|---|---|\n");
-        for case in &cases {
-            let _ = writeln!(page, "| {} | {} |", statement(case), outcome(case));
+        for name in names {
+            let cases = files.remove(*name).expect("a golden file");
+            let mut last = None;
+            for case in &cases {
+                if let Some(caption) = caption(case)
+                    && last.as_ref() != Some(&caption)
+                {
+                    let _ = writeln!(page, "| **{}** | |", text(&caption));
+                    last = Some(caption);
+                }
+                let _ = writeln!(page, "| {} | {} |", statement(case), outcome(case));
+            }
         }
     }
-    let path = root.join("docs/routing-cases.md");
+    assert!(
+        files.is_empty(),
+        "files without a theme: {:?}",
+        files.keys()
+    );
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/routing-cases.md");
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         fs::write(&path, &page).expect("writable page");
     }
@@ -55,7 +73,14 @@ fn the_page_of_cases_shows_the_golden_files() {
     );
 }
 
-fn statement(case: &Case) -> String {
+/// What the comment before a case says of it, and of those that follow.
+fn caption(case: &Golden) -> Option<String> {
+    let comments = case.head.lines().filter_map(|line| line.strip_prefix("# "));
+    let words: Vec<&str> = comments.collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+fn statement(case: &Golden) -> String {
     let mut directives: Vec<_> = case.directives.iter().collect();
     directives.sort();
     let settings: String = directives
@@ -72,7 +97,7 @@ fn statement(case: &Case) -> String {
 }
 
 /// The plan in one line, or the refusal with its hint.
-fn outcome(case: &Case) -> String {
+fn outcome(case: &Golden) -> String {
     let answer = answer(case);
     let lines: Vec<_> = answer
         .lines()

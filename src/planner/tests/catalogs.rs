@@ -38,6 +38,8 @@ public.docs = tenant text, id bigint default, title text, body text
 public.pages = tenant text, id bigint default, doc_id bigint, body text
 public.devices = device_id uuid, name text, created_at timestamptz default
 public.readings = id bigint default, device_id uuid, at timestamptz, value numeric
+public.tags = code char, id bigint default, note text
+public.labels = code char, id bigint default, note text
 public.classes = id bigint, name text";
 
 /// The catalogs of a case.
@@ -53,11 +55,13 @@ pub(super) fn schema(map: &ShardMap, directives: &[(String, String)]) -> Schema 
     for line in COLUMNS.lines() {
         set_columns(&mut schema, map, line);
     }
-    let filler = format!(
-        "{} = id bigint default, organization_id bigint",
-        "x".repeat(63)
-    );
-    set_columns(&mut schema, map, &filler);
+    let (table, column) = ("x".repeat(63), "k".repeat(63));
+    for longest in [
+        format!("{table} = id bigint default, organization_id bigint"),
+        format!("longest = id bigint default, {column} bigint, name text"),
+    ] {
+        set_columns(&mut schema, map, &longest);
+    }
     for (name, value) in directives {
         apply(&mut schema, map, name, value);
     }

@@ -2,9 +2,7 @@
 //! their meaning, over the tables of `schema.sql`. How many of them are recognised is printed; the others are
 //! listed in `docs/routing.md`, which `UPDATE_EXPECT=1` writes anew.
 //!
-//! Statements stand between empty lines. `-- orm: NAME` says who sends those that follow, `-- types: 20,25`
-//! which types (OIDs) Parse declares for the next. PostgreSQL reads them all, says a test of
-//! `integration-tests`.
+//! PostgreSQL reads them all, says a test of `integration-tests`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -13,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::plan::{Destination, KeySource, ParamValues, Plan, Targets, Values};
+use crate::planner::corpora::{Sent, sent};
 use crate::planner::schema::Column;
 use crate::planner::tests::context;
 use crate::planner::{Context, PUBLIC, Relation, RelationKind, Schema, plan, read_query};
@@ -29,12 +28,6 @@ const RECOGNISED_PER_MILLE_MIN: usize = 980;
 
 const LIST_BEGIN: &str = "<!-- written by the test planner::tests::orm: begin -->";
 const LIST_END: &str = "<!-- written by the test planner::tests::orm: end -->";
-
-struct Statement {
-    orm: String,
-    types: Vec<Oid>,
-    sql: String,
-}
 
 #[test]
 fn statements_of_mappers_are_recognised() {
@@ -75,7 +68,7 @@ fn statements_of_mappers_are_recognised() {
 }
 
 /// The page for users lists what is not recognised, and why.
-fn check_list(missed: &[(&Statement, String)]) {
+fn check_list(missed: &[(&Sent, String)]) {
     let mut list = String::new();
     for (statement, reason) in missed {
         let words: Vec<_> = statement.sql.split_whitespace().collect();
@@ -101,9 +94,10 @@ fn check_list(missed: &[(&Statement, String)]) {
 }
 
 /// Whether the statement goes to the shard of its keys, given values for its parameters; else why not.
-fn one_shard(statement: &Statement, map: &ShardMap, schema: &Schema) -> Result<(), String> {
+fn one_shard(statement: &Sent, map: &ShardMap, schema: &Schema) -> Result<(), String> {
+    let types: Vec<Oid> = statement.types.iter().copied().map(Oid).collect();
     let context = Context {
-        param_types: &statement.types,
+        param_types: &types,
         ..context(map, schema)
     };
     let plan = plan(&statement.sql, &context).map_err(|error| error.message)?;
@@ -130,7 +124,7 @@ fn one_shard(statement: &Statement, map: &ShardMap, schema: &Schema) -> Result<(
             }
         }
     }
-    match route.resolve(map, Values::of_params(&statement.types, &params)) {
+    match route.resolve(map, Values::of_params(&types, &params)) {
         Ok(Destination::Shard(_)) => Ok(()),
         Ok(Destination::Any) => Err("no value".to_owned()),
         Err(error) => Err(error.message),
@@ -165,40 +159,18 @@ fn directory() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/planner/testdata/orm")
 }
 
-fn statements() -> Vec<Statement> {
+fn statements() -> Vec<Sent> {
     let mut paths: Vec<_> = fs::read_dir(directory())
         .expect("the directory exists")
         .map(|entry| entry.expect("readable entry").path())
         .filter(|path| !path.ends_with("schema.sql"))
         .collect();
     paths.sort();
-    let mut statements = Vec::new();
-    for path in paths {
-        let (mut orm, mut types, mut lines) = (String::new(), Vec::new(), Vec::new());
-        let text = fs::read_to_string(path).expect("readable file");
-        for line in text.lines().chain([""]) {
-            if let Some(name) = line.strip_prefix("-- orm: ") {
-                orm = name.to_owned();
-            } else if let Some(oids) = line.strip_prefix("-- types: ") {
-                let oids = oids.split(',');
-                types = oids.map(|oid| Oid(oid.parse().expect("an OID"))).collect();
-            } else if !line.is_empty() {
-                lines.push(line);
-            } else if !lines.is_empty() {
-                // The splitter takes the semicolon of a simple query.
-                let sql = std::mem::take(&mut lines).join("\n");
-                statements.push(Statement {
-                    orm: orm.clone(),
-                    types: std::mem::take(&mut types),
-                    sql: sql.trim_end_matches(';').to_owned(),
-                });
-            }
-        }
-    }
-    statements
+    let read = |path| sent(&fs::read_to_string(path).expect("readable file")).expect("OIDs");
+    paths.into_iter().flat_map(read).collect()
 }
 
-/// Five keyspaces over the tables of `schema.sql`.
+/// Six keyspaces over the tables of `schema.sql`.
 fn map() -> ShardMap {
     let keys = [
         ("tenants", vec![("organization_id", KeyType::BigInt)]),

@@ -1,3 +1,5 @@
+//! Settings count and are taken back as in PostgreSQL: by transaction, savepoint and pipeline.
+
 use super::*;
 
 fn started(parameters: &[(&str, &str)]) -> Settings {

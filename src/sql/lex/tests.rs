@@ -1,3 +1,5 @@
+//! Tokens begin, end and mean what they do in PostgreSQL's lexer.
+
 use super::*;
 
 fn lex(text: &str) -> Vec<(Kind, String)> {

@@ -1,3 +1,5 @@
+//! Texts of one shape differ in literals only, and every literal is found; random texts too.
+
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 

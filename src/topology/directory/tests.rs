@@ -1,3 +1,5 @@
+//! Which entries have changed, and that those stay whose rows would be left behind.
+
 use super::rows::{changes, without};
 use super::*;
 

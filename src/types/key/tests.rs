@@ -1,3 +1,5 @@
+//! Values are read as PostgreSQL reads them, in text and in binary, or not at all.
+
 use super::*;
 
 mod times;

@@ -218,7 +218,7 @@ fn table(rows: &[Row], to: &mut String) {
         "\n{}: {}. Costs are per {}.\n",
         workload.name, workload.title, workload.unit
     );
-    let _ = write!(to, "{:<14} {:<10}", "case", "through");
+    let _ = write!(to, "{:<20} {:<10}", "case", "through");
     for figure in &FIGURES {
         let _ = write!(to, " {:>11}", figure.header);
     }
@@ -228,7 +228,7 @@ fn table(rows: &[Row], to: &mut String) {
     }
     to.push('\n');
     for row in rows {
-        let _ = write!(to, "{:<14} {:<10}", row.case.label, row.through);
+        let _ = write!(to, "{:<20} {:<10}", row.case.label, row.through);
         if let Some(fault) = &row.cell.fault {
             let _ = writeln!(to, " {fault}");
             continue;

@@ -38,7 +38,7 @@ pub struct Case {
     pub source: Source,
 }
 
-/// Who makes the load, and of what; `{key}` stands for the key.
+/// Who makes the load, and of what; `{key}` stands for the key, `{keys}` for ten keys of the same shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     Pgbench {
@@ -235,43 +235,93 @@ pub const WORKLOADS: &[Workload] = &[
     },
 ];
 
+/// Each twice: with literals that are always the same, and with one that is another each time. No table grows or
+/// shrinks.
 const FORMS: &[Case] = &[
-    pgbench(
+    form(
         "select, same",
-        8,
-        SIMPLE,
         "select name, country from organizations where organization_id = {key} and 123456789 > 0;\n",
     ),
-    pgbench("select, other", 8, SIMPLE, POINT_SHAPE),
-    pgbench(
+    form(
+        "select, other",
+        "\\set n random(100000000, 999999999)\n\
+         select name, country from organizations where organization_id = {key} and :n > 0;\n",
+    ),
+    form(
+        "join, same",
+        "select m.home, d.score from matches m join detections d using (organization_id, match_id) \
+         where m.organization_id = {key} and m.match_id = 1 and 123456789 > 0;\n",
+    ),
+    form(
+        "join, other",
+        "\\set n random(100000000, 999999999)\n\
+         select m.home, d.score from matches m join detections d using (organization_id, match_id) \
+         where m.organization_id = {key} and m.match_id = 1 and :n > 0;\n",
+    ),
+    form(
+        "list, same",
+        "select name, country from organizations where organization_id in ({keys}) and 123456789 > 0;\n",
+    ),
+    form(
+        "list, other",
+        "\\set n random(100000000, 999999999)\n\
+         select name, country from organizations where organization_id in ({keys}) and :n > 0;\n",
+    ),
+    form(
         "insert, same",
-        8,
-        SIMPLE,
         "insert into organizations (organization_id, name, country, created_at) \
          values ({key}, 123456789::text, 'DE', '2025-01-01') on conflict do nothing;\n",
     ),
-    pgbench(
+    form(
         "insert, other",
-        8,
-        SIMPLE,
-        "\\set n random(100000000, 999999999)\ninsert into organizations \
-         (organization_id, name, country, created_at) \
+        "\\set n random(100000000, 999999999)\n\
+         insert into organizations (organization_id, name, country, created_at) \
          values ({key}, :n::text, 'DE', '2025-01-01') on conflict do nothing;\n",
     ),
-    pgbench(
+    form(
+        "insert of ten, same",
+        "insert into organizations (organization_id, name, country, created_at) values \
+         ({key}, 123456789::text, 'DE', '2025-01-01'), ({key}, 123456789::text, 'DE', '2025-01-01'), \
+         ({key}, 123456789::text, 'DE', '2025-01-01'), ({key}, 123456789::text, 'DE', '2025-01-01'), \
+         ({key}, 123456789::text, 'DE', '2025-01-01'), ({key}, 123456789::text, 'DE', '2025-01-01'), \
+         ({key}, 123456789::text, 'DE', '2025-01-01'), ({key}, 123456789::text, 'DE', '2025-01-01'), \
+         ({key}, 123456789::text, 'DE', '2025-01-01'), ({key}, 123456789::text, 'DE', '2025-01-01') \
+         on conflict do nothing;\n",
+    ),
+    form(
+        "insert of ten, other",
+        "\\set n random(100000000, 999999999)\n\
+         insert into organizations (organization_id, name, country, created_at) values \
+         ({key}, :n::text, 'DE', '2025-01-01'), ({key}, :n::text, 'DE', '2025-01-01'), \
+         ({key}, :n::text, 'DE', '2025-01-01'), ({key}, :n::text, 'DE', '2025-01-01'), \
+         ({key}, :n::text, 'DE', '2025-01-01'), ({key}, :n::text, 'DE', '2025-01-01'), \
+         ({key}, :n::text, 'DE', '2025-01-01'), ({key}, :n::text, 'DE', '2025-01-01'), \
+         ({key}, :n::text, 'DE', '2025-01-01'), ({key}, :n::text, 'DE', '2025-01-01') \
+         on conflict do nothing;\n",
+    ),
+    form(
         "update, same",
-        8,
-        SIMPLE,
         "update organizations set country = 'DE' where organization_id = {key} and 123456789 > 0;\n",
     ),
-    pgbench(
+    form(
         "update, other",
-        8,
-        SIMPLE,
-        "\\set n random(100000000, 999999999)\nupdate organizations set country = 'DE' \
-         where organization_id = {key} and :n > 0;\n",
+        "\\set n random(100000000, 999999999)\n\
+         update organizations set country = 'DE' where organization_id = {key} and :n > 0;\n",
+    ),
+    form(
+        "delete, same",
+        "delete from matches where organization_id = {key} and match_id = 123456789;\n",
+    ),
+    form(
+        "delete, other",
+        "\\set n random(100000000, 999999999)\n\
+         delete from matches where organization_id = {key} and match_id = :n;\n",
     ),
 ];
+
+const fn form(label: &'static str, script: &'static str) -> Case {
+    pgbench(label, 8, SIMPLE, script)
+}
 
 /// For the soak: what applications do, with literals that change.
 pub const MIXED: &[&str] = &[POINT_SQL, POINT_SHAPE, INSERT, TRANSACTION];
@@ -295,7 +345,7 @@ mod tests {
             let (Source::Pgbench { script: text, .. }
             | Source::Connects(text)
             | Source::Streams(text)) = case.source;
-            assert!(text.contains("{key}"), "{text}");
+            assert!(text.contains("{key}") || text.contains("{keys}"), "{text}");
         }
     }
 

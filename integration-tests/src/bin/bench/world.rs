@@ -10,7 +10,8 @@ pub struct World {
     // Dropped in this order: the proxies, then what they stand before.
     pub targets: Vec<Target>,
     pub cluster: Cluster,
-    key: i64,
+    /// Of rows on the first shard.
+    keys: Vec<i64>,
 }
 
 impl World {
@@ -32,7 +33,7 @@ impl World {
         });
         Self {
             targets: opened.collect(),
-            key: cluster.organization_on(0),
+            keys: cluster.organizations_on(0).take(KEYS).collect(),
             cluster,
         }
     }
@@ -44,13 +45,17 @@ impl World {
         found.expect("rows are made from the targets")
     }
 
-    /// A text with the key of a row on the first shard in it.
+    /// A text with the key of a row on the first shard in it, and with a list of several such.
     pub fn with_key(&self, text: &str) -> String {
-        text.replace("{key}", &self.key.to_string())
+        let keys: Vec<String> = self.keys.iter().map(i64::to_string).collect();
+        text.replace("{key}", &keys[0])
+            .replace("{keys}", &keys.join(", "))
     }
 }
 
 const SHARDS: usize = 4;
+/// Keys of a list.
+const KEYS: usize = 10;
 /// A hundred thousand rows. The smallest organization has more matches than the transactions have clients.
 const SAMPLE: f64 = 0.1;
 /// A thousand idle clients without a pooler are as many connections of the server, and the last crowd's may

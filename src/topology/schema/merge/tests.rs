@@ -1,3 +1,5 @@
+//! Catalogs of several shards become one schema: what they differ in is not used.
+
 use super::super::catalog::{Reached, Relation as Raw};
 use super::*;
 use crate::planner::tests::map;
