@@ -64,6 +64,10 @@ pub(super) fn check_session_state(mut at: Cursor<'_>, pooled: bool) -> Result<()
         _ if into_temporary(all) => {
             refused("SELECT INTO a temporary table", "use an ordinary table")
         }
+        _ if all.iter().any(is_in_temporary) => refused(
+            "pg_temp, the schema of what is temporary,",
+            "what is in it belongs to one server connection: use an ordinary (perhaps unlogged) table, or a pool in session mode",
+        ),
         _ => Ok(()),
     }
 }
@@ -74,7 +78,6 @@ pub(super) fn check_session_state(mut at: Cursor<'_>, pooled: bool) -> Result<()
 pub(super) fn check_temporary_types(at: Cursor<'_>) -> Result<(), PgError> {
     const BEFORE: [&str; 5] = ["create", "replace", "local", "global", "into"];
     let tokens = at.rest;
-    let is_in_temporary = |token: &Token<'_>| token.is_name() && is_temporary(&token.value);
     let (mut words, mut other) = (at, at);
     let made = words.take("create") && words.take_any(&["type", "domain"]);
     let renames = other.take("alter");
@@ -145,9 +148,10 @@ fn into_temporary(tokens: &[Token<'_>]) -> bool {
         || tokens.windows(3).any(|three| {
             three[0].is_word("into") && three[1].is_word("local") && temporary(&three[2])
         })
-        || tokens
-            .iter()
-            .any(|token| token.is_name() && is_temporary(&token.value))
+}
+
+fn is_in_temporary(token: &Token<'_>) -> bool {
+    token.is_name() && is_temporary(&token.value)
 }
 
 impl Planner<'_> {
