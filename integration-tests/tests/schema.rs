@@ -516,3 +516,48 @@ async fn roles_begin_with_their_own_search_path() {
     assert!(unknown.contains("\"leads\" does not exist"), "{unknown}");
     drop(sides);
 }
+
+#[tokio::test]
+async fn what_is_defined_through_the_proxy_counts_at_once() {
+    let sides = Sides::connect().await;
+    let [_, org] = organizations().await;
+    everywhere("create schema app").await;
+    let of_lines = format!("select item from lines where organization_id = {org} order by 1");
+    sides
+        .same(&format!("insert into lines values (2, {org}, 'pear')"))
+        .await;
+    sides.same(&of_lines).await;
+    let rows = format!("select {org}::bigint as organization_id, 'hidden' as item");
+    let on_s1 = "/* trunkline: shard=s1 */";
+    let made = format!("create table app.lines as {rows} {on_s1}");
+    // A table of the role's own schema, on the default shard only, hides the sharded one.
+    for messages in [
+        vec![made.clone()],
+        vec![rows.replace(" as item", " as item into app.lines ") + on_s1],
+        vec![format!(
+            "explain (analyze, costs off, timing off, summary off) {made}"
+        )],
+        vec!["begin".to_owned(), made.clone(), "commit".to_owned()],
+        vec![format!("begin; {made}; commit")],
+        vec![
+            "begin".to_owned(),
+            made.clone(),
+            "commit and chain".to_owned(),
+        ],
+    ] {
+        for sql in &messages {
+            sides.proxy.simple_query(sql).await.unwrap();
+            sides.oracle.simple_query(sql).await.unwrap();
+        }
+        sides.same(&of_lines).await;
+        sides.same("rollback").await;
+        sides.same(&format!("drop table app.lines {on_s1}")).await;
+        sides.same(&of_lines).await;
+    }
+    for client in [&sides.proxy, &sides.oracle] {
+        client.execute(&made, &[]).await.unwrap();
+    }
+    sides.same(&of_lines).await;
+    sides.same(&format!("drop table app.lines {on_s1}")).await;
+    everywhere("drop schema app").await;
+}

@@ -27,7 +27,7 @@ pub use hint::{KEY, KEYSPACE, SHARD, check_own_setting, is_own_setting, of_setti
 pub use schema::{Column, Function, NO_ROLE, PUBLIC, Relation, RelationKind, Schema, SqlFunction};
 
 use crate::error::{PgError, SqlState};
-use crate::plan::{Access, Control, Hint, KeyTarget, Plan, Route, Targets};
+use crate::plan::{Access, Catalogs, Control, Hint, KeyTarget, Plan, Route, Targets};
 use crate::shardmap::ShardMap;
 use crate::sql::{self, Kind, Token, Unread};
 use crate::types::Oid;
@@ -91,7 +91,11 @@ fn plan_tokens(text: &str, tokens: &[Token<'_>], context: &Context<'_>) -> Resul
         planned = hinted::plan(planned, hint, at, context);
     }
     Ok(match planned? {
-        Plan::Route(route) => Plan::Route(Route { unsettles, ..route }),
+        Plan::Route(route) => Plan::Route(Route {
+            unsettles,
+            catalogs: utility::catalogs(tokens),
+            ..route
+        }),
         control => control,
     })
 }
@@ -381,6 +385,7 @@ fn only(targets: Targets, access: Access, reason: String) -> Route {
         explain: None,
         detached: false,
         unsettles: false,
+        catalogs: Catalogs::Read,
         hint: None,
         reason,
     }

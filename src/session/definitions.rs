@@ -1,0 +1,48 @@
+//! What a client has defined, until its statements are planned with it: the catalogs are read again once the
+//! transaction is over, for until then they do not have it.
+
+use super::{Failure, Session};
+use crate::net::Buffered;
+use crate::plan::{Catalogs, Plan, Route};
+
+/// Definitions that may not have been committed yet. They were sent, whether or not they succeeded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Defined {
+    #[default]
+    Nothing,
+    /// Of nothing that statements are routed by, as far as names tell; or code that may define, as any function may.
+    Apart,
+    /// Sent where a hint said, whatever they name.
+    ByHint,
+}
+
+impl Defined {
+    fn by(route: &Route) -> Self {
+        match (route.catalogs, &route.hint) {
+            (Catalogs::Unasked | Catalogs::Read, _) => Self::Nothing,
+            (Catalogs::Uncertain, _) | (Catalogs::Changed, None) => Self::Apart,
+            (Catalogs::Changed, Some(_)) => Self::ByHint,
+        }
+    }
+}
+
+impl Session {
+    /// A statement is about to be sent.
+    pub(super) fn note_definition(&mut self, plan: &Plan) {
+        if let Plan::Route(route) = plan {
+            self.defined = self.defined.max(Defined::by(route));
+        }
+    }
+
+    /// The transaction is over: the client's next statement is planned with what was defined in it.
+    pub(super) async fn learn_definitions(&mut self, io: &mut Buffered) -> Result<(), Failure> {
+        if std::mem::take(&mut self.defined) == Defined::Nothing {
+            return Ok(());
+        }
+        let reloaded = self.entry().watch(io, self.database.schema_reloaded());
+        if let Err(error) = reloaded.await? {
+            tracing::warn!(%error, "the schema could not be loaded after a definition");
+        }
+        Ok(())
+    }
+}
