@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use integration_tests::client::{connect, connect_as, texts};
 use integration_tests::cluster::APP;
+use integration_tests::wire::{Parameters, Script, Wire};
 use integration_tests::{Cluster, Proxy, ProxyOptions, Setup};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use tokio_postgres::Client;
@@ -559,5 +560,55 @@ async fn what_is_defined_through_the_proxy_counts_at_once() {
     }
     sides.same(&of_lines).await;
     sides.same(&format!("drop table app.lines {on_s1}")).await;
+    everywhere("drop schema app").await;
+}
+
+#[tokio::test]
+async fn a_transaction_s_own_definitions_are_not_guessed_at() {
+    let sides = Sides::connect().await;
+    let [org, _] = organizations().await;
+    everywhere("create schema app").await;
+    let on_s1 = "/* trunkline: shard=s1 */";
+    let made = format!("create table app.lines as select 'hidden' as item {on_s1}");
+    let of_lines = format!("select item from lines where organization_id = {org}");
+    let refused = "has defined something under";
+    for between in ["", "savepoint s; rollback to s"] {
+        sides.same("begin").await;
+        sides.same(&made).await;
+        sides.proxy.simple_query(between).await.unwrap();
+        // Where a hint tells the shard again, nothing is guessed; what looks no name up goes on.
+        sides.same(&format!("select item from lines {on_s1}")).await;
+        sides.same("show application_name").await;
+        sides.same("select 1").await;
+        sides.refused(&of_lines, refused).await;
+        sides.same("rollback").await;
+        sides
+            .refused("select item from lines", "organization_id")
+            .await;
+    }
+    // The same within one string and one pipeline, which are planned before they run.
+    sides.refused(&format!("{made}; {of_lines}"), refused).await;
+    let ends = format!("begin; {made}; rollback; begin");
+    sides.proxy.simple_query(&ends).await.unwrap();
+    sides.refused(&of_lines, refused).await;
+    sides.same("rollback").await;
+    let mut wire = Wire::connect(world().await.proxy.port).unwrap();
+    let mut script = Script::new();
+    for sql in [&made, &of_lines] {
+        script.parse("", sql, &[]);
+        script.bind("", "", &Parameters::NONE).execute("", 0);
+    }
+    let replies = wire.run(script.sync()).unwrap();
+    let error = replies.iter().find(|reply| reply.tag == b'E').unwrap();
+    let message = error.field(b'M').unwrap_or_default();
+    assert!(message.contains(refused), "{message}");
+    // Nothing of it is left, and definitions of other things stand in nobody's way.
+    sides.same("create table plain_one (a int)").await;
+    sides.same("begin").await;
+    sides.same("alter table plain_one add column b int").await;
+    sides.same("insert into plain_one values (1, 2)").await;
+    sides.same("commit").await;
+    sides.same("select * from plain_one").await;
+    sides.same("drop table plain_one").await;
     everywhere("drop schema app").await;
 }

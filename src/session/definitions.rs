@@ -2,6 +2,7 @@
 //! transaction is over, for until then they do not have it.
 
 use super::{Failure, Session};
+use crate::error::PgError;
 use crate::net::Buffered;
 use crate::plan::{Catalogs, Plan, Route};
 
@@ -32,6 +33,28 @@ impl Session {
         if let Plan::Route(route) = plan {
             self.defined = self.defined.max(Defined::by(route));
         }
+    }
+
+    /// Statements are planned by catalogs that do not have what their own transaction has defined. Without a hint a
+    /// definition reaches nothing they are routed by; under one it may, and then only another hint tells their shard.
+    ///
+    /// Errors: 0A000 for one of these routes, which run one after another.
+    pub fn check_definitions<'a>(
+        &self,
+        routes: impl IntoIterator<Item = &'a Route>,
+    ) -> Result<(), PgError> {
+        let mut defined = self.defined;
+        for route in routes {
+            let by_names = !route.detached && route.catalogs != Catalogs::Unasked;
+            if defined == Defined::ByHint && route.hint.is_none() && by_names {
+                return Err(PgError::refusal(
+                    "a statement without a hint, in a transaction that has defined something under one, is not supported: what its names mean now is not known yet",
+                    "end the transaction first, or give this statement the hint, too",
+                ));
+            }
+            defined = defined.max(Defined::by(route));
+        }
+        Ok(())
     }
 
     /// The transaction is over: the client's next statement is planned with what was defined in it.

@@ -147,14 +147,17 @@ impl Session {
 
     /// From a route to the shard it is run on now. `None` from the route means any: the one in use,
     /// else the default.
+    ///
+    /// Errors: those of [`Session::check_definitions`] and of [`Route::resolve`].
     pub fn resolve(&self, route: &Route, values: Values<'_>) -> Result<ShardId, PgError> {
+        self.check_definitions([route])?;
         match route.resolve(self.map(), values)? {
             Destination::Shard(shard) => Ok(shard),
             Destination::Any => Ok(self.any_shard()),
         }
     }
 
-    /// As `resolve`; `None` where any shard would do.
+    /// As `resolve`, of one of several that are looked at together before; `None` where any shard would do.
     pub fn route_target(
         &self,
         route: &Route,
