@@ -564,6 +564,32 @@ async fn what_is_defined_through_the_proxy_counts_at_once() {
 }
 
 #[tokio::test]
+async fn a_grant_through_the_proxy_counts_at_once() {
+    let sides = Sides::connect().await;
+    let [_, org] = organizations().await;
+    let on_s1 = "/* trunkline: shard=s1 */";
+    let of_lines = format!("select item from lines where organization_id = {org} order by 1");
+    sides
+        .same(&format!(
+            "create table sales.lines (organization_id bigint, item text) {on_s1}"
+        ))
+        .await;
+    sides.same("set search_path = sales, public").await;
+    sides.same(&of_lines).await;
+    let revoke = format!("revoke usage on schema sales from {APP} {on_s1}");
+    sides.same(&revoke).await;
+    // To PostgreSQL it is the table of `public` now, if no other role grants it the schema.
+    sides
+        .refused(&of_lines, "may mean sales.lines or public.lines")
+        .await;
+    let grant = format!("grant usage on schema sales to {APP} {on_s1}");
+    sides.same(&grant).await;
+    sides.same(&of_lines).await;
+    sides.same("reset search_path").await;
+    sides.same(&format!("drop table sales.lines {on_s1}")).await;
+}
+
+#[tokio::test]
 async fn a_transaction_s_own_definitions_are_not_guessed_at() {
     let sides = Sides::connect().await;
     let [org, _] = organizations().await;

@@ -67,17 +67,18 @@ pub(super) fn merge(map: &ShardMap, shards: &[Shard<'_>]) -> Schema {
     schema
 }
 
-/// What every shard that has the schema grants.
+/// What every shard grants that has the schema, and in it something that a statement may mean.
 fn grants(shards: &[Shard<'_>]) -> HashSet<(String, String)> {
     let schemas: Vec<BTreeSet<&str>> = shards
         .iter()
-        .map(|(_, catalog)| catalog.grants.iter().map(|(schema, _)| &**schema).collect())
+        .map(|(_, catalog)| catalog.namesakes.iter().map(|name| &*name.schema).collect())
         .collect();
     let everywhere = |grant: &&(String, String)| {
-        shards
-            .iter()
-            .zip(&schemas)
-            .all(|((_, c), schemas)| c.grants.contains(*grant) || !schemas.contains(&*grant.0))
+        let (schema, _) = grant;
+        // Of no schema in particular: a superuser.
+        let has_it = |schemas: &BTreeSet<&str>| schema.is_empty() || schemas.contains(&**schema);
+        let mut shards = shards.iter().zip(&schemas);
+        shards.all(|((_, c), schemas)| c.grants.contains(*grant) || !has_it(schemas))
     };
     let all = shards.iter().flat_map(|(_, catalog)| &catalog.grants);
     all.filter(everywhere).cloned().collect()
