@@ -492,9 +492,23 @@ async fn roles_begin_with_their_own_search_path() {
     // Connections that are open keep the old path: so this proxy begins with none.
     let options = ProxyOptions {
         tables: vec!["orders".to_owned(), "sales.leads".to_owned()],
+        users: format!("  - {{ name: clerk, password: clerk, databases: [ {APP} ] }}"),
         ..ProxyOptions::default()
     };
     let proxy = Proxy::start(&world().await.cluster, &options);
+    let of_leads = format!("select * from leads where organization_id = {org}");
+    // On the command line it is as in a session of that user, by default the first one.
+    for (arguments, found) in [
+        (vec![], Ok("sales.leads: organization_id")),
+        (vec!["--user", APP], Ok("sales.leads: organization_id")),
+        (vec!["--user", "clerk"], Ok("leads (not in the shard map)")),
+        (vec!["--user", "nobody"], Err("user \"nobody\" may not use")),
+    ] {
+        let (text, planned) = proxy.explain(&[&arguments, &["--connect", &*of_leads][..]].concat());
+        let (Ok(expected) | Err(expected)) = found;
+        assert!(text.contains(expected), "{arguments:?}: {text}");
+        assert_eq!(planned, found.is_ok(), "{arguments:?}: {text}");
+    }
     let client = connect(proxy.port).await;
     let plan = texts(
         &client,
