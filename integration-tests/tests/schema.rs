@@ -39,6 +39,7 @@ async fn world() -> &'static World {
                     create table child (extra text) inherits (family);
                     create view recent as select id, organization_id as org, note from orders where id > 1;
                     create view of_view as select org, count(*) as n from recent group by org;
+                    create table narrow (organization_id integer not null, id int);
                     create function counted(org bigint) returns bigint stable language sql
                         as 'select count(*) from public.orders where organization_id = org';
                     create function rowwise(orders) returns int stable language sql as 'select 1'",
@@ -46,7 +47,7 @@ async fn world() -> &'static World {
                 ..Setup::default()
             };
             let cluster = Cluster::start(&setup);
-            let tables = ["orders", "lines", "sales.leads", "parted", "family"];
+            let tables = ["orders", "lines", "sales.leads", "parted", "family", "narrow"];
             let options = ProxyOptions {
                 tables: tables.map(str::to_owned).to_vec(),
                 ..ProxyOptions::default()
@@ -210,6 +211,54 @@ async fn partitions_and_children_are_as_their_table() {
         .refused("select * from parted_2025", "organization_id")
         .await;
     sides.refused("drop table parted_2025", "DROP").await;
+}
+
+#[tokio::test]
+async fn a_key_column_may_be_narrower_than_the_key() {
+    let sides = Sides::connect().await;
+    for org in organizations().await {
+        for sql in [
+            format!("insert into narrow values ({org}, 1), ('{org}', 2), ({org}::bigint, 3)"),
+            format!("insert into orders values ({org}, 31) on conflict do nothing"),
+            format!("select id from narrow where organization_id = {org} order by id"),
+            format!("select id from narrow where organization_id = '{org}' order by id"),
+            format!("select id from narrow where organization_id = {org}::bigint order by id"),
+            format!(
+                "select id from narrow where organization_id in ({org}, {org}::smallint) order by id"
+            ),
+            format!("select id from narrow where organization_id = any ('{{{org}}}') order by id"),
+            format!(
+                "select n.id, o.id from narrow n join orders o using (organization_id)
+                  where o.organization_id = {org} and o.id = 31 order by 1"
+            ),
+            "select id from narrow where organization_id = 3000000000".to_owned(),
+        ] {
+            sides.same(&sql).await;
+        }
+        let sql = "select id from narrow where organization_id = $1 order by id";
+        let of_column = i32::try_from(org).unwrap();
+        let (there, here) = (&sides.oracle, &sides.proxy);
+        let ids = |rows: Vec<tokio_postgres::Row>| -> Vec<i32> {
+            rows.iter().map(|row| row.get(0)).collect()
+        };
+        let expected = ids(there.query(sql, &[&of_column]).await.unwrap());
+        assert_eq!(expected, [1, 2, 3]);
+        assert_eq!(ids(here.query(sql, &[&of_column]).await.unwrap()), expected);
+        let cast = sql.replace("$1", "$1::bigint");
+        assert_eq!(ids(here.query(&cast, &[&org]).await.unwrap()), expected);
+        let list = sql.replace("= $1", "= any ($1)");
+        let found = here.query(&list, &[&vec![of_column]]).await.unwrap();
+        assert_eq!(ids(found), expected);
+    }
+    for client in [&sides.proxy, &sides.oracle] {
+        for sql in [
+            "insert into narrow values (3000000000, 1)",
+            "select id from narrow where organization_id = '3000000000'",
+        ] {
+            let error = client.simple_query(sql).await.expect_err(sql);
+            assert_eq!(error.code().unwrap().code(), "22003", "{sql}");
+        }
+    }
 }
 
 #[tokio::test]

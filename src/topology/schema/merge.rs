@@ -9,7 +9,6 @@ use crate::planner::{
     Column, Function, Relation, RelationKind, Schema, SqlFunction, names_in, read_query,
 };
 use crate::shardmap::{ShardMap, TableKind, TableName};
-use crate::types::KeyType;
 
 /// A shard's name and its catalog.
 pub(super) type Shard<'a> = (&'a str, &'a Catalog);
@@ -169,12 +168,8 @@ fn key_problem(map: &ShardMap, shards: &[Shard<'_>], name: &TableName) -> Option
                     "its key column {key} on shard {shard} is GENERATED from others, and moves with them"
                 ));
             }
-            // A wider column has values that the key cannot be, and varchar(n) cuts blanks that text keeps.
-            let fits = column.key_type.is_some_and(|found| {
-                let cut = found == KeyType::Varchar && part.key_type == KeyType::Text;
-                found.widens_to(part.key_type) && !cut
-            });
-            if !fits {
+            let found = column.key_type;
+            if !found.is_some_and(|found| found.may_hold(part.key_type)) {
                 return Some(format!(
                     "its key column {key} on shard {shard} is not stored and compared as the {} that keyspace {} has",
                     part.key_type.name(),
