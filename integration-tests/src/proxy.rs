@@ -129,6 +129,21 @@ impl Proxy {
         line.and_then(|value| value.trim().parse().ok())
     }
 
+    /// What `trunkline explain` says with this proxy's configuration, and whether it has a plan.
+    pub fn explain(&self, arguments: &[&str]) -> (String, bool) {
+        let run = Command::new(binary())
+            .args(["explain", "-c"])
+            .arg(&self.config)
+            .args(arguments)
+            .output()
+            .unwrap();
+        let said = [run.stdout, run.stderr].concat();
+        (
+            String::from_utf8_lossy(&said).into_owned(),
+            run.status.success(),
+        )
+    }
+
     /// Sends a signal by name: `TERM`, `HUP`, `KILL`.
     pub fn signal(&self, name: &str) {
         let pid = self.pid().to_string();

@@ -2,11 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
-use std::process::Command;
 use std::sync::OnceLock;
 
 use integration_tests::client::{connect_as, texts};
-use integration_tests::proxy::binary;
 use integration_tests::wire::{Format, Parameters, Reply, Script, Wire};
 use integration_tests::{Cluster, Proxy, ProxyOptions, Setup};
 
@@ -471,19 +469,7 @@ fn a_guarded_keyspace_takes_no_hint_for_the_key() {
 
 #[test]
 fn explain_on_the_command_line_may_ask_the_servers() {
-    let config = plain().config.to_str().unwrap().to_owned();
-    let explain = |arguments: &[&str]| {
-        let run = Command::new(binary())
-            .args(["explain", "-c", &config])
-            .args(arguments)
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&run.stdout).into_owned();
-        (
-            text + &String::from_utf8_lossy(&run.stderr),
-            run.status.success(),
-        )
-    };
+    let explain = |arguments: &[&str]| plain().explain(arguments);
     // What home() does is known to the servers only.
     let (text, planned) = explain(&["select home()"]);
     assert!(planned, "{text}");

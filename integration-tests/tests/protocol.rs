@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use integration_tests::clients::Pair;
 use integration_tests::cluster::{APP, SERVICE};
-use integration_tests::wire::{Parameters, Reply, Script, Wire};
+use integration_tests::wire::{Format, Parameters, Reply, Script, Wire};
 use integration_tests::{Cluster, Proxy, ProxyOptions, Setup};
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
 
@@ -968,4 +968,53 @@ fn hostile_statements() {
         assert!(waited < Duration::from_secs(5), "{what}: {waited:?}");
     }
     assert!(!proxy().log().contains("panicked"), "{}", proxy().log());
+}
+
+#[test]
+fn a_prepared_statement_is_looked_up_once() {
+    // Of its own: whatever else is looked up is counted, too.
+    let proxy = Proxy::start(cluster(), &ProxyOptions::default());
+    let mut wire = Wire::connect(proxy.port).unwrap();
+    let counts = || {
+        ["exact", "shape", "miss"].map(|result| {
+            let name =
+                format!("trunkline_plan_cache_total{{database=\"{APP}\",result=\"{result}\"}}");
+            proxy.metric(&name).unwrap_or(0.0)
+        })
+    };
+    assert_eq!(counts(), [0.0, 0.0, 0.0]);
+    let mut parse = Script::new();
+    let sql = "select name from organizations where organization_id = $1";
+    parse
+        .parse("of", sql, &[20])
+        .describe_statement("of")
+        .sync();
+    wire.run(&parse).unwrap();
+    for key in 1..=10i64 {
+        let value = key.to_be_bytes();
+        let mut script = Script::new();
+        let parameters = Parameters {
+            types: &[],
+            values: &[Some(&value)],
+            given: Format::Binary,
+            wanted: Format::Text,
+        };
+        script.bind("", "of", &parameters).execute("", 0).sync();
+        let replies = wire.run(&script).unwrap();
+        assert!(replies.iter().any(|reply| reply.tag == b'C'), "{replies:?}");
+    }
+    assert_eq!(counts(), [0.0, 0.0, 1.0]);
+    for (key, expected) in [(1, [0.0, 0.0, 2.0]), (2, [0.0, 1.0, 2.0])] {
+        wire.simple(&format!(
+            "select name, {key} from organizations where organization_id = {key}"
+        ))
+        .unwrap();
+        assert_eq!(counts(), expected);
+    }
+    // A text that comes again is kept whole at its second time, and known by itself from then on.
+    for expected in [[0.0, 2.0, 2.0], [1.0, 2.0, 2.0]] {
+        wire.simple("select name, 2 from organizations where organization_id = 2")
+            .unwrap();
+        assert_eq!(counts(), expected);
+    }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use integration_tests::client::{connect, connect_as, texts};
 use integration_tests::cluster::APP;
+use integration_tests::wire::{Parameters, Script, Wire};
 use integration_tests::{Cluster, Proxy, ProxyOptions, Setup};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use tokio_postgres::Client;
@@ -38,6 +39,7 @@ async fn world() -> &'static World {
                     create table child (extra text) inherits (family);
                     create view recent as select id, organization_id as org, note from orders where id > 1;
                     create view of_view as select org, count(*) as n from recent group by org;
+                    create table narrow (organization_id integer not null, id int);
                     create function counted(org bigint) returns bigint stable language sql
                         as 'select count(*) from public.orders where organization_id = org';
                     create function rowwise(orders) returns int stable language sql as 'select 1'",
@@ -45,7 +47,7 @@ async fn world() -> &'static World {
                 ..Setup::default()
             };
             let cluster = Cluster::start(&setup);
-            let tables = ["orders", "lines", "sales.leads", "parted", "family"];
+            let tables = ["orders", "lines", "sales.leads", "parted", "family", "narrow"];
             let options = ProxyOptions {
                 tables: tables.map(str::to_owned).to_vec(),
                 ..ProxyOptions::default()
@@ -209,6 +211,54 @@ async fn partitions_and_children_are_as_their_table() {
         .refused("select * from parted_2025", "organization_id")
         .await;
     sides.refused("drop table parted_2025", "DROP").await;
+}
+
+#[tokio::test]
+async fn a_key_column_may_be_narrower_than_the_key() {
+    let sides = Sides::connect().await;
+    for org in organizations().await {
+        for sql in [
+            format!("insert into narrow values ({org}, 1), ('{org}', 2), ({org}::bigint, 3)"),
+            format!("insert into orders values ({org}, 31) on conflict do nothing"),
+            format!("select id from narrow where organization_id = {org} order by id"),
+            format!("select id from narrow where organization_id = '{org}' order by id"),
+            format!("select id from narrow where organization_id = {org}::bigint order by id"),
+            format!(
+                "select id from narrow where organization_id in ({org}, {org}::smallint) order by id"
+            ),
+            format!("select id from narrow where organization_id = any ('{{{org}}}') order by id"),
+            format!(
+                "select n.id, o.id from narrow n join orders o using (organization_id)
+                  where o.organization_id = {org} and o.id = 31 order by 1"
+            ),
+            "select id from narrow where organization_id = 3000000000".to_owned(),
+        ] {
+            sides.same(&sql).await;
+        }
+        let sql = "select id from narrow where organization_id = $1 order by id";
+        let of_column = i32::try_from(org).unwrap();
+        let (there, here) = (&sides.oracle, &sides.proxy);
+        let ids = |rows: Vec<tokio_postgres::Row>| -> Vec<i32> {
+            rows.iter().map(|row| row.get(0)).collect()
+        };
+        let expected = ids(there.query(sql, &[&of_column]).await.unwrap());
+        assert_eq!(expected, [1, 2, 3]);
+        assert_eq!(ids(here.query(sql, &[&of_column]).await.unwrap()), expected);
+        let cast = sql.replace("$1", "$1::bigint");
+        assert_eq!(ids(here.query(&cast, &[&org]).await.unwrap()), expected);
+        let list = sql.replace("= $1", "= any ($1)");
+        let found = here.query(&list, &[&vec![of_column]]).await.unwrap();
+        assert_eq!(ids(found), expected);
+    }
+    for client in [&sides.proxy, &sides.oracle] {
+        for sql in [
+            "insert into narrow values (3000000000, 1)",
+            "select id from narrow where organization_id = '3000000000'",
+        ] {
+            let error = client.simple_query(sql).await.expect_err(sql);
+            assert_eq!(error.code().unwrap().code(), "22003", "{sql}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -491,9 +541,23 @@ async fn roles_begin_with_their_own_search_path() {
     // Connections that are open keep the old path: so this proxy begins with none.
     let options = ProxyOptions {
         tables: vec!["orders".to_owned(), "sales.leads".to_owned()],
+        users: format!("  - {{ name: clerk, password: clerk, databases: [ {APP} ] }}"),
         ..ProxyOptions::default()
     };
     let proxy = Proxy::start(&world().await.cluster, &options);
+    let of_leads = format!("select * from leads where organization_id = {org}");
+    // On the command line it is as in a session of that user, by default the first one.
+    for (arguments, found) in [
+        (vec![], Ok("sales.leads: organization_id")),
+        (vec!["--user", APP], Ok("sales.leads: organization_id")),
+        (vec!["--user", "clerk"], Ok("leads (not in the shard map)")),
+        (vec!["--user", "nobody"], Err("user \"nobody\" may not use")),
+    ] {
+        let (text, planned) = proxy.explain(&[&arguments, &["--connect", &*of_leads][..]].concat());
+        let (Ok(expected) | Err(expected)) = found;
+        assert!(text.contains(expected), "{arguments:?}: {text}");
+        assert_eq!(planned, found.is_ok(), "{arguments:?}: {text}");
+    }
     let client = connect(proxy.port).await;
     let plan = texts(
         &client,
@@ -515,4 +579,125 @@ async fn roles_begin_with_their_own_search_path() {
     let unknown = first_error(&client, &leads).await;
     assert!(unknown.contains("\"leads\" does not exist"), "{unknown}");
     drop(sides);
+}
+
+#[tokio::test]
+async fn what_is_defined_through_the_proxy_counts_at_once() {
+    let sides = Sides::connect().await;
+    let [_, org] = organizations().await;
+    everywhere("create schema app").await;
+    let of_lines = format!("select item from lines where organization_id = {org} order by 1");
+    sides
+        .same(&format!("insert into lines values (2, {org}, 'pear')"))
+        .await;
+    sides.same(&of_lines).await;
+    let rows = format!("select {org}::bigint as organization_id, 'hidden' as item");
+    let on_s1 = "/* trunkline: shard=s1 */";
+    let made = format!("create table app.lines as {rows} {on_s1}");
+    // A table of the role's own schema, on the default shard only, hides the sharded one.
+    for messages in [
+        vec![made.clone()],
+        vec![rows.replace(" as item", " as item into app.lines ") + on_s1],
+        vec![format!(
+            "explain (analyze, costs off, timing off, summary off) {made}"
+        )],
+        vec!["begin".to_owned(), made.clone(), "commit".to_owned()],
+        vec![format!("begin; {made}; commit")],
+        vec![
+            "begin".to_owned(),
+            made.clone(),
+            "commit and chain".to_owned(),
+        ],
+    ] {
+        for sql in &messages {
+            sides.proxy.simple_query(sql).await.unwrap();
+            sides.oracle.simple_query(sql).await.unwrap();
+        }
+        sides.same(&of_lines).await;
+        sides.same("rollback").await;
+        sides.same(&format!("drop table app.lines {on_s1}")).await;
+        sides.same(&of_lines).await;
+    }
+    for client in [&sides.proxy, &sides.oracle] {
+        client.execute(&made, &[]).await.unwrap();
+    }
+    sides.same(&of_lines).await;
+    sides.same(&format!("drop table app.lines {on_s1}")).await;
+    everywhere("drop schema app").await;
+}
+
+#[tokio::test]
+async fn a_grant_through_the_proxy_counts_at_once() {
+    let sides = Sides::connect().await;
+    let [_, org] = organizations().await;
+    let on_s1 = "/* trunkline: shard=s1 */";
+    let of_lines = format!("select item from lines where organization_id = {org} order by 1");
+    sides
+        .same(&format!(
+            "create table sales.lines (organization_id bigint, item text) {on_s1}"
+        ))
+        .await;
+    sides.same("set search_path = sales, public").await;
+    sides.same(&of_lines).await;
+    let revoke = format!("revoke usage on schema sales from {APP} {on_s1}");
+    sides.same(&revoke).await;
+    // To PostgreSQL it is the table of `public` now, if no other role grants it the schema.
+    sides
+        .refused(&of_lines, "may mean sales.lines or public.lines")
+        .await;
+    let grant = format!("grant usage on schema sales to {APP} {on_s1}");
+    sides.same(&grant).await;
+    sides.same(&of_lines).await;
+    sides.same("reset search_path").await;
+    sides.same(&format!("drop table sales.lines {on_s1}")).await;
+}
+
+#[tokio::test]
+async fn a_transaction_s_own_definitions_are_not_guessed_at() {
+    let sides = Sides::connect().await;
+    let [org, _] = organizations().await;
+    everywhere("create schema app").await;
+    let on_s1 = "/* trunkline: shard=s1 */";
+    let made = format!("create table app.lines as select 'hidden' as item {on_s1}");
+    let of_lines = format!("select item from lines where organization_id = {org}");
+    let refused = "has defined something under";
+    for between in ["", "savepoint s; rollback to s"] {
+        sides.same("begin").await;
+        sides.same(&made).await;
+        sides.proxy.simple_query(between).await.unwrap();
+        // Where a hint tells the shard again, nothing is guessed; what looks no name up goes on.
+        sides.same(&format!("select item from lines {on_s1}")).await;
+        sides.same("show application_name").await;
+        sides.same("select 1").await;
+        sides.refused(&of_lines, refused).await;
+        sides.same("rollback").await;
+        sides
+            .refused("select item from lines", "organization_id")
+            .await;
+    }
+    // The same within one string and one pipeline, which are planned before they run.
+    sides.refused(&format!("{made}; {of_lines}"), refused).await;
+    let ends = format!("begin; {made}; rollback; begin");
+    sides.proxy.simple_query(&ends).await.unwrap();
+    sides.refused(&of_lines, refused).await;
+    sides.same("rollback").await;
+    let mut wire = Wire::connect(world().await.proxy.port).unwrap();
+    let mut script = Script::new();
+    for sql in [&made, &of_lines] {
+        script.parse("", sql, &[]);
+        script.bind("", "", &Parameters::NONE).execute("", 0);
+    }
+    let replies = wire.run(script.sync()).unwrap();
+    let error = replies.iter().find(|reply| reply.tag == b'E').unwrap();
+    let message = error.field(b'M').unwrap_or_default();
+    assert!(message.contains(refused), "{message}");
+    // Nothing of it is left, and definitions of other things stand in nobody's way.
+    sides.same("create table plain_one (a int)").await;
+    sides.same("begin").await;
+    sides.same("alter table plain_one add column b int").await;
+    sides.same("insert into plain_one values (1, 2)").await;
+    sides.same("commit").await;
+    sides.same("select * from plain_one").await;
+    sides.same("drop table plain_one").await;
+    everywhere("drop schema app").await;
 }

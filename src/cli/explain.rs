@@ -13,7 +13,7 @@ use crate::config::{Config, Database, PoolMode};
 use crate::error::PgError;
 use crate::metrics::Metrics;
 use crate::plan::{ParamValues, Plan, Values};
-use crate::planner::{Context, Schema, plan};
+use crate::planner::{Asker, Schema, plan};
 use crate::shardmap::ShardMap;
 use crate::sql;
 use crate::topology::LiveDatabase;
@@ -27,6 +27,10 @@ pub struct ExplainArgs {
     /// The database, where the file has several
     #[arg(short, long)]
     database: Option<String>,
+    /// Whose statements they are: a session of this user that has set nothing. Else the first user that the file lets
+    /// into the database
+    #[arg(short, long, value_name = "NAME")]
+    user: Option<String>,
     /// Read the catalogs from the servers first, as a running proxy does
     #[arg(long)]
     connect: bool,
@@ -71,6 +75,10 @@ pub fn run(arguments: &ExplainArgs, config: &Config) -> ExitCode {
         Ok(database) => database,
         Err(message) => return super::wrong_input(&message),
     };
+    let user = match user(config, database, arguments.user.as_deref()) {
+        Ok(user) => user,
+        Err(message) => return super::wrong_input(&message),
+    };
     let schema = match arguments.connect {
         false => Arc::default(),
         true => match schema_of(database) {
@@ -81,6 +89,7 @@ pub fn run(arguments: &ExplainArgs, config: &Config) -> ExitCode {
     let subject = Subject {
         map: &database.map,
         schema: &schema,
+        user,
         transaction_pooling: database.pool.mode == PoolMode::Transaction,
         params: Given(arguments.params.iter().cloned().collect()),
     };
@@ -152,10 +161,38 @@ fn database<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Arc<Databa
     }
 }
 
+/// The user asked for, or the first one.
+fn user<'a>(
+    config: &'a Config,
+    database: &'a Database,
+    name: Option<&'a str>,
+) -> Result<&'a str, String> {
+    let may = |name: &str| {
+        let user = config.users.get(name);
+        user.is_some_and(|user| user.databases.contains(&database.name))
+    };
+    let mut users = config.users.keys().map(String::as_str);
+    match name {
+        // Others may be known to the servers.
+        Some(name) if may(name) || database.auth_query.is_some() => Ok(name),
+        Some(name) => Err(format!(
+            "user \"{name}\" may not use database \"{}\"",
+            database.name
+        )),
+        None => users.find(|name| may(name)).ok_or_else(|| {
+            format!(
+                "choose a user with --user: the file has none for database \"{}\"",
+                database.name
+            )
+        }),
+    }
+}
+
 /// What statements are explained for.
 struct Subject<'a> {
     map: &'a ShardMap,
     schema: &'a Schema,
+    user: &'a str,
     transaction_pooling: bool,
     params: Given,
 }
@@ -168,11 +205,10 @@ fn explain(subject: &Subject<'_>, text: &str) -> (String, bool) {
         Ok(pieces) => pieces,
         Err(error) => return (refusal(&error), false),
     };
-    let context = Context {
-        map,
-        schema: subject.schema,
+    let asker = Asker {
+        user: subject.user,
         search_path: None,
-        role: "app",
+        role: None,
         hint: None,
         param_types: &[],
         transaction_pooling: subject.transaction_pooling,
@@ -181,7 +217,11 @@ fn explain(subject: &Subject<'_>, text: &str) -> (String, bool) {
     let mut all = true;
     for piece in pieces {
         let statement = &text[piece.range];
-        let answer = plan(statement, &context).and_then(|planned| {
+        let planned = match asker.context(map, subject.schema) {
+            Ok(context) => plan(statement, &context),
+            Err(error) => asker.control(statement, map, subject.schema).ok_or(error),
+        };
+        let answer = planned.and_then(|planned| {
             // Literal keys on several shards are found only by following them.
             if let Plan::Route(route) = &planned
                 && route
@@ -227,6 +267,7 @@ mod tests {
         let subject = Subject {
             map: &map(),
             schema: &Schema::default(),
+            user: "app",
             transaction_pooling: true,
             params: Given(params.collect()),
         };

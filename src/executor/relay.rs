@@ -117,8 +117,6 @@ pub struct Relay {
     pub unparsed: Vec<Box<[u8]>>,
     /// The server took a Sync for part of a COPY: the client will send another.
     pub sync_ignored: bool,
-    /// A statement has changed the catalogs, in a transaction that may not have committed yet.
-    pub schema_changed: bool,
     /// The server has reported a parameter, and the client been told, since this was last cleared.
     pub parameters_changed: bool,
     /// A run of frames is on its way to the client, part of it perhaps in its socket.
@@ -142,7 +140,6 @@ impl Default for Relay {
             answered: 0,
             unparsed: Vec::new(),
             sync_ignored: false,
-            schema_changed: false,
             parameters_changed: false,
             sending: false,
             timed_out: Arc::default(),

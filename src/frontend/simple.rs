@@ -244,6 +244,7 @@ impl Client {
             return Ok(());
         }
         self.check_alone(statements)?;
+        self.session.check_definitions(routes())?;
         let mut shard = None;
         for (_, plan) in statements {
             let Some(route) = route(plan) else {

@@ -12,8 +12,8 @@ mod resolve;
 pub use constant::{Compared, compared, compared_elements};
 pub use hint::{Hint, Hinted, HintedTo, key_list, key_values, quoted};
 pub use node::{
-    Access, ColumnKey, Control, ExplainFormat, KeySource, KeyTarget, Plan, Planned, RelationKey,
-    Route, Setting, Targets,
+    Access, Catalogs, ColumnKey, Control, ExplainFormat, KeySource, KeyTarget, Plan, Planned,
+    RelationKey, Route, Setting, Targets,
 };
 pub use print::explain_lines;
 #[cfg(test)]

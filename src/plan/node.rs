@@ -45,6 +45,7 @@ pub struct Route {
     /// It changes a setting of the connection that the session does not keep: the connection has to be
     /// set back before another client gets it.
     pub unsettles: bool,
+    pub catalogs: Catalogs,
     /// Where the user wants it: what `targets` leads to has to be the same shard. `Any` is all that could be
     /// proved where the hint alone decides.
     pub hint: Option<Box<Hinted>>,
@@ -122,6 +123,18 @@ pub enum KeySource {
 pub enum Access {
     Read,
     Write,
+}
+
+/// What a statement has to do with the servers' catalogs, which say what names mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Catalogs {
+    /// It looks no name up: cursors, SHOW.
+    Unasked,
+    Read,
+    /// It runs code that may do anything.
+    Uncertain,
+    /// It may change what names mean to the statements after it.
+    Changed,
 }
 
 /// Statements about the session or the transaction.

@@ -26,16 +26,17 @@ pub use body::{names_in, read_query};
 pub use cache::{Lookup, PlanCache};
 pub use control::check_setting;
 pub use hint::{KEY, KEYSPACE, SHARD, check_own_setting, is_own_setting, of_settings, own_column};
-pub use schema::{Column, Function, NO_ROLE, PUBLIC, Relation, RelationKind, Schema, SqlFunction};
+pub use schema::{Column, Function, PUBLIC, Relation, RelationKind, Schema, SqlFunction};
 
 use crate::error::{PgError, SqlState};
-use crate::plan::{Access, Control, Hint, KeyTarget, Plan, Route, Targets};
+use crate::plan::{Access, Catalogs, Control, Hint, KeyTarget, Plan, Route, Targets};
 use crate::shardmap::ShardMap;
 use crate::sql::{self, Kind, Token, Unread};
 use crate::types::Oid;
 
 use cursor::Cursor;
 use names::Names;
+use schema::NO_ROLE;
 use scope::Footprint;
 
 /// What a plan depends on besides the statement's text.
@@ -54,6 +55,60 @@ pub struct Context<'a> {
     /// Server connections change hands between transactions (transaction pooling): statements that
     /// leave state on a connection are refused.
     pub transaction_pooling: bool,
+}
+
+/// Who asks, and what the session has set itself. Both a session and `trunkline explain` make their [`Context`]
+/// of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    /// As it logged in.
+    pub user: &'a str,
+    /// `None` where it has set none.
+    pub search_path: Option<&'a [String]>,
+    pub role: Option<&'a str>,
+    pub hint: Option<&'a Hint>,
+    pub param_types: &'a [Oid],
+    pub transaction_pooling: bool,
+}
+
+impl<'a> Asker<'a> {
+    /// With what its sessions begin with for what it has not set.
+    ///
+    /// Errors: 0A000 where shards differ in that.
+    pub fn context(self, map: &'a ShardMap, schema: &'a Schema) -> Result<Context<'a>, PgError> {
+        Ok(Context {
+            map,
+            schema,
+            search_path: match self.search_path {
+                Some(path) => Some(path),
+                None => schema.default_path(self.user)?,
+            },
+            role: match self.role {
+                None => schema.default_role(self.user)?,
+                Some(NO_ROLE) => self.user,
+                Some(role) => role,
+            },
+            hint: self.hint,
+            param_types: self.param_types,
+            transaction_pooling: self.transaction_pooling,
+        })
+    }
+
+    /// What is about the session itself depends on no names, and may be the SET that says what they mean: where there
+    /// is no context this is planned all the same.
+    pub fn control(self, text: &str, map: &ShardMap, schema: &Schema) -> Option<Plan> {
+        let context = Context {
+            map,
+            schema,
+            search_path: None,
+            role: self.user,
+            hint: None,
+            param_types: &[],
+            transaction_pooling: self.transaction_pooling,
+        };
+        let planned = plan(text, &context).ok();
+        planned.filter(|plan| matches!(plan, Plan::Control(_)))
+    }
 }
 
 /// Plans one statement (no semicolon-separated strings; see `sql::split`).
@@ -93,7 +148,11 @@ fn plan_tokens(text: &str, tokens: &[Token<'_>], context: &Context<'_>) -> Resul
         planned = hinted::plan(planned, hint, at, context);
     }
     Ok(match planned? {
-        Plan::Route(route) => Plan::Route(Route { unsettles, ..route }),
+        Plan::Route(route) => Plan::Route(Route {
+            unsettles,
+            catalogs: utility::catalogs(tokens),
+            ..route
+        }),
         control => control,
     })
 }
@@ -383,6 +442,7 @@ fn only(targets: Targets, access: Access, reason: String) -> Route {
         explain: None,
         detached: false,
         unsettles: false,
+        catalogs: Catalogs::Read,
         hint: None,
         reason,
     }

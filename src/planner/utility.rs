@@ -4,7 +4,7 @@
 use super::cursor::Cursor;
 use super::{Planner, route};
 use crate::error::PgError;
-use crate::plan::{Access, ExplainFormat, Plan, Route, Targets};
+use crate::plan::{Access, Catalogs, ExplainFormat, Plan, Route, Targets};
 use crate::sql::Token;
 use crate::sql::tree::Name;
 
@@ -64,6 +64,10 @@ pub(super) fn check_session_state(mut at: Cursor<'_>, pooled: bool) -> Result<()
         _ if into_temporary(all) => {
             refused("SELECT INTO a temporary table", "use an ordinary table")
         }
+        _ if all.iter().any(is_in_temporary) => refused(
+            "pg_temp, the schema of what is temporary,",
+            "what is in it belongs to one server connection: use an ordinary (perhaps unlogged) table, or a pool in session mode",
+        ),
         _ => Ok(()),
     }
 }
@@ -74,7 +78,6 @@ pub(super) fn check_session_state(mut at: Cursor<'_>, pooled: bool) -> Result<()
 pub(super) fn check_temporary_types(at: Cursor<'_>) -> Result<(), PgError> {
     const BEFORE: [&str; 5] = ["create", "replace", "local", "global", "into"];
     let tokens = at.rest;
-    let is_in_temporary = |token: &Token<'_>| token.is_name() && is_temporary(&token.value);
     let (mut words, mut other) = (at, at);
     let made = words.take("create") && words.take_any(&["type", "domain"]);
     let renames = other.take("alter");
@@ -145,9 +148,48 @@ fn into_temporary(tokens: &[Token<'_>]) -> bool {
         || tokens.windows(3).any(|three| {
             three[0].is_word("into") && three[1].is_word("local") && temporary(&three[2])
         })
-        || tokens
-            .iter()
-            .any(|token| token.is_name() && is_temporary(&token.value))
+}
+
+fn is_in_temporary(token: &Token<'_>) -> bool {
+    token.is_name() && is_temporary(&token.value)
+}
+
+/// What a statement may do to the meaning of names. The command tag of its answer would not tell: that of CREATE TABLE …
+/// AS is `SELECT 1`, and none comes where the connection is lost. What is not known here to change nothing may change
+/// something.
+pub(super) fn catalogs(tokens: &[Token<'_>]) -> Catalogs {
+    let first = tokens.iter().find(|token| !token.is_op("("));
+    match first.map(|token| &*token.value).unwrap_or_default() {
+        "fetch" | "move" | "close" | "show" | "set" | "discard" | "listen" | "unlisten"
+        | "notify" => Catalogs::Unasked,
+        "select" | "with" if !makes_table(tokens) => Catalogs::Read,
+        // ANALYZE runs CREATE TABLE … AS.
+        "explain" if !makes_table(tokens) && !tokens.iter().any(|t| t.is_word("create")) => {
+            Catalogs::Read
+        }
+        "values" | "table" | "insert" | "update" | "delete" | "merge" | "copy" | "declare"
+        | "prepare" | "execute" | "analyze" | "analyse" | "vacuum" | "cluster" | "reindex"
+        | "refresh" | "truncate" | "lock" | "comment" | "checkpoint" | "load" => Catalogs::Read,
+        "do" | "call" => Catalogs::Uncertain,
+        _ => Catalogs::Changed,
+    }
+}
+
+/// SELECT INTO: the one INTO that stands behind a SELECT of the same parentheses.
+fn makes_table(tokens: &[Token<'_>]) -> bool {
+    let (mut outer, mut selects) = (Vec::new(), false);
+    for token in tokens {
+        if token.is_op("(") {
+            outer.push(std::mem::take(&mut selects));
+        } else if token.is_op(")") {
+            selects = outer.pop().unwrap_or_default();
+        } else if token.is_word("select") {
+            selects = true;
+        } else if selects && token.is_word("into") {
+            return true;
+        }
+    }
+    false
 }
 
 impl Planner<'_> {
@@ -456,4 +498,67 @@ fn concerns_database(mut at: Cursor<'_>) -> bool {
         "concurrently",
     ]) {}
     at.rest.is_empty() || at.take_any(&["database", "system", "schema"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn definitions_are_known_by_their_text() {
+        use Catalogs::{Changed, Read, Unasked, Uncertain};
+        let cases = [
+            ("create table t (a int)", Changed),
+            ("create table t as select 1", Changed),
+            ("Create Materialized View v As Select 1", Changed),
+            ("drop owned by someone", Changed),
+            ("alter role app set search_path = sales", Changed),
+            ("import foreign schema s from server f into app", Changed),
+            ("grant usage on schema sales to app", Changed),
+            ("revoke usage on schema sales from app", Changed),
+            ("reassign owned by a to b", Changed),
+            ("do $$ begin end $$", Uncertain),
+            ("call f()", Uncertain),
+            ("a word of a later PostgreSQL", Changed),
+            ("select * into t from u", Changed),
+            ("select 1 insert into t", Changed),
+            ("select (1) insert into t", Changed),
+            ("((select 1 into t))", Changed),
+            ("with x as (select 1) select * into t from x", Changed),
+            ("with x as (select 1) (select * into t from x)", Changed),
+            (
+                "with x as (insert into u values (1) returning 1) select * into t from x",
+                Changed,
+            ),
+            ("explain analyze create table t as select 1", Changed),
+            ("explain (analyze, costs off) select 1 into t", Changed),
+            ("select 1", Read),
+            ("select \"into\", 'into' from t", Read),
+            ("values (1)", Read),
+            ("insert into t select * from u", Read),
+            ("with x as (select 1) insert into t select * from x", Read),
+            (
+                "with x as (with y as (select 1) insert into t select 1 returning 1) select * from x",
+                Read,
+            ),
+            (
+                "with x as (select 1) merge into t using x on true when not matched then insert values (1)",
+                Read,
+            ),
+            ("explain analyze insert into t select 1", Read),
+            ("declare c cursor for select 1", Read),
+            (
+                "copy (insert into t values (1) returning 1) to stdout",
+                Read,
+            ),
+            ("refresh materialized view v", Read),
+            ("comment on table t is 'x'", Read),
+            ("fetch c", Unasked),
+            ("show all", Unasked),
+        ];
+        for (text, expected) in cases {
+            let tokens = crate::sql::tokens(text).expect("it lexes");
+            assert_eq!(catalogs(&tokens), expected, "{text}");
+        }
+    }
 }

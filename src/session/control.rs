@@ -163,6 +163,7 @@ impl Session {
                 } else {
                     self.roll_back_settings()
                 }
+                self.learn_definitions(io).await?;
             }
         }
         Ok(())

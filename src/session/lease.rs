@@ -553,9 +553,7 @@ impl Session {
                 self.settings.commit()
             }
             self.leave(io).await;
-            if std::mem::take(&mut self.relay.schema_changed) {
-                self.schema_changed(io).await?;
-            }
+            self.learn_definitions(io).await?;
         } else if !self.txn.is_on_server() {
             if failed {
                 self.txn.fail();
@@ -580,15 +578,6 @@ impl Session {
         if self.settings.rollback() {
             self.forget_settings();
         }
-    }
-
-    /// The client's next statement is planned with what this one made.
-    async fn schema_changed(&self, io: &mut Buffered) -> Result<(), Failure> {
-        let reloaded = self.entry().watch(io, self.database.schema_reloaded());
-        if let Err(error) = reloaded.await? {
-            tracing::warn!(%error, "the schema could not be loaded after a definition");
-        }
-        Ok(())
     }
 
     /// Gives the connection in use back: to its pool, or in session pooling to the session's own store.

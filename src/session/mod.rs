@@ -11,6 +11,7 @@
 
 mod control;
 mod crowd;
+mod definitions;
 mod interrupt;
 mod lease;
 mod planning;
@@ -32,6 +33,7 @@ pub use registry::{Entry, Registered, Registry};
 pub use settings::Settings;
 pub use statement::{Globals, Prepared, Statements};
 
+use definitions::Defined;
 use interrupt::unless;
 
 use crate::auth::Credential;
@@ -119,6 +121,8 @@ pub struct Session {
     pub settings: Settings,
     pub statements: Statements,
     pub txn: Transaction,
+    /// What it has defined and its statements are not planned with yet.
+    defined: Defined,
     /// Answers due from the connection in use.
     pub relay: Relay,
     /// The connection in use.
@@ -175,6 +179,7 @@ impl Session {
             settings: Settings::default(),
             statements: Statements::default(),
             txn: Transaction::default(),
+            defined: Defined::default(),
             relay,
             server: None,
             kept: Vec::new(),

@@ -7,7 +7,7 @@ use super::{Failure, Session, aside, in_failed_transaction};
 use crate::error::{PgError, SqlState};
 use crate::net::Buffered;
 use crate::plan::{Destination, Plan, Planned, Route, Values, explain_lines};
-use crate::planner::{self, Context, Lookup, NO_ROLE, Schema};
+use crate::planner::{Asker, Lookup, Schema};
 use crate::shardmap::ShardId;
 use crate::sql;
 use crate::types::Oid;
@@ -33,7 +33,7 @@ impl Session {
     pub async fn plan(&self, text: &str, param_types: &[Oid]) -> Result<Planned, PgError> {
         self.database.schema_loaded().await?;
         let schema = self.database.schema();
-        let context = match self.context(&schema, param_types) {
+        let context = match self.asker(param_types).context(self.map(), &schema) {
             Ok(context) => context,
             Err(error) => return self.plan_control(text, &schema).ok_or(error),
         };
@@ -52,7 +52,7 @@ impl Session {
             return None;
         }
         let schema = self.database.schema();
-        let context = self.context(&schema, param_types).ok()?;
+        let context = self.asker(param_types).context(self.map(), &schema).ok()?;
         let (planned, lookup) = aside(text.len(), || self.database.plans.known(text, &context))?;
         if let Plan::Route(_) = &*planned {
             self.begins_as_planned().ok()?;
@@ -61,47 +61,23 @@ impl Session {
         Some(planned)
     }
 
-    fn context<'a>(
-        &'a self,
-        schema: &'a Schema,
-        param_types: &'a [Oid],
-    ) -> Result<Context<'a>, PgError> {
-        Ok(Context {
-            map: self.map(),
-            schema,
-            search_path: match self.settings.search_path() {
-                Some(path) => Some(path),
-                None => schema.default_path(&self.user.name)?,
-            },
-            role: match self.settings.role() {
-                None => schema.default_role(&self.user.name)?,
-                Some(NO_ROLE) => &self.user.name,
-                Some(role) => role,
-            },
+    fn asker<'a>(&'a self, param_types: &'a [Oid]) -> Asker<'a> {
+        Asker {
+            user: &self.user.name,
+            search_path: self.settings.search_path(),
+            role: self.settings.role(),
             hint: self.settings.hint(),
             param_types,
             transaction_pooling: !self.session_pooled(),
-        })
+        }
     }
 
-    /// What is about the session itself depends on no names, and may be the SET that says what they mean.
     fn plan_control(&self, text: &str, schema: &Schema) -> Option<Planned> {
-        let context = Context {
-            map: self.map(),
-            schema,
-            search_path: None,
-            role: &self.user.name,
-            hint: None,
-            param_types: &[],
-            transaction_pooling: !self.session_pooled(),
-        };
-        match planner::plan(text, &context) {
-            Ok(plan @ Plan::Control(_)) => Some(Planned {
-                plan: Arc::new(plan),
-                literals: sql::Literals::NONE,
-            }),
-            _ => None,
-        }
+        let plan = self.asker(&[]).control(text, self.map(), schema)?;
+        Some(Planned {
+            plan: Arc::new(plan),
+            literals: sql::Literals::NONE,
+        })
     }
 
     fn count_lookup(&self, lookup: Lookup) {
@@ -147,14 +123,17 @@ impl Session {
 
     /// From a route to the shard it is run on now. `None` from the route means any: the one in use,
     /// else the default.
+    ///
+    /// Errors: those of [`Session::check_definitions`] and of [`Route::resolve`].
     pub fn resolve(&self, route: &Route, values: Values<'_>) -> Result<ShardId, PgError> {
+        self.check_definitions([route])?;
         match route.resolve(self.map(), values)? {
             Destination::Shard(shard) => Ok(shard),
             Destination::Any => Ok(self.any_shard()),
         }
     }
 
-    /// As `resolve`; `None` where any shard would do.
+    /// As `resolve`, of one of several that are looked at together before; `None` where any shard would do.
     pub fn route_target(
         &self,
         route: &Route,

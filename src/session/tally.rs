@@ -92,11 +92,13 @@ impl Session {
 
     /// It is known where the statement goes, and that it will be tried.
     pub fn routed(&mut self, plan: &Plan) {
+        self.note_definition(plan);
         self.pend(route(plan));
     }
 
     /// A Bind went where its plan says; its Executes will.
     pub fn bound(&mut self, plan: &Plan) {
+        self.note_definition(plan);
         self.tally.bound = route(plan);
     }
 

@@ -164,12 +164,18 @@ fn parse(tokens: &[Token<'_>], text: &str) -> Result<Statement, Unread> {
     let mut parser = Parser::new(&dialect)
         .with_recursion_limit(NESTING_MAX * 8)
         .with_tokens_with_locations(tokens);
-    let statement = parser.parse_statement().map_err(|error| match error {
-        ParserError::RecursionLimitExceeded => Unread::Limit(too_deep()),
-        ParserError::ParserError(message) | ParserError::TokenizerError(message) => {
-            Unread::Syntax { message }
+    let statement = match parser.parse_statement() {
+        Ok(statement) => statement,
+        Err(ParserError::RecursionLimitExceeded) => return Err(Unread::Limit(too_deep())),
+        Err(ParserError::ParserError(message) | ParserError::TokenizerError(message)) => {
+            // Of the parser's own texts this one prints a token as its programmers see it.
+            let message = match message.starts_with("No infix parser for token") {
+                true => format!("no operator is called {}", parser.get_current_token()),
+                false => message,
+            };
+            return Err(Unread::Syntax { message });
         }
-    })?;
+    };
     match parser.peek_token().token {
         sp::Token::EOF => Ok(statement),
         token => Err(Unread::Syntax {

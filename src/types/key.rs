@@ -165,6 +165,22 @@ impl KeyType {
             )
     }
 
+    /// True where a column of this type may hold a sharding key of type `key`: its values are some of that type's, and are
+    /// read, stored, compared and hashed as those. Of a wider type not all are, and a `varchar(n)` cuts blanks that a
+    /// `text` keeps.
+    pub fn may_hold(self, key: Self) -> bool {
+        self.widens_to(key) && (self, key) != (Self::Varchar, Self::Text)
+    }
+
+    /// True where a column with this type modifier (`atttypmod`) stores every timestamp as it is given: a lower precision
+    /// rounds.
+    pub fn keeps_precision(self, modifier: i32) -> bool {
+        match self {
+            Self::Timestamp | Self::Timestamptz => matches!(modifier, -1 | 6),
+            _ => true,
+        }
+    }
+
     pub fn family(self) -> Family {
         match self {
             Self::SmallInt | Self::Integer | Self::BigInt => Family::Integer,

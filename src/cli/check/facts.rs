@@ -95,10 +95,10 @@ pub(super) struct Column {
     pub(super) name: String,
     /// `format_type` with the modifier, as in `character varying(36)`.
     pub(super) full_type: String,
-    /// The same beneath all domains.
-    pub(super) inner_type: String,
-    /// The same without the modifier, as in `character varying`.
+    /// Beneath all domains and without the modifier, as in `character varying`.
     pub(super) base_type: String,
+    /// The modifier beneath all domains (`atttypmod`).
+    pub(super) modifier: i32,
     pub(super) is_enum: bool,
     pub(super) not_null: bool,
     pub(super) default: Option<String>,

@@ -361,7 +361,7 @@ async fn read_catalog(
             identity: row.try_get(7)?,
             generated: row.try_get(8)?,
             nondeterministic: row.try_get(9)?,
-            inner_type: row.try_get(10)?,
+            modifier: row.try_get(10)?,
             is_enum: row.try_get(11)?,
         };
         with_table(&mut catalog, &row, |table| table.columns.push(column))?;
@@ -436,7 +436,7 @@ const COLUMNS: &str = "SELECT l.schema, l.name, a.attname::text, format_type(b.t
         format_type(a.atttypid, a.atttypmod), a.attnotnull OR b.not_null, pg_get_expr(d.adbin, d.adrelid),
         a.attidentity <> '', a.attgenerated <> '',
         CASE WHEN NOT o.collisdeterministic THEN o.collname::text END,
-        format_type(b.type, b.modifier), b.is_enum
+        b.modifier, b.is_enum
     FROM listed l
     JOIN pg_attribute a ON a.attrelid = l.oid AND a.attnum > 0 AND NOT a.attisdropped
     CROSS JOIN LATERAL (

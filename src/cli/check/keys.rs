@@ -4,7 +4,7 @@ use super::Finding;
 use super::facts::{Column, ForeignKey, Table};
 use super::tables::{from_sequence, object, print_key};
 use crate::shardmap::{Keyspace, ShardMap, TableKind, TableName};
-use crate::types::{Family, KeyType};
+use crate::types::KeyType;
 
 /// `names` are the table's key columns, one for each of the keyspace's.
 pub(super) fn findings(
@@ -82,7 +82,7 @@ fn unique_findings(
     }
 }
 
-/// A type other than the keyspace's, or one whose modifier changes what is stored.
+/// A type that cannot hold the keyspace's key, or one whose modifier changes what is stored.
 fn type_finding(keyspace: &Keyspace, wanted: KeyType, column: &Column) -> Option<Finding> {
     let (key, full_type) = (&column.name, &column.full_type);
     let Some(found) = KeyType::from_name(&column.base_type) else {
@@ -101,7 +101,7 @@ fn type_finding(keyspace: &Keyspace, wanted: KeyType, column: &Column) -> Option
             format!("change its type to {}, as the keyspace says", wanted.name()),
         ));
     };
-    if found != wanted {
+    if !found.may_hold(wanted) {
         return Some(Finding::error(
             None,
             "",
@@ -113,33 +113,30 @@ fn type_finding(keyspace: &Keyspace, wanted: KeyType, column: &Column) -> Option
             "change the column's type, or the keyspace's `key.type` where all its tables agree",
         ));
     }
-    if column.inner_type == column.base_type {
-        return None;
+    if !found.keeps_precision(column.modifier) {
+        return Some(Finding::error(
+            None,
+            "",
+            format!(
+                "key column {key} is of type {full_type}, which rounds: a row would lie on the shard of the value before"
+            ),
+            format!("change its type to {}", wanted.name()),
+        ));
     }
-    match found.family() {
-        Family::Text => Some(Finding::warning(
+    (found == KeyType::Varchar && column.modifier != NO_MODIFIER).then(|| {
+        Finding::warning(
             None,
             "",
             format!(
                 "key column {key} is of type {full_type}, which cuts blanks beyond its length in silence"
             ),
             "use text, or never write such values: a row would lie on the shard of the value before the cut",
-        )),
-        Family::Timestamp | Family::Timestamptz if !column.inner_type.contains("(6)") => {
-            Some(Finding::error(
-                None,
-                "",
-                format!(
-                    "key column {key} is of type {full_type}, which rounds: a row would lie on the shard of the \
-                     value before"
-                ),
-                format!("change its type to {}", wanted.name()),
-            ))
-        }
-        // Only char(n) is left, whose length changes no value.
-        _ => None,
-    }
+        )
+    })
 }
+
+/// `atttypmod` of a type without length or precision.
+const NO_MODIFIER: i32 = -1;
 
 /// Without shard and object.
 fn column_findings(name: &TableName, column: &Column) -> Vec<Finding> {

@@ -43,16 +43,18 @@ fn name(name: &str) -> TableName {
 
 fn column(name: &str, type_name: &str) -> Column {
     // As `format_type` prints it without a modifier.
-    let base_type = match (type_name.split_once('('), type_name.split_once(')')) {
-        (Some((before, _)), Some((_, after))) => format!("{before}{after}"),
-        _ => type_name.to_owned(),
+    let (base_type, modifier) = match (type_name.split_once('('), type_name.split_once(')')) {
+        (Some((before, rest)), Some((_, after))) => {
+            (format!("{before}{after}"), rest.split([',', ')']).next())
+        }
+        _ => (type_name.to_owned(), None),
     };
     Column {
         name: name.to_owned(),
         base_type,
         is_enum: false,
         full_type: type_name.to_owned(),
-        inner_type: type_name.to_owned(),
+        modifier: modifier.and_then(|of| of.parse().ok()).unwrap_or(-1),
         not_null: true,
         ..Column::default()
     }
@@ -380,8 +382,8 @@ fn sharding_keys() {
             "Error - table orders: has no column org",
         ),
         (
-            |t| t.columns[0] = column("org", "integer"),
-            "Error - table orders: key column org is of type integer, but keyspace tenants says bigint",
+            |t| t.columns[0] = column("org", "text"),
+            "Error - table orders: key column org is of type text, but keyspace tenants says bigint",
         ),
         (
             |t| t.columns[0].not_null = false,
@@ -444,6 +446,18 @@ fn sharding_keys() {
             found.starts_with(expected) && found.lines().count() == 1,
             "{found}\nexpected {expected}"
         );
+    }
+}
+
+#[test]
+fn a_narrower_key_column_has_only_keys() {
+    for narrower in ["integer", "smallint"] {
+        let found = found(|facts| {
+            for shard in 0..2 {
+                table_of(facts, shard, "orders").columns[0] = column("org", narrower);
+            }
+        });
+        assert_eq!(found, "", "{narrower}");
     }
 }
 

@@ -297,7 +297,6 @@ impl Relay {
             }
             _ => return unexpected(server, head.tag),
         }
-        self.schema_changed |= is_definition(tag);
         self.cycle.began |= matches!(tag, b"BEGIN" | b"START TRANSACTION");
         self.cycle.ended |= matches!(tag, b"COMMIT" | b"ROLLBACK" | b"PREPARE TRANSACTION");
         Seen::Pass(forward)
@@ -429,15 +428,6 @@ pub(super) fn carries_state(tag: u8) -> bool {
             | backend::COMMAND_COMPLETE
             | backend::ERROR
     )
-}
-
-/// The command tag is of a statement that may make a view or function the planner must know of. A
-/// procedure or DO block may do anything.
-fn is_definition(tag: &[u8]) -> bool {
-    matches!(tag, b"DO" | b"CALL")
-        || [b"CREATE" as &[u8], b"ALTER", b"DROP", b"IMPORT"]
-            .iter()
-            .any(|word| tag.starts_with(word))
 }
 
 fn malformed(server: &Connection, what: &str) -> Seen {

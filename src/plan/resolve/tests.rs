@@ -1,7 +1,7 @@
 //! Slots and parameters give the values that constants in their places would.
 
 use super::*;
-use crate::plan::Access;
+use crate::plan::{Access, Catalogs};
 use crate::shardmap::KeyspaceIndex;
 use crate::sql::Shape;
 use crate::sql::tree::CastType;
@@ -235,6 +235,7 @@ fn a_plan_says_which_literals_it_needs() {
         explain: None,
         detached: false,
         unsettles: false,
+        catalogs: Catalogs::Read,
         hint: None,
         reason: String::new(),
     };

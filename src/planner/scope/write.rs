@@ -38,7 +38,7 @@ pub(in crate::planner) fn reference_write(table: &TableName) -> PgError {
         format!(
             "writing to reference table {table} is not supported yet: it is whole on every shard"
         ),
-        "write to it on each shard directly",
+        "write to each shard's copy in turn: under /* trunkline: shard=… */, or on the shard directly",
     )
 }
 

@@ -237,11 +237,7 @@ impl Type {
     /// Where values are stored and compared as the type's own.
     fn key_type(&self) -> Option<KeyType> {
         let key_type = KeyType::from_oid(Oid(self.oid))?;
-        let own = match key_type {
-            // A lower precision rounds.
-            KeyType::Timestamp | KeyType::Timestamptz => matches!(self.modifier, -1 | 6),
-            _ => self.deterministic,
-        };
+        let own = key_type.keeps_precision(self.modifier) && self.deterministic;
         own.then_some(key_type)
     }
 

@@ -9,7 +9,6 @@ use crate::planner::{
     Column, Function, Relation, RelationKind, Schema, SqlFunction, names_in, read_query,
 };
 use crate::shardmap::{ShardMap, TableKind, TableName};
-use crate::types::KeyType;
 
 /// A shard's name and its catalog.
 pub(super) type Shard<'a> = (&'a str, &'a Catalog);
@@ -67,17 +66,18 @@ pub(super) fn merge(map: &ShardMap, shards: &[Shard<'_>]) -> Schema {
     schema
 }
 
-/// What every shard that has the schema grants.
+/// What every shard grants that has the schema, and in it something that a statement may mean.
 fn grants(shards: &[Shard<'_>]) -> HashSet<(String, String)> {
     let schemas: Vec<BTreeSet<&str>> = shards
         .iter()
-        .map(|(_, catalog)| catalog.grants.iter().map(|(schema, _)| &**schema).collect())
+        .map(|(_, catalog)| catalog.namesakes.iter().map(|name| &*name.schema).collect())
         .collect();
     let everywhere = |grant: &&(String, String)| {
-        shards
-            .iter()
-            .zip(&schemas)
-            .all(|((_, c), schemas)| c.grants.contains(*grant) || !schemas.contains(&*grant.0))
+        let (schema, _) = grant;
+        // Of no schema in particular: a superuser.
+        let has_it = |schemas: &BTreeSet<&str>| schema.is_empty() || schemas.contains(&**schema);
+        let mut shards = shards.iter().zip(&schemas);
+        shards.all(|((_, c), schemas)| c.grants.contains(*grant) || !has_it(schemas))
     };
     let all = shards.iter().flat_map(|(_, catalog)| &catalog.grants);
     all.filter(everywhere).cloned().collect()
@@ -168,12 +168,8 @@ fn key_problem(map: &ShardMap, shards: &[Shard<'_>], name: &TableName) -> Option
                     "its key column {key} on shard {shard} is GENERATED from others, and moves with them"
                 ));
             }
-            // A wider column has values that the key cannot be, and varchar(n) cuts blanks that text keeps.
-            let fits = column.key_type.is_some_and(|found| {
-                let cut = found == KeyType::Varchar && part.key_type == KeyType::Text;
-                found.widens_to(part.key_type) && !cut
-            });
-            if !fits {
+            let found = column.key_type;
+            if !found.is_some_and(|found| found.may_hold(part.key_type)) {
                 return Some(format!(
                     "its key column {key} on shard {shard} is not stored and compared as the {} that keyspace {} has",
                     part.key_type.name(),

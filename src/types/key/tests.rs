@@ -396,3 +396,20 @@ fn values_print_as_postgresql_prints_them() {
         }
     }
 }
+
+#[test]
+fn key_columns_hold_the_key_and_nothing_else() {
+    use KeyType::{BigInt, Integer, SmallInt, Text, Varchar};
+    let narrower = [
+        (SmallInt, Integer),
+        (SmallInt, BigInt),
+        (Integer, BigInt),
+        (Text, Varchar),
+    ];
+    for column in KeyType::ALL {
+        for key in KeyType::ALL {
+            let expected = column == key || narrower.contains(&(column, key));
+            assert_eq!(column.may_hold(key), expected, "{column:?} for {key:?}");
+        }
+    }
+}

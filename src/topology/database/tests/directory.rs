@@ -197,6 +197,7 @@ async fn entries_are_in_force_where_no_row_is_left_behind() {
         explain: None,
         detached: false,
         unsettles: false,
+        catalogs: crate::plan::Catalogs::Read,
         hint: None,
         reason: String::new(),
     };

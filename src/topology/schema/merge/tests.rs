@@ -283,28 +283,38 @@ fn namesakes() {
 #[test]
 fn grants_must_be_given_everywhere() {
     let grant = |schema: &str, role: &str| (schema.to_owned(), role.to_owned());
-    let with = |grants: &[(String, String)]| Catalog {
+    let with = |grants: &[(String, String)], schemas: &[&str]| Catalog {
         grants: grants.iter().cloned().collect(),
+        namesakes: schemas.iter().map(|s| name(&format!("{s}.any"))).collect(),
         ..Catalog::default()
     };
     let schema = merged(&[
-        with(&[
-            grant("public", "public"),
-            grant("a", "app"),
-            grant("only_here", "app"),
-            grant("", "postgres"),
-            grant("", "app"),
-        ]),
-        with(&[
-            grant("public", "public"),
-            grant("a", "other"),
-            grant("", "postgres"),
-        ]),
+        with(
+            &[
+                grant("public", "public"),
+                grant("a", "app"),
+                grant("only_here", "app"),
+                grant("revoked_there", "app"),
+                grant("", "postgres"),
+                grant("", "app"),
+            ],
+            &["public", "a", "only_here", "revoked_there"],
+        ),
+        with(
+            &[
+                grant("public", "public"),
+                grant("a", "other"),
+                grant("", "postgres"),
+            ],
+            &["public", "a", "revoked_there"],
+        ),
     ]);
     let may = |role: &str, of: &str| schema.may_use(role, of);
     assert!(may("anybody", "public") && may("app", "only_here"));
     assert!(may("postgres", "a"));
     assert!(!may("app", "a") && !may("other", "a") && !may("app", "b"));
+    // Where nobody may use a schema it is not as if it were not there.
+    assert!(!may("app", "revoked_there"));
 }
 
 fn sql(body: &str, search_path: Option<&[&str]>) -> catalog::Function {

@@ -1,0 +1,71 @@
+//! What a client has defined, until its statements are planned with it: the catalogs are read again once the
+//! transaction is over, for until then they do not have it.
+
+use super::{Failure, Session};
+use crate::error::PgError;
+use crate::net::Buffered;
+use crate::plan::{Catalogs, Plan, Route};
+
+/// Definitions that may not have been committed yet. They were sent, whether or not they succeeded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Defined {
+    #[default]
+    Nothing,
+    /// Of nothing that statements are routed by, as far as names tell; or code that may define, as any function may.
+    Apart,
+    /// Sent where a hint said, whatever they name.
+    ByHint,
+}
+
+impl Defined {
+    fn by(route: &Route) -> Self {
+        match (route.catalogs, &route.hint) {
+            (Catalogs::Unasked | Catalogs::Read, _) => Self::Nothing,
+            (Catalogs::Uncertain, _) | (Catalogs::Changed, None) => Self::Apart,
+            (Catalogs::Changed, Some(_)) => Self::ByHint,
+        }
+    }
+}
+
+impl Session {
+    /// A statement is about to be sent.
+    pub(super) fn note_definition(&mut self, plan: &Plan) {
+        if let Plan::Route(route) = plan {
+            self.defined = self.defined.max(Defined::by(route));
+        }
+    }
+
+    /// Statements are planned by catalogs that do not have what their own transaction has defined. Without a hint a
+    /// definition reaches nothing they are routed by; under one it may, and then only another hint tells their shard.
+    ///
+    /// Errors: 0A000 for one of these routes, which run one after another.
+    pub fn check_definitions<'a>(
+        &self,
+        routes: impl IntoIterator<Item = &'a Route>,
+    ) -> Result<(), PgError> {
+        let mut defined = self.defined;
+        for route in routes {
+            let by_names = !route.detached && route.catalogs != Catalogs::Unasked;
+            if defined == Defined::ByHint && route.hint.is_none() && by_names {
+                return Err(PgError::refusal(
+                    "a statement without a hint, in a transaction that has defined something under one, is not supported: what its names mean now is not known yet",
+                    "end the transaction first, or give this statement the hint, too",
+                ));
+            }
+            defined = defined.max(Defined::by(route));
+        }
+        Ok(())
+    }
+
+    /// The transaction is over: the client's next statement is planned with what was defined in it.
+    pub(super) async fn learn_definitions(&mut self, io: &mut Buffered) -> Result<(), Failure> {
+        if std::mem::take(&mut self.defined) == Defined::Nothing {
+            return Ok(());
+        }
+        let reloaded = self.entry().watch(io, self.database.schema_reloaded());
+        if let Err(error) = reloaded.await? {
+            tracing::warn!(%error, "the schema could not be loaded after a definition");
+        }
+        Ok(())
+    }
+}
