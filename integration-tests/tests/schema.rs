@@ -671,6 +671,12 @@ async fn a_transaction_s_own_definitions_are_not_guessed_at() {
         sides.same("select 1").await;
         sides.refused(&of_lines, refused).await;
         sides.same("rollback").await;
+        // Whether a row belongs there is not guessed at either.
+        sides.same("begin").await;
+        sides.same(&made).await;
+        let stored = format!("insert into app.lines values ('row') {on_s1}");
+        sides.refused(&stored, "a write, in a transaction").await;
+        sides.same("rollback").await;
         sides
             .refused("select item from lines", "organization_id")
             .await;

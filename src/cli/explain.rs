@@ -27,8 +27,8 @@ pub struct ExplainArgs {
     /// The database, where the file has several
     #[arg(short, long)]
     database: Option<String>,
-    /// Whose statements they are: a session of this user that has set nothing. Else the first user that the file lets
-    /// into the database
+    /// Whose statements they are: a session of this user that has set nothing. Else the first by name of those that the
+    /// file lets into the database
     #[arg(short, long, value_name = "NAME")]
     user: Option<String>,
     /// Read the catalogs from the servers first, as a running proxy does
@@ -173,8 +173,9 @@ fn user<'a>(
     };
     let mut users = config.users.keys().map(String::as_str);
     match name {
-        // Others may be known to the servers.
-        Some(name) if may(name) || database.auth_query.is_some() => Ok(name),
+        // Those that are not in the file may be known to the servers.
+        Some(name) if may(name) => Ok(name),
+        Some(name) if database.auth_query.is_some() && !config.users.contains_key(name) => Ok(name),
         Some(name) => Err(format!(
             "user \"{name}\" may not use database \"{}\"",
             database.name

@@ -4,7 +4,7 @@
 use super::{Failure, Session};
 use crate::error::PgError;
 use crate::net::Buffered;
-use crate::plan::{Catalogs, Plan, Route};
+use crate::plan::{Access, Catalogs, Plan, Route};
 
 /// Definitions that may not have been committed yet. They were sent, whether or not they succeeded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,7 +36,8 @@ impl Session {
     }
 
     /// Statements are planned by catalogs that do not have what their own transaction has defined. Without a hint a
-    /// definition reaches nothing they are routed by; under one it may, and then only another hint tells their shard.
+    /// definition reaches nothing they are routed by; under one it may, and then only another hint tells their shard. Not
+    /// that of what they store: whether rows belong where the hint says is proved by the catalogs.
     ///
     /// Errors: 0A000 for one of these routes, which run one after another.
     pub fn check_definitions<'a>(
@@ -46,11 +47,20 @@ impl Session {
         let mut defined = self.defined;
         for route in routes {
             let by_names = !route.detached && route.catalogs != Catalogs::Unasked;
-            if defined == Defined::ByHint && route.hint.is_none() && by_names {
-                return Err(PgError::refusal(
-                    "a statement without a hint, in a transaction that has defined something under one, is not supported: what its names mean now is not known yet",
-                    "end the transaction first, or give this statement the hint, too",
-                ));
+            let writes = route.access == Access::Write && route.catalogs == Catalogs::Read;
+            if defined == Defined::ByHint && !self.is_unsharded() {
+                if route.hint.is_none() && by_names {
+                    return Err(PgError::refusal(
+                        "a statement without a hint, in a transaction that has defined something under one, is not supported: what its names mean now is not known yet",
+                        "end the transaction first, or give this statement the hint, too",
+                    ));
+                }
+                if writes {
+                    return Err(PgError::refusal(
+                        "a write, in a transaction that has defined something under a hint, is not supported: whether its rows belong to that shard is not known yet",
+                        "end the transaction first",
+                    ));
+                }
             }
             defined = defined.max(Defined::by(route));
         }
@@ -67,5 +77,12 @@ impl Session {
             tracing::warn!(%error, "the schema could not be loaded after a definition");
         }
         Ok(())
+    }
+
+    /// The client leaves, and others are planned with what it may have defined.
+    pub(super) fn leave_definitions(&self) {
+        if self.defined != Defined::Nothing {
+            self.database.request_schema();
+        }
     }
 }

@@ -656,6 +656,7 @@ impl Session {
             }
             self.entry().runs_nowhere().await;
         }
+        self.leave_definitions();
         for bound in self.kept.drain(..) {
             drop(bound);
         }
