@@ -660,7 +660,7 @@ async fn a_transaction_s_own_definitions_are_not_guessed_at() {
     let on_s1 = "/* trunkline: shard=s1 */";
     let made = format!("create table app.lines as select 'hidden' as item {on_s1}");
     let of_lines = format!("select item from lines where organization_id = {org}");
-    let refused = "has defined something under";
+    let refused = "where something was defined under one";
     for between in ["", "savepoint s; rollback to s"] {
         sides.same("begin").await;
         sides.same(&made).await;
@@ -675,7 +675,9 @@ async fn a_transaction_s_own_definitions_are_not_guessed_at() {
         sides.same("begin").await;
         sides.same(&made).await;
         let stored = format!("insert into app.lines values ('row') {on_s1}");
-        sides.refused(&stored, "a write, in a transaction").await;
+        sides
+            .refused(&stored, "a write, where something was defined")
+            .await;
         sides.same("rollback").await;
         sides
             .refused("select item from lines", "organization_id")

@@ -6,7 +6,7 @@ use crate::error::PgError;
 use crate::net::Buffered;
 use crate::plan::{Access, Catalogs, Plan, Route};
 
-/// Definitions that may not have been committed yet. They were sent, whether or not they succeeded.
+/// Definitions that the catalogs were not read with yet. They were sent, whether or not they succeeded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Defined {
     #[default]
@@ -51,14 +51,14 @@ impl Session {
             if defined == Defined::ByHint && !self.is_unsharded() {
                 if route.hint.is_none() && by_names {
                     return Err(PgError::refusal(
-                        "a statement without a hint, in a transaction that has defined something under one, is not supported: what its names mean now is not known yet",
-                        "end the transaction first, or give this statement the hint, too",
+                        "a statement without a hint, where something was defined under one that has not been read from the catalogs yet, is not supported: what its names mean now is not known",
+                        "end the transaction first (try again, where it has ended), or give this statement the hint, too",
                     ));
                 }
                 if writes {
                     return Err(PgError::refusal(
-                        "a write, in a transaction that has defined something under a hint, is not supported: whether its rows belong to that shard is not known yet",
-                        "end the transaction first",
+                        "a write, where something was defined under a hint that has not been read from the catalogs yet, is not supported: whether its rows belong to that shard is not known",
+                        "end the transaction first (try again, where it has ended)",
                     ));
                 }
             }
@@ -67,14 +67,21 @@ impl Session {
         Ok(())
     }
 
-    /// The transaction is over: the client's next statement is planned with what was defined in it.
+    /// The transaction is over: the client's next statement is planned with what was defined in it. Where the catalogs
+    /// cannot be read, what a hint has led somewhere stays in the way, until they are.
     pub(super) async fn learn_definitions(&mut self, io: &mut Buffered) -> Result<(), Failure> {
-        if std::mem::take(&mut self.defined) == Defined::Nothing {
+        if self.defined == Defined::Nothing {
             return Ok(());
         }
         let reloaded = self.entry().watch(io, self.database.schema_reloaded());
-        if let Err(error) = reloaded.await? {
-            tracing::warn!(%error, "the schema could not be loaded after a definition");
+        match reloaded.await? {
+            Ok(()) => self.defined = Defined::Nothing,
+            Err(error) => {
+                tracing::warn!(%error, "the schema could not be loaded after a definition");
+                if self.defined == Defined::Apart {
+                    self.defined = Defined::Nothing;
+                }
+            }
         }
         Ok(())
     }

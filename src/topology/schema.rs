@@ -180,13 +180,16 @@ impl Loader {
                 Ok(()) => {
                     self.load_directories(&mut directories).await;
                     self.note_loaded(&read);
-                    let outcome = Outcome {
-                        loaded: true,
-                        covered: request,
-                        last_error: None,
-                    };
-                    self.schema.outcome.send_replace(outcome);
-                    if read.iter().all(|last| last.catalog.is_some()) {
+                    let missed = self.missed(&read);
+                    self.schema.outcome.send_modify(|outcome| {
+                        outcome.loaded = true;
+                        if missed.is_none() {
+                            outcome.covered = request;
+                        }
+                        outcome.last_error = missed.clone();
+                    });
+                    let complete = read.iter().all(|last| last.catalog.is_some());
+                    if complete && missed.is_none() {
                         RELOAD_INTERVAL
                     } else {
                         RETRY_INTERVAL
@@ -206,6 +209,12 @@ impl Loader {
                 _ = requested.changed() => tokio::time::sleep_until(started + SPACING).await,
             }
         }
+    }
+
+    /// Why a shard was not read now that may have been defined on a moment ago: one that has a primary.
+    fn missed(&self, read: &[Last]) -> Option<String> {
+        let mut shards = self.shards.iter().zip(read);
+        shards.find_map(|(shard, last)| shard.primary().and(last.error.clone()))
     }
 
     /// Reads all shards and publishes what they make together. A shard that does not answer keeps what it had

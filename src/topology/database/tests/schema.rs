@@ -335,6 +335,14 @@ async fn shards_are_compared_and_versions_rise_with_changes_only() {
     assert_eq!(schema.homonyms, [name("old.m")].into());
     assert!(schema.partial.contains(&name("stray.v")));
 
+    // One that works, and was not read, may have been defined on.
+    let allow = |allowed| format!("UPDATE pg_database SET datallowconn = {allowed}");
+    on(&live, 1, &allow(false)).await;
+    let error = live.schema_reloaded().await.expect_err("was not read");
+    assert_eq!(error.code, SqlState::CANNOT_CONNECT_NOW);
+    on(&live, 1, &allow(true)).await;
+    reloaded(&live).await;
+
     // A shard that is down keeps what it said.
     two.kill();
     on(&live, 0, "DROP TABLE old.m").await;
