@@ -1,16 +1,17 @@
 //! Plans by exact text, and by what texts that differ only in their literals have in common.
 //!
-//! Asked at Parse and for simple queries. A short text seen before is found by its bytes alone; else it is
-//! read once for its shape ([`Shape`]), whose plan leaves slots open for the literals. A plan cannot depend on
+//! Asked at Parse and for simple queries. A short text seen before is found by its bytes alone. Else it is compared
+//! with those that begin like it ([`Template`]), and if it is like none of them read once for its shape ([`Shape`]),
+//! whose plan leaves slots open for the literals. A plan cannot depend on
 //! a literal's value, because it is made from tokens that do not have them; what cannot be planned so
 //! is planned, and kept, by its exact text.
 //!
 //! Bounded by bytes; spread over several locks, because every session asks. Refusals are not kept: they
 //! are rare, and cheap to find again.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::hash::{BuildHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -18,7 +19,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use super::{Context, plan, plan_tokens};
 use crate::error::PgError;
 use crate::plan::{ColumnKey, Hint, KeySource, Plan, Planned, RelationKey, Route, Targets};
-use crate::sql::{self, Literals, Shape};
+use crate::sql::{self, Literals, Shape, Template};
 use crate::types::{KeyValue, Oid};
 
 /// Locks the cache is spread over.
@@ -29,6 +30,13 @@ const TEXT_BYTES_MAX: usize = 64 << 10;
 const SHORT_BYTES_MAX: usize = 4 << 10;
 /// Texts remembered as seen once. A text that is seen again soon is kept whole.
 const SEEN: usize = 4 << 10;
+/// Texts kept that begin in the same way.
+const ALIKE_MAX: usize = 8;
+/// Where so many more texts are like none of them than like one, they are not worth the trying: lists whose length
+/// changes, comments.
+const TRUST: i32 = 64;
+/// After so many texts more there is another try, with one of them renewed.
+const REST: i32 = 1_000;
 /// What an entry takes besides what its key and plan point to, roughly: both of them, the list and the
 /// table, and what the allocator adds.
 const ENTRY_BYTES: usize = size_of::<Entry>() + size_of::<Plan>() + 160;
@@ -55,23 +63,33 @@ pub struct PlanCache {
 
 thread_local! {
     /// The shape of the text last looked at, for the room it takes.
-    static SCRATCH: Cell<Shape> = Cell::default();
+    static SCRATCH: RefCell<Shape> = RefCell::default();
 }
 
 /// Everything a plan depends on, as asked for. The schema's version numbers the [`super::Schema`], as the map's
 /// numbers the map: whoever replaces either gives it another number.
 #[derive(Clone, Copy)]
 struct Asked<'a> {
-    /// A shape's bytes, or a text's.
     text: &'a [u8],
-    is_shape: bool,
+    by: By,
     context: &'a Context<'a>,
+}
+
+/// What a text is looked up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    /// Its own bytes.
+    Text,
+    /// What it begins with: [`Template::beginning`].
+    Beginning,
+    /// Its shape's bytes.
+    Shape,
 }
 
 /// The same, kept.
 struct Key {
     text: Box<[u8]>,
-    is_shape: bool,
+    by: By,
     search_path: Option<Box<[String]>>,
     role: Box<str>,
     hint: Option<Hint>,
@@ -86,10 +104,80 @@ struct Key {
 enum Answer {
     /// Of a text.
     Planned(Planned),
-    /// Of a shape: its plan, and the places of the literals that it needs.
-    Slotted(Arc<Plan>, Arc<[u32]>),
+    /// Of a shape.
+    Slotted(Arc<Slotted>),
     /// Of a shape whose plan depends on the literals' values.
     ByText,
+    /// Of what texts begin with.
+    Alike(Arc<Alike>),
+}
+
+/// The plan of a shape, and the places of the literals that it needs.
+struct Slotted {
+    plan: Arc<Plan>,
+    places: Box<[u32]>,
+}
+
+/// Texts that begin in the same way, each for all that are like it: few enough to try them all.
+struct Alike {
+    known: Vec<Arc<Known>>,
+    /// Above zero they are tried: each text that is like none of them takes one away, up to [`TRUST`] each other gives
+    /// one back. Else it counts down to `-REST`, when they are renewed.
+    trust: AtomicI32,
+}
+
+struct Known {
+    template: Template,
+    slotted: Arc<Slotted>,
+}
+
+impl Alike {
+    fn new(known: Vec<Arc<Known>>) -> Self {
+        Self {
+            known,
+            trust: AtomicI32::new(TRUST),
+        }
+    }
+
+    /// The one that a text is like, whose literals the shape has then.
+    fn find(&self, text: &str, shape: &mut Shape) -> Option<&Known> {
+        let trust = self.trust.load(Ordering::Relaxed);
+        let mut known = self.known.iter().filter(|_| trust > 0);
+        let found = known.find(|known| shape.read_like(text, &known.template));
+        match found {
+            Some(_) if trust >= TRUST => {}
+            Some(_) => _ = self.trust.fetch_add(1, Ordering::Relaxed),
+            None => _ = self.trust.fetch_sub(1, Ordering::Relaxed),
+        }
+        found.map(|known| &**known)
+    }
+
+    /// Those that stay where one more comes; `None` while there is no room for it.
+    fn with_room(&self) -> Option<&[Arc<Known>]> {
+        match self.known.as_slice() {
+            known if known.len() < ALIKE_MAX => Some(known),
+            [_, rest @ ..] if self.trust.load(Ordering::Relaxed) <= -REST => Some(rest),
+            _ => None,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        let each = |known: &Arc<Known>| {
+            let slotted = size_of::<Slotted>() + size_of_val(&*known.slotted.places);
+            size_of::<Known>() + known.template.bytes() + slotted + size_of::<Plan>()
+        };
+        self.known.iter().map(each).sum()
+    }
+}
+
+impl Slotted {
+    /// Of the text that the shape was read from.
+    fn planned(&self, text: &str, shape: &Shape) -> Planned {
+        Planned {
+            plan: Arc::clone(&self.plan),
+            literals: shape.literals(text, &self.places),
+        }
+    }
 }
 
 impl PlanCache {
@@ -108,13 +196,10 @@ impl PlanCache {
         if let Some(found) = self.known(text, context) {
             return Ok(found);
         }
-        let mut shape = SCRATCH.take();
-        let made = match shape.read(text) {
-            true => self.by_shape(text, &shape, context),
+        SCRATCH.with_borrow_mut(|shape| match shape.read(text) {
+            true => self.by_shape(text, shape, context),
             false => self.by_text(text, context),
-        };
-        SCRATCH.set(shape);
-        made
+        })
     }
 
     /// The plan of what a client sent, where that is one statement whose like was planned before: nothing has to be
@@ -122,7 +207,7 @@ impl PlanCache {
     pub fn known(&self, text: &str, context: &Context<'_>) -> Option<(Planned, Lookup)> {
         let asked = Asked {
             text: text.as_bytes(),
-            is_shape: false,
+            by: By::Text,
             context,
         };
         let short = text.len() <= SHORT_BYTES_MAX;
@@ -130,32 +215,80 @@ impl PlanCache {
         if short && let Some(Answer::Planned(planned)) = self.find(hash, &asked) {
             return Some((planned, Lookup::Exact));
         }
-        let mut shape = SCRATCH.take();
-        let found = match shape.read(text) {
-            true => self.known_shape(text, &shape, context),
-            false => None,
-        };
-        SCRATCH.set(shape);
-        let planned = found?;
+        let planned = SCRATCH.with_borrow_mut(|shape| {
+            self.known_alike(text, shape, context)
+                .or_else(|| self.known_shape(text, shape, context))
+        })?;
         if short && self.is_seen(hash) {
             self.keep(hash, &asked, Answer::Planned(planned.clone()));
         }
         Some((planned, Lookup::Shape))
     }
 
-    fn known_shape(&self, text: &str, shape: &Shape, context: &Context<'_>) -> Option<Planned> {
+    /// By a text like it: where that is, most of the text is only compared.
+    fn known_alike(&self, text: &str, shape: &mut Shape, context: &Context<'_>) -> Option<Planned> {
         let asked = Asked {
-            text: shape.bytes(),
-            is_shape: true,
+            text: Template::beginning(text)?.as_bytes(),
+            by: By::Beginning,
             context,
         };
-        match self.find(self.hash(&asked), &asked)? {
-            Answer::Slotted(plan, places) => Some(Planned {
-                plan,
-                literals: shape.literals(text, &places),
-            }),
-            Answer::Planned(_) | Answer::ByText => None,
+        let Answer::Alike(alike) = self.find(self.hash(&asked), &asked)? else {
+            return None;
+        };
+        Some(alike.find(text, shape)?.slotted.planned(text, shape))
+    }
+
+    fn known_shape(&self, text: &str, shape: &mut Shape, context: &Context<'_>) -> Option<Planned> {
+        if !shape.read(text) {
+            return None;
         }
+        let asked = Asked {
+            text: shape.bytes(),
+            by: By::Shape,
+            context,
+        };
+        let Answer::Slotted(slotted) = self.find(self.hash(&asked), &asked)? else {
+            return None;
+        };
+        self.learn(text, shape, &slotted, context);
+        Some(slotted.planned(text, shape))
+    }
+
+    /// Keeps a text whose shape came before, and whose beginning did, for others like it.
+    fn learn(&self, text: &str, shape: &Shape, slotted: &Arc<Slotted>, context: &Context<'_>) {
+        let Some(beginning) = Template::beginning(text) else {
+            return;
+        };
+        let asked = Asked {
+            text: beginning.as_bytes(),
+            by: By::Beginning,
+            context,
+        };
+        let hash = self.hash(&asked);
+        if !self.is_seen(hash) {
+            return;
+        }
+        let alike = match self.find(hash, &asked) {
+            Some(Answer::Alike(alike)) => alike,
+            _ => Arc::new(Alike::new(Vec::new())),
+        };
+        let Some(others) = alike.with_room() else {
+            return;
+        };
+        let is_like = |known: &Arc<Known>| Shape::default().read_like(text, &known.template);
+        if others.iter().any(is_like) {
+            // They were not tried, or another session was faster.
+            alike.trust.store(TRUST, Ordering::Relaxed);
+            return;
+        }
+        let Some(template) = Template::new(text, shape) else {
+            return;
+        };
+        let slotted = Arc::clone(slotted);
+        let known = others.iter().cloned();
+        let known = known.chain([Arc::new(Known { template, slotted })]);
+        let alike = Alike::new(known.collect());
+        self.keep(hash, &asked, Answer::Alike(Arc::new(alike)));
     }
 
     /// Plans a text by a shape that is not known.
@@ -167,7 +300,7 @@ impl PlanCache {
     ) -> Result<(Planned, Lookup), PgError> {
         let asked = Asked {
             text: shape.bytes(),
-            is_shape: true,
+            by: By::Shape,
             context,
         };
         let hash = self.hash(&asked);
@@ -188,15 +321,13 @@ impl PlanCache {
                 return Ok(found);
             }
         };
-        let places: Arc<[u32]> = match &*plan {
-            Plan::Route(route) => route.slots().into(),
-            Plan::Control(_) => Arc::default(),
+        let places = match &*plan {
+            Plan::Route(route) => route.slots(),
+            Plan::Control(_) => Box::default(),
         };
-        let planned = Planned {
-            plan: Arc::clone(&plan),
-            literals: shape.literals(text, &places),
-        };
-        self.keep(hash, &asked, Answer::Slotted(plan, places));
+        let slotted = Slotted { plan, places };
+        let planned = slotted.planned(text, shape);
+        self.keep(hash, &asked, Answer::Slotted(Arc::new(slotted)));
         Ok((planned, Lookup::Miss))
     }
 
@@ -210,7 +341,7 @@ impl PlanCache {
         }
         let asked = Asked {
             text: text.as_bytes(),
-            is_shape: false,
+            by: By::Text,
             context,
         };
         let hash = self.hash(&asked);
@@ -231,7 +362,7 @@ impl PlanCache {
         hasher.write(asked.text);
         hasher.write(context.role.as_bytes());
         hasher.write_u64(context.map.version.0 ^ context.schema.version.rotate_left(32));
-        hasher.write_u8(u8::from(asked.is_shape));
+        hasher.write_u8(asked.by as u8);
         if context.search_path.is_some()
             || context.hint.is_some()
             || !context.param_types.is_empty()
@@ -286,9 +417,9 @@ impl PlanCache {
             .sum()
     }
 
-    /// Plans kept now.
+    /// Entries kept now.
     #[cfg(test)]
-    fn plans(&self) -> usize {
+    fn entries(&self) -> usize {
         self.segments
             .iter()
             .map(|segment| {
@@ -307,7 +438,7 @@ impl Key {
         let context = asked.context;
         Self {
             text: asked.text.into(),
-            is_shape: asked.is_shape,
+            by: asked.by,
             search_path: context.search_path.map(Into::into),
             role: context.role.into(),
             hint: context.hint.cloned(),
@@ -321,7 +452,7 @@ impl Key {
     fn is(&self, asked: &Asked<'_>) -> bool {
         let context = asked.context;
         *self.text == *asked.text
-            && self.is_shape == asked.is_shape
+            && self.by == asked.by
             && self.map == context.map.version.0
             && self.schema == context.schema.version
             && self.transaction_pooling == context.transaction_pooling
@@ -370,9 +501,10 @@ impl Segment {
         let Some(room) = bytes_max.checked_sub(entry.bytes) else {
             return;
         };
-        // Another session was faster.
-        if self.find(entry.hash, asked).is_some() {
-            return;
+        // Another session was faster, or what was known is not enough any more.
+        let is = |place: &u32| self.entry(*place).is_some_and(|known| known.key.is(asked));
+        if let Some(place) = self.index.find(entry.hash, is).copied() {
+            self.take_out(place);
         }
         while self.bytes > room {
             self.sweep();
@@ -410,23 +542,24 @@ impl Segment {
     /// Moves the hand on by one, over an entry that was used or an empty place, or takes the entry out.
     fn sweep(&mut self) {
         self.hand = (self.hand + 1) % self.entries.len().max(1);
-        let place = self.hand as u32;
         let Some(slot) = self.entries.get_mut(self.hand) else {
             // Nothing is left.
             self.bytes = 0;
             return;
         };
-        let Some(entry) = slot else {
+        let was_used = |entry: &mut Entry| std::mem::take(entry.used.get_mut());
+        if slot.as_mut().is_some_and(|entry| !was_used(entry)) {
+            self.take_out(self.hand as u32);
+        }
+    }
+
+    fn take_out(&mut self, place: u32) {
+        let Some(entry) = self.entries.get_mut(place as usize).and_then(Option::take) else {
             return;
         };
-        if std::mem::take(entry.used.get_mut()) {
-            return;
-        }
         self.bytes -= entry.bytes;
-        let hash = entry.hash;
-        *slot = None;
         self.free.push(place);
-        if let Ok(found) = self.index.find_entry(hash, |other| *other == place) {
+        if let Ok(found) = self.index.find_entry(entry.hash, |other| *other == place) {
             found.remove();
         }
     }
@@ -455,8 +588,12 @@ fn size(key: &Key, answer: &Answer) -> usize {
     };
     let answer = match answer {
         Answer::Planned(planned) => of_plan(&planned.plan) + planned.literals.bytes(),
-        Answer::Slotted(plan, places) => of_plan(plan) + size_of_val(&**places),
+        Answer::Slotted(slotted) => of_plan(&slotted.plan) + size_of_val(&*slotted.places),
         Answer::ByText => 0,
+        Answer::Alike(alike) => {
+            let plans = alike.known.iter().map(|known| of_plan(&known.slotted.plan));
+            alike.bytes() + plans.sum::<usize>()
+        }
     };
     let key = key.text.len() + key.role.len() + path + hint + size_of_val(&*key.param_types);
     ENTRY_BYTES + key + answer

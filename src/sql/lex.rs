@@ -105,6 +105,9 @@ pub fn tokens(text: &str) -> Result<Vec<Token<'_>>, PgError> {
 }
 
 /// Yields tokens; comments and blanks are left out. Ends after the first error.
+///
+/// `sql::template` relies on it that a token depends on nothing before it, and on what comes after it only as its
+/// head says: another look ahead or behind, or another state, has to be weighed there.
 pub struct Lexer<'a> {
     text: &'a str,
     bytes: &'a [u8],
@@ -144,6 +147,14 @@ impl<'a> Lexer<'a> {
             at: 0,
             signs_until: 0,
             hinted: false,
+        }
+    }
+
+    /// From the beginning of a token, or the quote of a string; nothing is known of what is before.
+    pub(super) fn starting_at(text: &'a str, at: usize) -> Self {
+        Self {
+            at,
+            ..Self::new(text)
         }
     }
 
@@ -219,7 +230,8 @@ impl<'a> Lexer<'a> {
         Some(scanned)
     }
 
-    fn token(&mut self) -> Result<Scanned, Box<PgError>> {
+    /// The token that begins here, where there is neither a blank nor a comment nor the end.
+    pub(super) fn token(&mut self) -> Result<Scanned, Box<PgError>> {
         use unescape::Form;
         let start = self.at;
         let first = self.peek(0);
@@ -356,10 +368,7 @@ impl<'a> Lexer<'a> {
 
     /// What is between the quotes of a string of several parts.
     fn parts(&self, scanned: &Scanned, form: unescape::Form) -> String {
-        let mut lexer = Lexer {
-            at: scanned.body.0,
-            ..Lexer::new(self.text)
-        };
+        let mut lexer = Lexer::starting_at(self.text, scanned.body.0);
         let mut raw = String::new();
         // It has been walked once and ends.
         while lexer.at <= scanned.body.1 {
@@ -453,6 +462,18 @@ impl<'a> Lexer<'a> {
     }
 
     fn number(&mut self, start: usize) -> Scanned {
+        // Most are digits, and nothing that could be more of a number comes after them.
+        let rest = &self.bytes[start..];
+        let length = rest.iter().position(|byte| !byte.is_ascii_digit());
+        let length = length.unwrap_or(rest.len());
+        if length > 0
+            && !rest
+                .get(length)
+                .is_some_and(|byte| is(PART, *byte) || *byte == b'.')
+        {
+            self.at = start + length;
+            return self.plain(Kind::Number, start);
+        }
         let digits = |lexer: &mut Self, hex: bool| {
             while lexer.peek(0).is_ascii_digit()
                 || lexer.peek(0) == b'_'
@@ -558,6 +579,11 @@ const OPERATOR: u8 = 8;
 
 fn is(class: u8, byte: u8) -> bool {
     CLASSES[usize::from(byte)] & class != 0
+}
+
+/// An unquoted word goes on with this byte.
+pub(super) fn is_word_part(byte: u8) -> bool {
+    is(PART, byte)
 }
 
 /// Boxed, because tokens are returned by the million and errors once.

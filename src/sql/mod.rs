@@ -12,6 +12,7 @@ mod reserved;
 mod rewrite;
 mod shape;
 mod split;
+mod template;
 /// The scopes of an analysed statement.
 pub mod tree;
 mod unescape;
@@ -26,6 +27,7 @@ pub use operand::{cast_constant, is_cast_type, slot_constant};
 pub use parse::{Analysis, Unread, analyse};
 pub use shape::Shape;
 pub use split::{Piece, only_statement, split};
+pub use template::Template;
 
 #[cfg(test)]
 mod tests;

@@ -32,7 +32,7 @@ const STRING: u8 = 0xfd;
 #[derive(Default)]
 pub struct Shape {
     bytes: Vec<u8>,
-    taken: Vec<Taken>,
+    pub(super) taken: Vec<Taken>,
     /// Tokens left out because others stand for them: the first one's number and the one after the last.
     dropped: Vec<(u32, u32)>,
     places: u32,
@@ -40,20 +40,81 @@ pub struct Shape {
 }
 
 /// A literal of the text.
-#[derive(Clone, Copy)]
-struct Taken {
-    place: u32,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Taken {
+    pub(super) place: u32,
+    pub(super) start: u32,
+    pub(super) end: u32,
     /// What is between its quotes, or all its digits.
     from: u32,
     to: u32,
     class: Class,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
     Integer,
     Number,
     String(Option<Form>),
+}
+
+impl Taken {
+    /// None for what is no literal, or one of which no shape can be made.
+    pub(super) fn new(lexer: &Lexer<'_>, token: &Scanned, text: &str, place: u32) -> Option<Self> {
+        let (from, to) = token.body;
+        let class = match token.kind {
+            Kind::Number if is_integer(&text.as_bytes()[from..to]) => Class::Integer,
+            Kind::Number => Class::Number,
+            // One with a comment in it, perhaps.
+            Kind::String if token.continued => return None,
+            Kind::String => {
+                let escaped = matches!(token.form, Some(Form::Escape | Form::Unicode));
+                if escaped && lexer.value(token).0 == Kind::BadString {
+                    return None;
+                }
+                Class::String(token.form)
+            }
+            _ => return None,
+        };
+        Some(Self {
+            place,
+            start: token.start as u32,
+            end: token.end as u32,
+            from: from as u32,
+            to: to as u32,
+            class,
+        })
+    }
+
+    /// Reads the token that begins here.
+    pub(super) fn at(text: &str, start: usize, place: u32) -> Option<Self> {
+        let mut lexer = Lexer::starting_at(text, start);
+        let token = lexer.token().ok()?;
+        Self::new(&lexer, &token, text, place)
+    }
+
+    /// Whether both are of one class, and strings written in the same way.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        self.class == other.class
+    }
+
+    pub(super) fn is_number(&self) -> bool {
+        !matches!(self.class, Class::String(_))
+    }
+
+    /// Where its value begins: behind the quote of a string, the prefix and the dollar quote included.
+    pub(super) fn head(&self) -> usize {
+        self.from as usize
+    }
+
+    /// What stands for the literals of its class.
+    fn mark(&self) -> u8 {
+        match self.class {
+            Class::Integer => INTEGER,
+            Class::Number => NUMBER,
+            Class::String(_) => STRING,
+        }
+    }
 }
 
 /// The list or the rows being read.
@@ -113,6 +174,8 @@ impl Shape {
     /// Reads a text; false where it is to be planned by its exact words: it is no query, asks for something by
     /// a comment, is too long, or has literals of which no shape can be made. So is a string of several statements;
     /// semicolons at the end of one are left out.
+    ///
+    /// [`super::Template`] relies on it that nothing here depends on a literal's bytes but by its class.
     pub fn read(&mut self, text: &str) -> bool {
         self.clear();
         if text.len() > ANALYSED_BYTES_MAX {
@@ -164,7 +227,7 @@ impl Shape {
         started && !lexer.has_hint() && self.bytes.len() <= SHAPE_BYTES_MAX
     }
 
-    fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         if self.taken.capacity() > SCRATCH_MAX || self.bytes.capacity() > 2 * SCRATCH_MAX {
             *self = Self::default();
         }
@@ -246,29 +309,10 @@ impl Shape {
     }
 
     fn literal(&mut self, lexer: &Lexer<'_>, token: &Scanned, text: &str) -> Option<Before> {
-        let (from, to) = token.body;
-        let body = &text.as_bytes()[from..to];
-        let (class, mark) = match token.kind {
-            Kind::Number if is_integer(body) => (Class::Integer, INTEGER),
-            Kind::Number => (Class::Number, NUMBER),
-            // One with a comment in it, perhaps.
-            _ if token.continued => return None,
-            _ => {
-                let escaped = matches!(token.form, Some(Form::Escape | Form::Unicode));
-                if escaped && lexer.value(token).0 == Kind::BadString {
-                    return None;
-                }
-                (Class::String(token.form), STRING)
-            }
-        };
-        self.taken.push(Taken {
-            place: self.places,
-            from: from as u32,
-            to: to as u32,
-            class,
-        });
+        let taken = Taken::new(lexer, token, text, self.places)?;
+        self.taken.push(taken);
         self.places += 1;
-        self.push(&[mark]);
+        self.push(&[taken.mark()]);
         if self.list.kind != ListKind::Row {
             self.after_rows();
         }

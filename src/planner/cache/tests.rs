@@ -129,7 +129,8 @@ fn texts_that_differ_in_literals_share_a_plan_and_not_a_shard() {
         }
     }
     assert!(shards.len() > 1);
-    assert!(cache.plans() < 10, "{} plans", cache.plans());
+    // Each shape, and what its texts begin with.
+    assert!(cache.entries() <= 14, "{} entries", cache.entries());
 }
 
 /// What a client sent is known without splitting it, where it is one statement.
@@ -251,9 +252,9 @@ fn heavy_plans_make_room_too() {
         };
         let taken = targets_size(targets);
         assert!(
-            cache.plans() * (taken + text.len()) <= 1 << 20,
+            cache.entries() * (taken + text.len()) <= 1 << 20,
             "{} of {taken} bytes",
-            cache.plans()
+            cache.entries()
         );
         assert!(cache.bytes() <= 1 << 20);
     }
@@ -270,4 +271,99 @@ fn long_texts_are_kept_by_their_shape_only() {
         assert_eq!(cache.plan(&text, &context).expect("plans").1, expected);
     }
     assert!(cache.bytes() < 8 << 10);
+}
+
+/// How many texts of this beginning are kept, and whether they are tried.
+fn alike(cache: &PlanCache, beginning: &str, context: &Context<'_>) -> (usize, bool) {
+    let asked = Asked {
+        text: beginning.as_bytes(),
+        by: By::Beginning,
+        context,
+    };
+    match cache.find(cache.hash(&asked), &asked) {
+        Some(Answer::Alike(alike)) => {
+            let tried = alike.trust.load(Ordering::Relaxed) > 0;
+            (alike.known.len(), tried)
+        }
+        _ => (0, false),
+    }
+}
+
+/// Of texts that begin alike only some are kept, and whether one is or not, it goes where it goes by itself.
+#[test]
+fn texts_that_begin_alike_do_not_become_many() {
+    let (map, schema, cache) = (map(), Schema::default(), PlanCache::new(1 << 20));
+    let context = context(&map, &schema);
+    let begun = "select * from matches where organization_id = ";
+    for key in 0..30 {
+        let mut more = String::new();
+        for conditions in 0..3 * ALIKE_MAX {
+            let text = format!("{begun}{key}{more}");
+            let direct = match plan(&text, &context).expect("plans") {
+                Plan::Route(route) => route.resolve(&map, Values::NONE),
+                Plan::Control(_) => panic!("not a route"),
+            };
+            let (found, lookup) = destination(&cache, &text, &context);
+            assert_eq!(found, direct, "{text}");
+            assert!(lookup != Some(Lookup::Miss) || key == 0, "{text}");
+            more.push_str(&format!(" and a{conditions} = {conditions}"));
+        }
+    }
+    assert_eq!(alike(&cache, begun, &context), (ALIKE_MAX, false));
+    // Once they are worth trying again one of them has made room.
+    let mut shape = Shape::default();
+    let mut texts = (0..).map(|key| format!("{begun}{key} and new = 1"));
+    for text in texts.by_ref().take(REST as usize + 10) {
+        cache.plan(&text, &context).expect("plans");
+    }
+    assert_eq!(alike(&cache, begun, &context), (ALIKE_MAX, true));
+    let text = texts.next().expect("there are many");
+    assert!(cache.known_alike(&text, &mut shape, &context).is_some());
+    // Text by text as long as there are others like it.
+    for text in texts.take(2 * TRUST as usize) {
+        assert!(cache.known_alike(&text, &mut shape, &context).is_some());
+    }
+}
+
+/// What comes once leaves nothing behind but its shape; what is kept is counted.
+#[test]
+fn beginnings_are_kept_within_bounds() {
+    let (map, schema, cache) = (map(), Schema::default(), PlanCache::new(64 << 10));
+    let context = context(&map, &schema);
+    for key in 0..500 {
+        let text = format!("/* id{key} */ select * from matches where organization_id = {key}");
+        cache.plan(&text, &context).expect("plans");
+    }
+    assert_eq!(cache.entries(), 1);
+    for number in 0..500 {
+        for key in 0..4 {
+            let text =
+                format!("select a{number} from matches where organization_id = {key} and b = 1");
+            cache.plan(&text, &context).expect("plans");
+        }
+        let kept: usize = cache
+            .segments
+            .iter()
+            .map(|segment| {
+                let segment = segment.read().unwrap_or_else(PoisonError::into_inner);
+                let bytes = segment
+                    .entries
+                    .iter()
+                    .flatten()
+                    .map(|entry| entry.bytes)
+                    .sum::<usize>();
+                assert_eq!(bytes, segment.bytes);
+                let texts = segment
+                    .entries
+                    .iter()
+                    .flatten()
+                    .map(|entry| match &entry.answer {
+                        Answer::Alike(alike) => alike.known.len() * size_of::<Plan>(),
+                        _ => size_of::<Plan>(),
+                    });
+                texts.sum::<usize>()
+            })
+            .sum();
+        assert!(kept <= cache.bytes() && cache.bytes() <= 64 << 10);
+    }
 }
