@@ -116,8 +116,7 @@ impl Route {
             Some(other) => several |= other != shard,
         };
         for relation in &target.relations {
-            if let Some(shard) = target.only_value(relation, map, values)? {
-                shard.into_iter().for_each(&mut meet);
+            if target.one_condition(relation, map, values, &mut meet)? {
                 continue;
             }
             let located = target.locate(relation, map, values)?;
@@ -197,33 +196,44 @@ impl Route {
 }
 
 impl KeyTarget {
-    /// The hot path, without a list: the shard of a key of one column that equals one source. `None` where
-    /// it is not so simple; `Some(None)` where no shard has such a row.
-    fn only_value(
+    /// The hot path, without lists of keys: the shards of a key of one column under one condition (it equals a
+    /// value, or one of several). False where it is not so simple, whatever was met.
+    fn one_condition(
         &self,
         relation: &RelationKey,
         map: &ShardMap,
         values: Values<'_>,
-    ) -> Result<Option<Option<ShardId>>, PgError> {
+        meet: &mut impl FnMut(ShardId),
+    ) -> Result<bool, PgError> {
         let [column] = relation.columns.as_slice() else {
-            return Ok(None);
+            return Ok(false);
         };
         let [sources] = column.conditions.as_slice() else {
-            return Ok(None);
-        };
-        let [source] = sources.as_slice() else {
-            return Ok(None);
+            return Ok(false);
         };
         let key_type = map.keyspace(self.keyspace).key.columns[0].key_type;
-        let Read::One(value) = read(source, key_type, values)? else {
-            return Ok(None);
-        };
-        check_stored(relation, column, key_type, &value)?;
-        let found = map.locate(self.keyspace, std::slice::from_ref(&value));
-        if found.is_none() && relation.stores {
-            return Err(self.no_place(relation, map));
+        let mut keys = 0;
+        for source in sources {
+            let found = read(source, key_type, values)?;
+            let found = match &found {
+                Read::One(value) => std::slice::from_ref(value),
+                Read::Many(many) => many.as_slice(),
+                Read::Nothing(_) => return Ok(false),
+            };
+            keys += found.len();
+            if keys > KEYS_MAX {
+                return Ok(false);
+            }
+            for value in found {
+                check_stored(relation, column, key_type, value)?;
+                match map.locate(self.keyspace, std::slice::from_ref(value)) {
+                    Some((_, shard)) => meet(shard),
+                    None if relation.stores => return Err(self.no_place(relation, map)),
+                    None => {}
+                }
+            }
         }
-        Ok(Some(found.map(|(_, shard)| shard)))
+        Ok(true)
     }
 
     /// A directory that has not been read would answer with its fallback.
