@@ -143,7 +143,8 @@ impl Alike {
     fn find(&self, text: &str, shape: &mut Shape) -> Option<&Known> {
         let trust = self.trust.load(Ordering::Relaxed);
         let mut known = self.known.iter().filter(|_| trust > 0);
-        let found = known.find(|known| shape.read_like(text, &known.template));
+        let found =
+            known.find(|known| shape.read_like(text, &known.template, &known.slotted.places));
         match found {
             Some(_) if trust >= TRUST => {}
             Some(_) => _ = self.trust.fetch_add(1, Ordering::Relaxed),
@@ -275,7 +276,7 @@ impl PlanCache {
         let Some(others) = alike.with_room() else {
             return;
         };
-        let is_like = |known: &Arc<Known>| Shape::default().read_like(text, &known.template);
+        let is_like = |known: &Arc<Known>| Shape::default().read_like(text, &known.template, &[]);
         if others.iter().any(is_like) {
             // They were not tried, or another session was faster.
             alike.trust.store(TRUST, Ordering::Relaxed);

@@ -46,13 +46,13 @@ pub(super) struct Taken {
     pub(super) start: u32,
     pub(super) end: u32,
     /// What is between its quotes, or all its digits.
-    from: u32,
+    pub(super) from: u32,
     to: u32,
-    class: Class,
+    pub(super) class: Class,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Class {
+pub(super) enum Class {
     Integer,
     Number,
     String(Option<Form>),
@@ -91,20 +91,6 @@ impl Taken {
         let mut lexer = Lexer::starting_at(text, start);
         let token = lexer.token().ok()?;
         Self::new(&lexer, &token, text, place)
-    }
-
-    /// Whether both are of one class, and strings written in the same way.
-    pub(super) fn is_like(&self, other: &Self) -> bool {
-        self.class == other.class
-    }
-
-    pub(super) fn is_number(&self) -> bool {
-        !matches!(self.class, Class::String(_))
-    }
-
-    /// Where its value begins: behind the quote of a string, the prefix and the dollar quote included.
-    pub(super) fn head(&self) -> usize {
-        self.from as usize
     }
 
     /// What stands for the literals of its class.

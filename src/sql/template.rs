@@ -10,7 +10,7 @@
 
 use super::lex::is_word_part;
 use super::parse::ANALYSED_BYTES_MAX;
-use super::shape::{Shape, Taken};
+use super::shape::{Class, Shape, Taken};
 
 /// Longer texts make no template: they take much room, and few are like one before.
 const TEMPLATE_BYTES_MAX: usize = 16 << 10;
@@ -20,16 +20,50 @@ const LITERALS_MAX: usize = 1_000;
 /// A text and where its literals are.
 pub struct Template {
     text: Box<str>,
-    literals: Box<[Taken]>,
+    literals: Box<[Slot]>,
+}
+
+/// A literal of the text, in few bytes: all of them are read for each text that is compared.
+struct Slot {
+    place: u16,
+    start: u16,
+    /// Where its value begins: behind the quote of a string, the prefix and the dollar quote included.
+    head: u16,
+    end: u16,
+    class: Class,
+}
+
+impl Slot {
+    /// `None` beyond [`TEMPLATE_BYTES_MAX`] or [`LITERALS_MAX`].
+    fn new(taken: &Taken) -> Option<Self> {
+        Some(Self {
+            place: taken.place.try_into().ok()?,
+            start: taken.start.try_into().ok()?,
+            head: taken.from.try_into().ok()?,
+            end: taken.end.try_into().ok()?,
+            class: taken.class,
+        })
+    }
+
+    fn head(&self) -> usize {
+        self.head.into()
+    }
+
+    fn is_number(&self) -> bool {
+        !matches!(self.class, Class::String(_))
+    }
 }
 
 impl Template {
     /// Of the text that the shape was read from; `None` where it has no literals, or too many, or is too long.
     pub fn new(text: &str, shape: &Shape) -> Option<Self> {
         let fits = text.len() <= TEMPLATE_BYTES_MAX && shape.taken.len() <= LITERALS_MAX;
-        (fits && !shape.is_whole()).then(|| Self {
+        if !fits || shape.is_whole() {
+            return None;
+        }
+        Some(Self {
             text: text.into(),
-            literals: shape.taken.as_slice().into(),
+            literals: shape.taken.iter().map(Slot::new).collect::<Option<_>>()?,
         })
     }
 
@@ -70,9 +104,9 @@ fn quote_or_digit(bytes: &[u8]) -> Option<usize> {
 }
 
 impl Shape {
-    /// Finds the literals of a text that is like the template's; false where it is not. Nothing but
+    /// Finds the literals at these places of a text that is like the template's; false where it is not. Nothing but
     /// [`Shape::literals`] may be asked afterwards.
-    pub fn read_like(&mut self, text: &str, template: &Template) -> bool {
+    pub fn read_like(&mut self, text: &str, template: &Template, places: &[u32]) -> bool {
         self.clear();
         if text.len() > ANALYSED_BYTES_MAX {
             return false;
@@ -80,7 +114,7 @@ impl Shape {
         let (bytes, known) = (text.as_bytes(), template.text.as_bytes());
         // First, because it is cheap: many texts differ in a comment at their end.
         let last = template.literals.last();
-        let tail = last.map_or(known, |last| &known[last.end as usize..]);
+        let tail = last.map_or(known, |last| &known[usize::from(last.end)..]);
         if !bytes.ends_with(tail) {
             return false;
         }
@@ -94,15 +128,18 @@ impl Shape {
             let begins_alike = !literal.is_number()
                 || bytes.get(at).is_some_and(u8::is_ascii_digit)
                     == known[literal.head()].is_ascii_digit();
-            let start = at - (literal.head() - literal.start as usize);
-            match Taken::at(text, start, literal.place) {
-                Some(taken) if begins_alike && taken.is_like(literal) => {
+            let start = at - usize::from(literal.head - literal.start);
+            let place = u32::from(literal.place);
+            match Taken::at(text, start, place) {
+                Some(taken) if begins_alike && taken.class == literal.class => {
                     at = taken.end as usize;
-                    self.taken.push(taken);
+                    if places.contains(&place) {
+                        self.taken.push(taken);
+                    }
                 }
                 _ => return false,
             }
-            known_at = literal.end as usize;
+            known_at = literal.end.into();
         }
         bytes[at..] == known[known_at..]
     }
@@ -127,13 +164,16 @@ mod tests {
             return false;
         };
         let mut alike = Shape::default();
-        if !alike.read_like(text, &template) {
+        let all: Vec<u32> = (0..known.taken.len() as u32).collect();
+        if !alike.read_like(text, &template, &all) {
             return false;
         }
         let mut read = Shape::default();
         assert!(read.read(text), "{text:?} like {other:?}");
         assert_eq!(read.bytes(), known.bytes(), "{text:?} like {other:?}");
         assert_eq!(read.taken, alike.taken, "{text:?} like {other:?}");
+        assert!(alike.read_like(text, &template, &all[..1]));
+        assert!(alike.taken.iter().all(|taken| taken.place == 0));
         // What is between dollars has no quotes or digits to be stopped at: such texts are found by their shape.
         let found = Template::beginning(text) == Template::beginning(other);
         assert!(found || text.contains('$'), "{text:?} like {other:?}");

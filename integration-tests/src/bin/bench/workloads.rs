@@ -235,12 +235,13 @@ pub const WORKLOADS: &[Workload] = &[
     },
 ];
 
-/// Each twice: with literals that are always the same, and with one that is another each time. No table grows or
-/// shrinks.
+/// Each twice: with literals that are always the same, and with one that is another each time. The client takes a
+/// number for both, so that it works as much for either. No table grows or shrinks.
 const FORMS: &[Case] = &[
     form(
         "select, same",
-        "select name, country from organizations where organization_id = {key} and 123456789 > 0;\n",
+        "\\set n random(100000000, 999999999)\n\
+         select name, country from organizations where organization_id = {key} and 123456789 > 0;\n",
     ),
     form(
         "select, other",
@@ -249,7 +250,8 @@ const FORMS: &[Case] = &[
     ),
     form(
         "join, same",
-        "select m.home, d.score from matches m join detections d using (organization_id, match_id) \
+        "\\set n random(100000000, 999999999)\n\
+         select m.home, d.score from matches m join detections d using (organization_id, match_id) \
          where m.organization_id = {key} and m.match_id = 1 and 123456789 > 0;\n",
     ),
     form(
@@ -260,7 +262,8 @@ const FORMS: &[Case] = &[
     ),
     form(
         "list, same",
-        "select name, country from organizations where organization_id in ({keys}) and 123456789 > 0;\n",
+        "\\set n random(100000000, 999999999)\n\
+         select name, country from organizations where organization_id in ({keys}) and 123456789 > 0;\n",
     ),
     form(
         "list, other",
@@ -269,7 +272,8 @@ const FORMS: &[Case] = &[
     ),
     form(
         "insert, same",
-        "insert into organizations (organization_id, name, country, created_at) \
+        "\\set n random(100000000, 999999999)\n\
+         insert into organizations (organization_id, name, country, created_at) \
          values ({key}, 123456789::text, 'DE', '2025-01-01') on conflict do nothing;\n",
     ),
     form(
@@ -280,7 +284,8 @@ const FORMS: &[Case] = &[
     ),
     form(
         "insert of ten, same",
-        "insert into organizations (organization_id, name, country, created_at) values \
+        "\\set n random(100000000, 999999999)\n\
+         insert into organizations (organization_id, name, country, created_at) values \
          ({key}, 123456789::text, 'DE', '2025-01-01'), ({key}, 123456789::text, 'DE', '2025-01-01'), \
          ({key}, 123456789::text, 'DE', '2025-01-01'), ({key}, 123456789::text, 'DE', '2025-01-01'), \
          ({key}, 123456789::text, 'DE', '2025-01-01'), ({key}, 123456789::text, 'DE', '2025-01-01'), \
@@ -301,7 +306,8 @@ const FORMS: &[Case] = &[
     ),
     form(
         "update, same",
-        "update organizations set country = 'DE' where organization_id = {key} and 123456789 > 0;\n",
+        "\\set n random(100000000, 999999999)\n\
+         update organizations set country = 'DE' where organization_id = {key} and 123456789 > 0;\n",
     ),
     form(
         "update, other",
@@ -310,7 +316,8 @@ const FORMS: &[Case] = &[
     ),
     form(
         "delete, same",
-        "delete from matches where organization_id = {key} and match_id = 123456789;\n",
+        "\\set n random(100000000, 999999999)\n\
+         delete from matches where organization_id = {key} and match_id = 123456789;\n",
     ),
     form(
         "delete, other",
