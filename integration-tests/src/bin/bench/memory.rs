@@ -114,6 +114,7 @@ fn prepared(world: &World, target: &Target, seconds: u64) -> Result<u64, String>
 pub const IDLE: usize = 1_000;
 /// More clients at once than a pool has connections.
 const POOL_FILLERS: u32 = 24;
-/// What is freed with a delay is gone by then.
-const SETTLE: Duration = Duration::from_millis(500);
+/// What is freed with a delay is gone by then: Trunkline gives back what a client does not need once it has done
+/// nothing for two seconds.
+const SETTLE: Duration = Duration::from_secs(4);
 const SOAK_LINES: u64 = 60;
