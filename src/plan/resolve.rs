@@ -116,7 +116,7 @@ impl Route {
             Some(other) => several |= other != shard,
         };
         for relation in &target.relations {
-            if target.one_condition(relation, map, values, &mut meet)? {
+            if target.meet_one_condition(relation, map, values, &mut meet)? {
                 continue;
             }
             let located = target.locate(relation, map, values)?;
@@ -196,9 +196,10 @@ impl Route {
 }
 
 impl KeyTarget {
-    /// The hot path, without lists of keys: the shards of a key of one column under one condition (it equals a
-    /// value, or one of several). False where it is not so simple, whatever was met.
-    fn one_condition(
+    /// The hot path, without a list for each key: meets the shards of a key of one column under one condition (it
+    /// equals a value, or one of several). False where it is not so simple; what was met till then is met again by
+    /// [`Self::locate`], or that refuses.
+    fn meet_one_condition(
         &self,
         relation: &RelationKey,
         map: &ShardMap,
@@ -214,8 +215,8 @@ impl KeyTarget {
         let key_type = map.keyspace(self.keyspace).key.columns[0].key_type;
         let mut keys = 0;
         for source in sources {
-            let found = read(source, key_type, values)?;
-            let found = match &found {
+            let read = read(source, key_type, values)?;
+            let found = match &read {
                 Read::One(value) => std::slice::from_ref(value),
                 Read::Many(many) => many.as_slice(),
                 Read::Nothing(_) => return Ok(false),

@@ -142,15 +142,26 @@ impl Alike {
     /// The one that a text is like, whose literals the shape has then.
     fn find(&self, text: &str, shape: &mut Shape) -> Option<&Known> {
         let trust = self.trust.load(Ordering::Relaxed);
-        let mut known = self.known.iter().filter(|_| trust > 0);
-        let found =
-            known.find(|known| shape.read_like(text, &known.template, &known.slotted.places));
-        match found {
-            Some(_) if trust >= TRUST => {}
-            Some(_) => _ = self.trust.fetch_add(1, Ordering::Relaxed),
-            None => _ = self.trust.fetch_sub(1, Ordering::Relaxed),
+        let mut tried = match trust > 0 {
+            true => self.known.iter(),
+            false => [].iter(),
+        };
+        let is_like =
+            |known: &&Arc<Known>| shape.read_like(text, &known.template, &known.slotted.places);
+        let found = tried.find(is_like);
+        let change = match found {
+            Some(_) => i32::from(trust < TRUST),
+            None => -i32::from(trust > -REST),
+        };
+        if change != 0 {
+            self.trust.fetch_add(change, Ordering::Relaxed);
         }
         found.map(|known| &**known)
+    }
+
+    /// They are worth trying after all.
+    fn trust_again(&self) {
+        self.trust.store(TRUST, Ordering::Relaxed);
     }
 
     /// Those that stay where one more comes; `None` while there is no room for it.
@@ -257,7 +268,8 @@ impl PlanCache {
 
     /// Keeps a text whose shape came before, and whose beginning did, for others like it.
     fn learn(&self, text: &str, shape: &Shape, slotted: &Arc<Slotted>, context: &Context<'_>) {
-        let Some(beginning) = Template::beginning(text) else {
+        let Some(beginning) = Template::beginning(text).filter(|_| Template::fits(text, shape))
+        else {
             return;
         };
         let asked = Asked {
@@ -279,7 +291,7 @@ impl PlanCache {
         let is_like = |known: &Arc<Known>| Shape::default().read_like(text, &known.template, &[]);
         if others.iter().any(is_like) {
             // They were not tried, or another session was faster.
-            alike.trust.store(TRUST, Ordering::Relaxed);
+            alike.trust_again();
             return;
         }
         let Some(template) = Template::new(text, shape) else {

@@ -20,11 +20,11 @@ const LITERALS_MAX: usize = 1_000;
 /// A text and where its literals are.
 pub struct Template {
     text: Box<str>,
-    literals: Box<[Slot]>,
+    literals: Box<[KnownLiteral]>,
 }
 
 /// A literal of the text, in few bytes: all of them are read for each text that is compared.
-struct Slot {
+struct KnownLiteral {
     place: u16,
     start: u16,
     /// Where its value begins: behind the quote of a string, the prefix and the dollar quote included.
@@ -33,7 +33,7 @@ struct Slot {
     class: Class,
 }
 
-impl Slot {
+impl KnownLiteral {
     /// `None` beyond [`TEMPLATE_BYTES_MAX`] or [`LITERALS_MAX`].
     fn new(taken: &Taken) -> Option<Self> {
         Some(Self {
@@ -45,7 +45,7 @@ impl Slot {
         })
     }
 
-    fn head(&self) -> usize {
+    fn head_at(&self) -> usize {
         self.head.into()
     }
 
@@ -55,15 +55,21 @@ impl Slot {
 }
 
 impl Template {
-    /// Of the text that the shape was read from; `None` where it has no literals, or too many, or is too long.
+    /// Whether the text that the shape was read from makes one: it has literals, not too many, and is not too long.
+    pub fn fits(text: &str, shape: &Shape) -> bool {
+        !shape.is_whole() && text.len() <= TEMPLATE_BYTES_MAX && shape.taken.len() <= LITERALS_MAX
+    }
+
+    /// `None` where it does not fit.
     pub fn new(text: &str, shape: &Shape) -> Option<Self> {
-        let fits = text.len() <= TEMPLATE_BYTES_MAX && shape.taken.len() <= LITERALS_MAX;
-        if !fits || shape.is_whole() {
-            return None;
-        }
+        Self::fits(text, shape).then_some(())?;
         Some(Self {
             text: text.into(),
-            literals: shape.taken.iter().map(Slot::new).collect::<Option<_>>()?,
+            literals: shape
+                .taken
+                .iter()
+                .map(KnownLiteral::new)
+                .collect::<Option<_>>()?,
         })
     }
 
@@ -104,8 +110,8 @@ fn quote_or_digit(bytes: &[u8]) -> Option<usize> {
 }
 
 impl Shape {
-    /// Finds the literals at these places of a text that is like the template's; false where it is not. Nothing but
-    /// [`Shape::literals`] may be asked afterwards.
+    /// Finds the literals at these places, which are in rising order, of a text that is like the template's; false where
+    /// it is not. Nothing but [`Shape::literals`] of these places may be asked afterwards.
     pub fn read_like(&mut self, text: &str, template: &Template, places: &[u32]) -> bool {
         self.clear();
         if text.len() > ANALYSED_BYTES_MAX {
@@ -120,20 +126,20 @@ impl Shape {
         }
         let (mut at, mut known_at) = (0, 0);
         for literal in &template.literals {
-            let between = &known[known_at..literal.head()];
+            let between = &known[known_at..literal.head_at()];
             if !bytes[at..].starts_with(between) {
                 return false;
             }
             at += between.len();
             let begins_alike = !literal.is_number()
                 || bytes.get(at).is_some_and(u8::is_ascii_digit)
-                    == known[literal.head()].is_ascii_digit();
+                    == known[literal.head_at()].is_ascii_digit();
             let start = at - usize::from(literal.head - literal.start);
             let place = u32::from(literal.place);
             match Taken::at(text, start, place) {
                 Some(taken) if begins_alike && taken.class == literal.class => {
                     at = taken.end as usize;
-                    if places.contains(&place) {
+                    if places.binary_search(&place).is_ok() {
                         self.taken.push(taken);
                     }
                 }
@@ -259,6 +265,9 @@ mod tests {
         let long = "x".repeat(TEMPLATE_BYTES_MAX);
         assert!(template(&format!("select '{long}'")).is_none());
         assert_eq!(Template::beginning(&format!("select '{long}'")), None);
+        let many = |count| format!("select {}", vec!["1"; count].join(","));
+        assert!(template(&many(LITERALS_MAX)).is_some());
+        assert!(template(&many(LITERALS_MAX + 1)).is_none());
         assert_eq!(Template::beginning("select a1, $1 from t"), None);
         assert_eq!(Template::beginning("select a1, 5"), Some("select a1, "));
     }

@@ -1,8 +1,12 @@
 //! Slots and parameters give the values that constants in their places would.
 
+use std::collections::{BTreeSet, HashMap};
+
 use super::*;
 use crate::plan::{Access, Catalogs};
-use crate::shardmap::KeyspaceIndex;
+use crate::shardmap::{
+    Keyspace, KeyspaceIndex, ListFunction, MapVersion, Placement, ShardingFunction, ShardingKey,
+};
 use crate::sql::Shape;
 use crate::sql::tree::CastType;
 
@@ -240,4 +244,93 @@ fn a_plan_says_which_literals_it_needs() {
         reason: String::new(),
     };
     assert_eq!(*route.slots(), [3, 7]);
+}
+
+/// Keys 1 to 4, each on a shard of its own.
+fn shard_map() -> ShardMap {
+    let entries = (1..=4).map(|key| (vec![KeyValue::Int(i64::from(key))], LogicalShardId(key - 1)));
+    let function = ListFunction::new(entries, None).expect("a function");
+    let keyspace = Keyspace {
+        name: "tenants".to_owned(),
+        key: ShardingKey::single("id", KeyType::BigInt),
+        function: ShardingFunction::List(function),
+        placement: Placement::even(4, 4),
+        require_key: false,
+    };
+    ShardMap {
+        version: MapVersion(1),
+        shards: (1..=4).map(|number| format!("s{number}")).collect(),
+        default_shard: ShardId(0),
+        keyspaces: vec![keyspace],
+        tables: HashMap::new(),
+    }
+}
+
+/// The short road meets the shards that the long one finds, and refuses what that refuses.
+#[test]
+fn one_condition_is_met_as_lists_of_keys_would_be() {
+    let map = shard_map();
+    let slot = |cast| {
+        KeySource::Slot(Slot {
+            place: 0,
+            string: false,
+            negative: false,
+            cast,
+            array: false,
+        })
+    };
+    let sources = [
+        KeySource::Literal(KeyValue::Int(1)),
+        KeySource::Literal(KeyValue::Int(2)),
+        KeySource::Literal(KeyValue::Int(9)),
+        KeySource::Literal(KeyValue::Null),
+        KeySource::Invalid,
+        slot(None),
+        slot(Some(KeyType::SmallInt)),
+    ];
+    let (small, large) = (literals("select 3"), literals("select 40000"));
+    let mut decided = 0;
+    for choice in 0..8_usize.pow(3) {
+        let chosen = [choice / 64, choice / 8 % 8, choice % 8];
+        let sources: Vec<KeySource> = chosen
+            .iter()
+            .filter_map(|index| sources.get(*index).cloned())
+            .collect();
+        for (stores, literals) in [
+            (false, &small),
+            (true, &small),
+            (false, &large),
+            (true, &large),
+        ] {
+            let relation = RelationKey {
+                relation: "t".to_owned(),
+                columns: vec![ColumnKey {
+                    name: "id".to_owned(),
+                    conditions: vec![sources.clone()],
+                }],
+                stores,
+            };
+            let target = KeyTarget {
+                keyspace: KeyspaceIndex(0),
+                relations: Vec::new(),
+            };
+            let values = Values::of_literals(literals);
+            let mut met = BTreeSet::new();
+            let mut meet = |shard: ShardId| _ = met.insert(shard.0);
+            let short = target.meet_one_condition(&relation, &map, values, &mut meet);
+            let long = target.locate(&relation, &map, values);
+            match short {
+                Ok(false) => assert!(long.is_err(), "{sources:?}"),
+                Err(_) => assert!(long.is_err(), "{sources:?}"),
+                Ok(true) => {
+                    let long = long.expect("keys are found");
+                    let places = long.iter().flat_map(|located| &located.places);
+                    let found: BTreeSet<u16> = places.map(|(_, shard)| shard.0).collect();
+                    assert_eq!(met, found, "{sources:?}");
+                    decided += 1;
+                }
+            }
+        }
+    }
+    assert!(decided > 500, "only {decided}");
 }
