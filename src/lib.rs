@@ -4,6 +4,14 @@
 //! `tests/layering.rs` reads this list and fails on a line in the wrong room.
 //! `ARCHITECTURE.md` tells what each room is for and what it must not know.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        reason = "tests run in runtimes that have timers"
+    )
+)]
+
 // Layer 1, ground.
 // What every error can answer: SQLSTATE, whose fault, is a retry safe.
 pub(crate) mod error;

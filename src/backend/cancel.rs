@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::config::Address;
-use crate::net::{self, Tls};
+use crate::net::{self, Tls, timer};
 
 /// What it takes to cancel the statement of one server connection.
 #[derive(Clone)]
@@ -24,7 +24,7 @@ pub struct CancelKey {
 ///
 /// Cancel safe: dropped midway, the request may or may not have been sent.
 pub async fn cancel(key: &CancelKey, timeout: Duration) -> io::Result<()> {
-    match tokio::time::timeout(timeout, request(key, timeout)).await {
+    match timer::timeout(timeout, request(key, timeout)).await {
         Ok(done) => done,
         Err(_) => Err(io::Error::new(
             io::ErrorKind::TimedOut,

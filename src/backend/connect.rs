@@ -22,7 +22,7 @@ use super::prepared::Prepared;
 use crate::auth::{ClientAuth, ClientAuthError, Credential, Identity, ScramKeys, Step};
 use crate::config::{Address, PoolSettings};
 use crate::error::{PgError, Retry, SqlState};
-use crate::net::{self, Stream, Tls};
+use crate::net::{self, Home, Stream, Tls, timer};
 use crate::wire::TransactionStatus;
 
 /// Where to connect, and as whom. `Debug` is left out on purpose: it holds a secret.
@@ -65,7 +65,7 @@ pub async fn connect(target: &Target, settings: &PoolSettings) -> Result<Connect
         let stream = net::open(&target.address, &target.tls, settings.connect).await?;
         login(stream, target, settings.prepared_statements).await
     };
-    let failure = match tokio::time::timeout_at(deadline, login).await {
+    let failure = match timer::timeout_at(deadline, login).await {
         Ok(Ok(connection)) => return Ok(connection),
         Ok(Err(failure)) => failure,
         Err(_) => Failure::Io(io::Error::new(
@@ -188,6 +188,7 @@ async fn login(
         server: target.address.to_string().into(),
         created: now,
         last_used: now,
+        home: Home::here(),
         generation: 0,
     })
 }

@@ -13,7 +13,7 @@ use super::message::{error_response, read_frame};
 use super::parameters::Parameters;
 use super::prepared::Prepared;
 use crate::error::{PgError, SqlState};
-use crate::net::Stream;
+use crate::net::{Home, Stream, timer};
 use crate::wire::TransactionStatus;
 
 /// What the session that last used a connection had SET, as a number the session gives and compares;
@@ -42,6 +42,8 @@ pub struct Connection {
     pub server: Arc<str>,
     pub created: Instant,
     pub last_used: Instant,
+    /// Whose runtime hears of the socket.
+    pub home: Home,
     /// How often its pool had been renewed when it was opened.
     pub generation: u64,
 }
@@ -79,6 +81,7 @@ impl Connection {
             server: "nowhere".into(),
             created: now,
             last_used: now,
+            home: Home::here(),
             generation: 0,
         }
     }
@@ -97,7 +100,7 @@ impl Connection {
     ///
     /// Not cancel safe: dropped midway, the connection must be closed.
     pub async fn simple(&mut self, sql: &str, deadline: Instant) -> Result<(), PgError> {
-        match tokio::time::timeout_at(deadline, self.simple_unbounded(sql)).await {
+        match timer::timeout_at(deadline, self.simple_unbounded(sql)).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => Err(self.lost(&error)),
             Err(_) => Err(self.lost(&io::Error::new(

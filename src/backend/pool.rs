@@ -2,21 +2,23 @@
 //!
 //! ```text
 //!            lease: a free slot, then an idle connection or a new one
-//!   idle  ◀──────────────────────────────────────────────────────────▶  leased
+//!   idle  ◀──────────────────────────────────────────────────────────▶  leased ───▶ the next who waits
 //!    ▲ │        release: clean, goes back      drop: dirty, is closed      │
 //!    │ └── too old, too long idle, broken: closed                          └── closed
 //! ```
 //!
-//! A slot is a permit of a fair semaphore: whoever waits longest is served first, and a wait that is
-//! dropped gives its place or its slot back by itself. Idle connections hold no slot, but a lease takes
-//! an idle one before it opens another, so there are never more connections than slots.
+//! Whoever waits longest is served first: a connection that comes back is handed over, and never seems free to those
+//! who come later. A wait that is dropped gives its place, or what it was just given, back by itself. Waiting makes no
+//! timer: one task looks after the deadlines of all who wait.
+
+mod slots;
 
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::connect::{Target, connect};
@@ -24,6 +26,8 @@ use super::connection::Connection;
 use crate::config::PoolSettings;
 use crate::error::{PgError, SqlState};
 use crate::metrics::PoolMetrics;
+use crate::net::{Home, background, timer};
+use slots::{Connections, Served, Slots, Taken};
 
 /// A pool of connections to one target.
 pub struct Pool {
@@ -31,29 +35,17 @@ pub struct Pool {
     settings: PoolSettings,
     size: usize,
     metrics: PoolMetrics,
-    slots: Arc<Semaphore>,
-    /// The most recently used last: the others grow old and are closed.
-    idle: Mutex<Idle>,
+    slots: Mutex<Slots>,
     last_failure: Mutex<Option<(Instant, PgError)>>,
     /// The server did not take the credential when it was last shown.
     refused: AtomicBool,
-    closed: AtomicBool,
     /// How often it was renewed.
     generation: AtomicU64,
     counts: Counts,
 }
 
-#[allow(
-    clippy::vec_box,
-    reason = "connections go from hand to hand with every statement: a pointer is moved, not three hundred bytes"
-)]
-type Idle = Vec<Box<Connection>>;
-
 #[derive(Default)]
 struct Counts {
-    idle: AtomicUsize,
-    leased: AtomicUsize,
-    waiting: AtomicUsize,
     leases: AtomicU64,
     waits: AtomicU64,
     wait_timeouts: AtomicU64,
@@ -78,17 +70,15 @@ pub struct PoolStats {
 impl Pool {
     pub fn new(target: Target, settings: PoolSettings, metrics: PoolMetrics) -> Arc<Self> {
         // Zero slots would make every lease wait in vain.
-        let size = settings.size.clamp(1, Semaphore::MAX_PERMITS);
+        let size = settings.size.max(1);
         Arc::new(Self {
             target,
             settings,
             size,
+            slots: Mutex::new(Slots::new(size, metrics.clone())),
             metrics,
-            slots: Arc::new(Semaphore::new(size)),
-            idle: Mutex::new(Vec::new()),
             last_failure: Mutex::new(None),
             refused: AtomicBool::new(false),
-            closed: AtomicBool::new(false),
             generation: AtomicU64::new(0),
             counts: Counts::default(),
         })
@@ -98,49 +88,62 @@ impl Pool {
     ///
     /// Cancel safe: dropped midway, place and slot are given back.
     pub async fn lease(self: &Arc<Self>) -> Result<Lease, PgError> {
-        let slot = self.slot().await?;
-        let connection = match self.take_idle() {
-            Some(connection) => connection,
-            None => self.open().await?,
+        let taken = self.lock().take(Home::here());
+        let mut lease = match taken {
+            Taken::Slot(connection) => self.leased(connection),
+            Taken::Busy => self.wait().await?,
+            Taken::Closed => return Err(self.closed_error()),
         };
-        Ok(self.leased(slot, connection))
+        while let Some(connection) = &mut lease.connection {
+            if self.is_fit(connection) {
+                break;
+            }
+            lease.connection = self.lock().take_idle(Home::here());
+        }
+        if lease.connection.is_none() {
+            lease.connection = Some(self.open().await?);
+        }
+        self.count_lease();
+        Ok(lease)
     }
 
-    /// As `lease`, where that takes no waiting at all: a slot is free and an idle connection is fit.
+    /// As `lease`, where that takes no waiting at all: an idle connection is fit.
     pub fn lease_now(self: &Arc<Self>) -> Option<Lease> {
-        let slot = Arc::clone(&self.slots).try_acquire_owned().ok()?;
-        let connection = self.take_idle()?;
-        Some(self.leased(slot, connection))
+        loop {
+            let connection = self.lock().take_both(Home::here())?;
+            let mut lease = self.leased(Some(connection));
+            if self.is_fit(&mut lease) {
+                self.count_lease();
+                return Some(lease);
+            }
+        }
     }
 
-    fn leased(self: &Arc<Self>, slot: OwnedSemaphorePermit, connection: Box<Connection>) -> Lease {
+    fn leased(self: &Arc<Self>, connection: Option<Box<Connection>>) -> Lease {
+        Lease {
+            connection,
+            pool: Arc::clone(self),
+            clean: false,
+        }
+    }
+
+    fn count_lease(&self) {
         self.counts.leases.fetch_add(1, Ordering::Relaxed);
         self.metrics.leases.inc();
-        Lease::new(Arc::clone(self), slot, connection)
     }
 
     /// No more leases; idle connections are closed now, leased ones when they come back.
     pub fn close(&self) {
-        self.closed.store(true, Ordering::SeqCst);
-        self.slots.close();
-        self.close_idle();
+        let idle = self.lock().close();
+        terminate(idle);
     }
 
     /// From now on connections begin otherwise on the server: idle ones are closed now, leased ones when they come
     /// back. Who waits goes on waiting.
     pub fn renew(&self) {
         self.generation.fetch_add(1, Ordering::SeqCst);
-        self.close_idle();
-    }
-
-    fn close_idle(&self) {
-        let idle = {
-            let mut idle = self.lock_idle();
-            self.count_idle(0);
-            std::mem::take(&mut *idle)
-        };
-        idle.into_iter()
-            .for_each(|connection| connection.terminate());
+        let idle = self.lock().take_all();
+        terminate(idle);
     }
 
     /// Closes what has been idle or alive for too long, down to `pool.min`, and opens what is missing to
@@ -155,19 +158,21 @@ impl Pool {
             0
         };
         self.close_outdated(min);
-        while self.connections() < min && self.remembered_failure().is_none() {
-            let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
+        while self.connections(&self.lock()) < min && self.remembered_failure().is_none() {
+            if !self.lock().take_bare() {
                 return;
-            };
+            }
+            let mut lease = self.leased(None);
             match self.open().await {
-                Ok(connection) => Lease::new(Arc::clone(self), slot, connection).release(),
+                Ok(connection) => lease.connection = Some(connection),
                 Err(_) => return,
             }
+            lease.release();
         }
     }
 
     pub fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::SeqCst)
+        self.lock().is_closed()
     }
 
     /// The server did not take the credential when it was last shown; connections from before may go on.
@@ -177,7 +182,8 @@ impl Pool {
 
     /// Nobody has a connection, waits for one or could be given one at once.
     pub fn is_empty(&self) -> bool {
-        self.connections() == 0 && self.counts.waiting.load(Ordering::Relaxed) == 0
+        let slots = self.lock();
+        slots.idle() == 0 && slots.free() == self.size
     }
 
     /// Rises with whatever is asked of the pool.
@@ -191,11 +197,12 @@ impl Pool {
 
     pub fn stats(&self) -> PoolStats {
         let counts = &self.counts;
+        let slots = self.lock();
         PoolStats {
             size: self.size,
-            idle: counts.idle.load(Ordering::Relaxed),
-            leased: counts.leased.load(Ordering::Relaxed),
-            waiting: counts.waiting.load(Ordering::Relaxed),
+            idle: slots.idle(),
+            leased: self.size - slots.free(),
+            waiting: slots.waiting(),
             leases: counts.leases.load(Ordering::Relaxed),
             waits: counts.waits.load(Ordering::Relaxed),
             wait_timeouts: counts.wait_timeouts.load(Ordering::Relaxed),
@@ -208,54 +215,54 @@ impl Pool {
         &self.target
     }
 
-    async fn slot(&self) -> Result<OwnedSemaphorePermit, PgError> {
-        match Arc::clone(&self.slots).try_acquire_owned() {
-            Ok(slot) => Ok(slot),
-            Err(TryAcquireError::Closed) => Err(self.closed_error()),
-            Err(TryAcquireError::NoPermits) => self.wait_for_slot().await,
+    /// Waits for a slot, in turn.
+    async fn wait(self: &Arc<Self>) -> Result<Lease, PgError> {
+        self.counts.waits.fetch_add(1, Ordering::Relaxed);
+        self.metrics.waits.inc();
+        let since = Instant::now();
+        let deadline = since + self.settings.wait;
+        let (served, watch) = {
+            let mut slots = self.lock();
+            let served = slots.wait(Home::here(), since, deadline);
+            (served, !std::mem::replace(&mut slots.watched, true))
+        };
+        let mut waiting = Waiting { pool: self, served };
+        if watch {
+            background().spawn(watch_deadlines(Arc::downgrade(self), deadline));
         }
-    }
-
-    async fn wait_for_slot(&self) -> Result<OwnedSemaphorePermit, PgError> {
-        let _waiting = Waiting::new(self);
-        let started = Instant::now();
-        let acquired =
-            tokio::time::timeout(self.settings.wait, Arc::clone(&self.slots).acquire_owned()).await;
+        let served = (&mut waiting.served).await;
         self.metrics
             .wait_seconds
-            .observe(started.elapsed().as_secs_f64());
-        match acquired {
-            Ok(Ok(slot)) => Ok(slot),
-            Ok(Err(_)) => Err(self.closed_error()),
-            Err(_) => {
+            .observe(since.elapsed().as_secs_f64());
+        match served {
+            Ok(Served::Slot(connection)) => Ok(self.leased(connection)),
+            Ok(Served::TimedOut) => {
                 self.counts.wait_timeouts.fetch_add(1, Ordering::Relaxed);
                 self.metrics.wait_timeouts.inc();
                 Err(self.exhausted_error())
             }
+            Ok(Served::Closed) | Err(_) => Err(self.closed_error()),
         }
     }
 
-    /// The most recently used connection that is still good; those that are not are closed on the way.
-    fn take_idle(&self) -> Option<Box<Connection>> {
-        loop {
-            let connection = {
-                let mut idle = self.lock_idle();
-                let connection = idle.pop();
-                self.count_idle(idle.len());
-                connection?
-            };
-            let now = Instant::now();
-            if self.is_outdated(&connection, now) {
-                connection.terminate();
-                continue;
+    /// False where an idle connection is of no more use. One that is comes to this thread's runtime.
+    fn is_fit(&self, connection: &mut Connection) -> bool {
+        let now = Instant::now();
+        if self.is_outdated(connection, now) {
+            return false;
+        }
+        let here = Home::here();
+        if connection.home != here {
+            // Where it was, something may have been heard of it that is not here.
+            let fit = connection.stream.idle_check();
+            if fit && connection.stream.bring_home().is_ok() {
+                connection.home = here;
             }
-            let fit = match now - connection.last_used < TRUSTED_IDLE {
-                true => !connection.stream.has_news(),
-                false => connection.stream.idle_check(),
-            };
-            if fit {
-                return Some(connection);
-            }
+            return fit;
+        }
+        match now - connection.last_used < TRUSTED_IDLE {
+            true => !connection.stream.has_news(),
+            false => connection.stream.idle_check(),
         }
     }
 
@@ -297,47 +304,66 @@ impl Pool {
         }
     }
 
-    fn take_back(&self, mut connection: Box<Connection>) {
+    /// A slot comes back, with a connection that is clean as far as its user knows.
+    fn give_back(&self, connection: Option<Box<Connection>>) {
         let now = Instant::now();
+        let mut connection = connection.and_then(|connection| self.looked_over(connection, now));
+        let home = connection.as_ref().map_or_else(Home::here, |it| it.home);
+        loop {
+            let mut slots = self.lock();
+            // Looked at under the lock, so that `close` and `renew` either see this connection or are seen here.
+            if let Some(outdated) = connection.take_if(|it| slots.is_closed() || self.is_stale(it))
+            {
+                drop(slots);
+                outdated.terminate();
+                continue;
+            }
+            let Some(next) = slots.give_back(home, now) else {
+                if let Some(connection) = connection {
+                    slots.keep(connection);
+                }
+                return;
+            };
+            drop(slots);
+            match next.bring(connection) {
+                Ok(()) => return,
+                Err(unwanted) => connection = unwanted,
+            }
+        }
+    }
+
+    /// A connection that may be used again; any other is closed.
+    fn looked_over(
+        &self,
+        mut connection: Box<Connection>,
+        now: Instant,
+    ) -> Option<Box<Connection>> {
         connection.last_used = now;
         if !connection.is_quiet() || connection.stream.has_news() {
-            return;
+            return None;
         }
         shrink(&mut connection);
         if self.is_outdated(&connection, now) {
-            return connection.terminate();
+            connection.terminate();
+            return None;
         }
-        let mut idle = self.lock_idle();
-        // Looked at under the lock, so that `close` and `renew` either see this connection or are seen here.
-        if self.closed.load(Ordering::SeqCst) || self.is_stale(&connection) {
-            drop(idle);
-            return connection.terminate();
-        }
-        idle.push(connection);
-        self.count_idle(idle.len());
+        Some(connection)
     }
 
     fn close_outdated(&self, min: usize) {
         let now = Instant::now();
-        let mut outdated = Vec::new();
-        {
-            let mut idle = self.lock_idle();
-            let mut surplus = self.connections().saturating_sub(min);
-            // The least recently used come first.
-            for connection in std::mem::take(&mut *idle) {
+        let outdated = {
+            let mut slots = self.lock();
+            let mut surplus = self.connections(&slots).saturating_sub(min);
+            slots.sort_out(|connection| {
                 let unused = now - connection.last_used > self.settings.idle && surplus > 0;
-                if unused || self.is_outdated(&connection, now) || !connection.stream.idle_check() {
-                    surplus = surplus.saturating_sub(1);
-                    outdated.push(connection);
-                } else {
-                    idle.push(connection);
-                }
-            }
-            self.count_idle(idle.len());
-        }
-        outdated
-            .into_iter()
-            .for_each(|connection| connection.terminate());
+                let goes =
+                    unused || self.is_outdated(connection, now) || !connection.stream.idle_check();
+                surplus = surplus.saturating_sub(usize::from(goes));
+                goes
+            })
+        };
+        terminate(outdated);
     }
 
     fn is_outdated(&self, connection: &Connection, now: Instant) -> bool {
@@ -348,19 +374,13 @@ impl Pool {
         connection.generation != self.generation.load(Ordering::SeqCst)
     }
 
-    fn connections(&self) -> usize {
-        self.counts.idle.load(Ordering::Relaxed) + self.counts.leased.load(Ordering::Relaxed)
+    fn connections(&self, slots: &Slots) -> usize {
+        slots.idle() + self.size - slots.free()
     }
 
-    /// Called with the list's lock held, so that the numbers follow each other in order.
-    fn count_idle(&self, now: usize) {
-        let before = self.counts.idle.swap(now, Ordering::Relaxed);
-        self.metrics.idle.add(now as i64 - before as i64);
-    }
-
-    fn lock_idle(&self) -> MutexGuard<'_, Idle> {
-        // A list of idle connections is valid at every moment, even if a holder panicked.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        // Valid at every moment, even if a holder panicked.
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_failure(&self) -> MutexGuard<'_, Option<(Instant, PgError)>> {
@@ -402,46 +422,54 @@ impl Drop for Pool {
     }
 }
 
-/// Counts a waiter for as long as it lives, however its wait ends.
-struct Waiting<'a>(&'a Pool);
-
-impl<'a> Waiting<'a> {
-    fn new(pool: &'a Pool) -> Self {
-        pool.counts.waiting.fetch_add(1, Ordering::Relaxed);
-        pool.counts.waits.fetch_add(1, Ordering::Relaxed);
-        pool.metrics.waiting.inc();
-        pool.metrics.waits.inc();
-        Self(pool)
-    }
+/// A wait; dropped, it gives up its place, or what it was just given.
+struct Waiting<'a> {
+    pool: &'a Arc<Pool>,
+    served: oneshot::Receiver<Served>,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.counts.waiting.fetch_sub(1, Ordering::Relaxed);
-        self.0.metrics.waiting.dec();
+        if self.served.is_terminated() {
+            return;
+        }
+        self.served.close();
+        match self.served.try_recv() {
+            Ok(Served::Slot(connection)) => self.pool.give_back(connection),
+            Ok(Served::TimedOut | Served::Closed) => {}
+            Err(_) => self.pool.lock().forget_gone(),
+        }
+    }
+}
+
+/// Tells those who wait in vain, until nobody waits.
+async fn watch_deadlines(pool: Weak<Pool>, mut next: Instant) {
+    loop {
+        timer::sleep_until(next).await;
+        let Some(pool) = pool.upgrade() else {
+            return;
+        };
+        let mut slots = pool.lock();
+        match slots.expire(Instant::now()) {
+            Some(deadline) => next = deadline,
+            None => {
+                slots.watched = false;
+                return;
+            }
+        }
     }
 }
 
 /// A connection in use. [`Lease::release`] gives it back clean; dropping it closes it, because whoever
 /// drops it may have left anything behind.
 pub struct Lease {
+    /// `None` in here only while there is none yet.
     connection: Option<Box<Connection>>,
     pool: Arc<Pool>,
-    /// Freed last: when the next in line gets the slot, the connection is back or closed.
-    _slot: OwnedSemaphorePermit,
+    clean: bool,
 }
 
 impl Lease {
-    fn new(pool: Arc<Pool>, slot: OwnedSemaphorePermit, connection: Box<Connection>) -> Self {
-        pool.counts.leased.fetch_add(1, Ordering::Relaxed);
-        pool.metrics.leased.inc();
-        Self {
-            connection: Some(connection),
-            pool,
-            _slot: slot,
-        }
-    }
-
     /// The pool was renewed since the connection was opened.
     pub fn is_stale(&self) -> bool {
         self.pool.is_stale(self)
@@ -450,17 +478,15 @@ impl Lease {
     /// Gives the connection back for others to use. The caller has left it outside a transaction, with
     /// nothing to send or to read; where bytes are left over it is closed all the same.
     pub fn release(mut self) {
-        if let Some(connection) = self.connection.take() {
-            self.pool.take_back(connection);
-        }
+        self.clean = true;
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.connection = None;
-        self.pool.counts.leased.fetch_sub(1, Ordering::Relaxed);
-        self.pool.metrics.leased.dec();
+        // One that is not clean is closed first: the next in line must not open another beside it.
+        let connection = self.connection.take().filter(|_| self.clean);
+        self.pool.give_back(connection);
     }
 }
 
@@ -470,7 +496,7 @@ impl Deref for Lease {
     fn deref(&self) -> &Connection {
         self.connection
             .as_ref()
-            .expect("taken only by `release`, which consumes the lease")
+            .expect("a lease that was handed out has one")
     }
 }
 
@@ -478,8 +504,14 @@ impl DerefMut for Lease {
     fn deref_mut(&mut self) -> &mut Connection {
         self.connection
             .as_mut()
-            .expect("taken only by `release`, which consumes the lease")
+            .expect("a lease that was handed out has one")
     }
+}
+
+fn terminate(connections: Connections) {
+    connections
+        .into_iter()
+        .for_each(|connection| connection.terminate());
 }
 
 /// An idle connection must not keep the memory of the largest result it ever carried.

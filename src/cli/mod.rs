@@ -57,7 +57,7 @@ pub fn run() -> ExitCode {
         Command::Demo(arguments) => {
             serve::log(arguments.log());
             match demo::run(&arguments, async |config, stop| {
-                server::serve(config, stop)
+                server::serve(config, serve::processors(), stop)
                     .await
                     .map_err(|error| error.to_string())
             }) {

@@ -2,7 +2,9 @@
 
 use std::future::Future;
 use std::io::IsTerminal;
+use std::num::NonZero;
 use std::path::PathBuf;
+use std::thread;
 
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,6 +18,10 @@ pub struct ServeArgs {
     /// The configuration file
     #[arg(short, long, value_name = "FILE")]
     config: PathBuf,
+    /// Threads that serve sessions, each with a runtime of its own; as many as there are processors where it is not
+    /// given. With 0 all threads share one runtime
+    #[arg(long, value_name = "NUMBER", env = "TRUNKLINE_WORKERS")]
+    workers: Option<u16>,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -45,10 +51,18 @@ enum LogFormat {
 pub fn run(arguments: ServeArgs) -> Result<(), ServeError> {
     log(&arguments.log);
     let runtime = tokio::runtime::Runtime::new().map_err(ServeError::Runtime)?;
-    let outcome = runtime.block_on(async { server::serve(arguments.config, stop_signal()?).await });
+    let workers = arguments.workers.unwrap_or_else(processors);
+    let outcome =
+        runtime.block_on(async { server::serve(arguments.config, workers, stop_signal()?).await });
     // What did not finish in time is cut off, not waited for.
     runtime.shutdown_background();
     outcome
+}
+
+/// How many this process may use.
+pub fn processors() -> u16 {
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    u16::try_from(processors).unwrap_or(u16::MAX)
 }
 
 /// Ends at the first SIGTERM or SIGINT.

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 
+use super::Client;
 use super::handshake::{self, Login};
 use super::login::Gate;
-use super::{Client, service};
+use super::service::{self, Parting};
 use crate::admin::{Console, ReloadHandle};
 use crate::auth::Secrets;
 use crate::error::{PgError, SqlState};
-use crate::metrics::ClientMetrics;
-use crate::net::{Buffered, Peer, Stream};
+use crate::net::{Buffered, Peer, Seat, Stream, Workers, timer};
 use crate::session::{Admission, Failure, Place, Refusal, Session, Shared, TurnedAway};
 use crate::wire::{self, CancelRequest, Replies, StartupPacket, TransactionStatus};
 
@@ -36,6 +36,7 @@ pub struct Doors {
     pub gate: Gate,
     /// For the console's RELOAD.
     pub reload: ReloadHandle,
+    pub workers: Arc<Workers>,
 }
 
 /// Lets a client in, or turns it away: in a task of its own, which this returns without waiting for.
@@ -46,7 +47,7 @@ pub fn receive(doors: &Arc<Doors>, stream: Stream, peer: Peer) {
     match doors.shared.registry.crowd.admit(&peer, limits) {
         Admission::Place(place) => {
             let opening = Box::pin(open(doors.clone(), stream, peer, place));
-            tokio::spawn(serve_client(doors.clone(), opening));
+            tokio::spawn(let_in(doors.clone(), opening));
         }
         Admission::TurnedAway(away) => {
             tokio::spawn(turn_away(doors.clone(), stream, away));
@@ -66,19 +67,57 @@ pub fn last_words(refusal: Refusal) -> BytesMut {
     words
 }
 
-/// Serves one client until it leaves.
+/// Lets one client in and hands it over to where its session is served.
 ///
-/// There may be thousands of these tasks, most of them idle: what a login takes, and what work takes, is on
-/// the heap while it lasts, and the task itself is small.
-async fn serve_client(doors: Arc<Doors>, opening: Pin<Box<impl Future<Output = Option<Opened>>>>) {
-    let _connected = Connected::new(&doors.shared.metrics.clients);
-    let Some(opened) = opening.await else {
+/// There may be thousands of clients, most of them idle: what a login takes, and what work takes, is on the heap
+/// while it lasts, and their tasks are small.
+async fn let_in(doors: Arc<Doors>, opening: Pin<Box<impl Future<Output = Option<Opened>>>>) {
+    let connected = Connected::new(doors);
+    let Some(Opened { client, place }) = opening.await else {
         return;
     };
-    let Opened { mut client, place } = opened;
-    let outcome = service::session(&mut client).await;
-    Box::pin(leave(&doors, *client, outcome)).await;
-    drop(place);
+    let workers = &connected.0.workers;
+    let seat = workers.seat(workers.next_home());
+    client.session.entry().interrupt.move_to(seat.home());
+    let served = Served {
+        client,
+        seat,
+        place,
+        connected,
+    };
+    served.settle();
+}
+
+/// A client and its session, which may move from one runtime to another.
+struct Served {
+    client: Box<Client>,
+    seat: Seat,
+    /// Given back when all is over.
+    place: Place,
+    connected: Connected,
+}
+
+impl Served {
+    /// Goes on in the runtime where the session has its seat, in a task of its own there.
+    fn settle(self) {
+        let runtime = self.seat.runtime().clone();
+        runtime.spawn(self.run());
+    }
+
+    /// Serves the client until it leaves or its session moves.
+    async fn run(mut self) {
+        self.client.io.come_home();
+        let outcome = match service::session(&mut self.client).await {
+            Ok(Parting::Moves(home)) => {
+                self.seat = self.connected.0.workers.seat(home);
+                return self.settle();
+            }
+            Ok(Parting::Left) => Ok(()),
+            Err(failure) => Err(failure),
+        };
+        Box::pin(leave(&self.connected.0, *self.client, outcome)).await;
+        drop(self.place);
+    }
 }
 
 /// A client that has been let in and told so, but for its output.
@@ -118,7 +157,7 @@ async fn log_in(
     let handshake = handshake::run(doors, io, peer);
     let mut login = if place.is_for_admins(&limits()) {
         // Whoever is here is an admin, or in the way of one.
-        match tokio::time::timeout(ADMIN_LOGIN_TIMEOUT, handshake).await {
+        match timer::timeout(ADMIN_LOGIN_TIMEOUT, handshake).await {
             Ok(login) => login?,
             Err(_) => return Ok(None),
         }
@@ -149,7 +188,7 @@ fn refused(doors: &Doors, refusal: Refusal, error: PgError) -> Failure {
 /// served all the same. Nothing here may take long or much.
 async fn turn_away(doors: Arc<Doors>, stream: Stream, away: TurnedAway) {
     let mut io = Buffered::new(stream.counted(doors.shared.metrics.clients.traffic.clone()));
-    let wanted = tokio::time::timeout(TURN_AWAY_TIMEOUT, wanted(&doors, &mut io)).await;
+    let wanted = timer::timeout(TURN_AWAY_TIMEOUT, wanted(&doors, &mut io)).await;
     if let Ok(Some(cancel)) = wanted {
         doors
             .shared
@@ -190,18 +229,18 @@ async fn wanted(doors: &Doors, io: &mut Buffered) -> Option<CancelRequest> {
 }
 
 /// Counts a client among the connected ones, though its task be aborted.
-struct Connected<'a>(&'a ClientMetrics);
+struct Connected(Arc<Doors>);
 
-impl<'a> Connected<'a> {
-    fn new(clients: &'a ClientMetrics) -> Self {
-        clients.connections.inc();
-        Self(clients)
+impl Connected {
+    fn new(doors: Arc<Doors>) -> Self {
+        doors.shared.metrics.clients.connections.inc();
+        Self(doors)
     }
 }
 
-impl Drop for Connected<'_> {
+impl Drop for Connected {
     fn drop(&mut self) {
-        self.0.connections.dec();
+        self.0.shared.metrics.clients.connections.dec();
     }
 }
 
@@ -247,7 +286,7 @@ async fn logged_in(doors: &Arc<Doors>, mut io: Buffered, login: Login) -> Option
             });
             let Client { io, session, .. } = &mut *client;
             let start = session.start(io, settings);
-            let started = tokio::time::timeout_at(deadline.into(), start).await;
+            let started = timer::timeout_at(deadline.into(), start).await;
             if let Err(failure) = started.unwrap_or_else(|_| Err(too_slow())) {
                 let Client {
                     mut io, session, ..
@@ -316,5 +355,5 @@ async fn farewell(doors: &Doors, io: &mut Buffered, failure: Failure) {
         }
     };
     // A client that does not read its farewell does not get to keep the socket.
-    let _ = tokio::time::timeout(handshake::FAREWELL_TIMEOUT, said).await;
+    let _ = timer::timeout(handshake::FAREWELL_TIMEOUT, said).await;
 }

@@ -21,7 +21,7 @@ use super::options::session_settings;
 use crate::auth::{Applicant, Channel, Credential, Secret, Source, method};
 use crate::config::User;
 use crate::error::{NAME_BYTES_MAX, PgError, SqlState, named};
-use crate::net::{Buffered, Peer};
+use crate::net::{Buffered, Peer, timer};
 use crate::session::{Failure, Registered, Settings};
 use crate::topology::{LiveDatabase, Snapshot};
 use crate::wire::Startup;
@@ -64,7 +64,7 @@ pub(super) async fn run(
 ) -> Result<Option<Login>, Failure> {
     let allowed = doors.shared.topology.snapshot().config.limits.login_timeout;
     let deadline = Instant::now() + allowed;
-    match tokio::time::timeout_at(deadline.into(), steps(doors, io, peer, deadline)).await {
+    match timer::timeout_at(deadline.into(), steps(doors, io, peer, deadline)).await {
         Ok(outcome) => outcome,
         // PostgreSQL closes without a word too.
         Err(_) => {
@@ -196,7 +196,7 @@ async fn candidate(
         (Some(database), None) => database.verifier(name).await.map_err(Failure::Fatal)?,
         (Some(database), Some(_)) => {
             // Neither an answer nor its absence matters.
-            let _ = tokio::time::timeout(DECOY_TIME_MAX, database.verifier(name)).await;
+            let _ = timer::timeout(DECOY_TIME_MAX, database.verifier(name)).await;
             None
         }
     };

@@ -23,7 +23,7 @@ use crate::auth::{
 };
 use crate::config::{Method, User};
 use crate::error::{PgError, SqlState, named};
-use crate::net::Buffered;
+use crate::net::{Buffered, timer};
 use crate::session::Failure;
 use crate::wire::{self, Replies, frontend};
 
@@ -325,7 +325,7 @@ fn enter(doors: &Doors, terms: Terms) -> Result<Pass<'_>, Failure> {
 
 /// False where the client leaves first. What it sends stays in the input buffer.
 async fn wait(io: &mut Buffered, until: Instant) -> Result<bool, Failure> {
-    let mut turn = pin!(tokio::time::sleep_until(until.into()));
+    let mut turn = pin!(timer::sleep_until(until.into()));
     loop {
         tokio::select! {
             () = &mut turn => return Ok(true),

@@ -10,8 +10,8 @@ use super::Client;
 use super::simple::not_utf8;
 use crate::admin::Console;
 use crate::error::{PgError, Severity, SqlState};
-use crate::net::Buffered;
-use crate::session::{Entry, Failure, Reason};
+use crate::net::{Buffered, Home};
+use crate::session::{ASIDE_BYTES, Entry, Failure, Reason};
 use crate::wire::{
     self, HEADER_BYTES, Header, LARGE_LENGTH_MAX, Replies, SMALL_LENGTH_MAX, TransactionStatus,
     frontend,
@@ -29,20 +29,36 @@ enum Turn {
     Work,
     /// The client has sent nothing for long.
     Doze,
+    /// The session has to be run elsewhere. The client may have sent something.
+    Move(Home),
     Leave,
 }
 
-/// Serves a session until its client leaves. `Ok` is an orderly end.
-pub(super) async fn session(client: &mut Client) -> Result<(), Failure> {
+/// What becomes of a session that is not served here any longer.
+pub(super) enum Parting {
+    /// Its client has left in order.
+    Left,
+    /// It is to be served in that runtime from here on.
+    Moves(Home),
+}
+
+/// Serves a session until its client leaves, or it has to be served in another runtime.
+pub(super) async fn session(client: &mut Client) -> Result<Parting, Failure> {
     let entry = client.session.entry().clone();
-    let mut turn = client.rest(&entry).await?;
+    entry.interrupt.attach().await;
+    let mut turn = match client.io.input.is_empty() {
+        true => client.rest(&entry).await?,
+        // It has moved here with what its client had sent.
+        false => Turn::Work,
+    };
     loop {
         turn = match turn {
             // On the heap, and not while the client is idle: all that dealing with a message may take is many times
             // as large as what waiting for one does. Busy clients stay in here.
             Turn::Work => Box::pin(client.work(&entry)).await?,
             Turn::Doze => client.wait(&entry, true).await?,
-            Turn::Leave => return Ok(()),
+            Turn::Move(home) => return Ok(Parting::Moves(home)),
+            Turn::Leave => return Ok(Parting::Left),
         }
     }
 }
@@ -192,6 +208,12 @@ fn next(io: &Buffered) -> Result<Option<Header>, Failure> {
     Ok(Some(head))
 }
 
+/// Lexing and planning so long a text would keep the other clients of a worker waiting: the shared runtime has other
+/// threads for them.
+fn takes_long(head: Header) -> bool {
+    head.len > ASIDE_BYTES && matches!(head.tag, frontend::QUERY | frontend::PARSE)
+}
+
 fn violation(message: String) -> Failure {
     Failure::Fatal(PgError::client(SqlState::PROTOCOL_VIOLATION, message))
 }
@@ -219,6 +241,9 @@ impl Client {
                     self.session.refresh()?;
                 }
                 waited = false;
+                if takes_long(head) && Home::here() != Home::SHARED {
+                    return Ok(Turn::Move(Home::SHARED));
+                }
                 if !self.message(head).await? {
                     break;
                 }
@@ -261,6 +286,10 @@ impl Client {
         if may_stop && matches!(turn, Turn::Work) {
             // After the wait, which may have outlasted a reload.
             self.session.refresh()?;
+            let home = entry.interrupt.home();
+            if home != Home::here() {
+                return Ok(Turn::Move(home));
+            }
         }
         Ok(turn)
     }

@@ -12,7 +12,9 @@ use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Sleep, sleep};
+use tokio::time::Sleep;
+
+use crate::net::timer;
 
 /// Connections at a time; more wait in the listener's queue.
 const CONNECTIONS_MAX: usize = 64;
@@ -43,7 +45,7 @@ impl Listener for Bounded {
         let (stream, address) = Listener::accept(&mut self.listener).await;
         let limited = Limited {
             stream,
-            end: Box::pin(sleep(CONNECTION_TIME_MAX)),
+            end: Box::pin(timer::sleep(CONNECTION_TIME_MAX)),
             // The semaphore is never closed.
             _place: place.ok(),
         };

@@ -11,8 +11,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use prometheus::{
-    Encoder, Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Registry, TextEncoder,
+    Counter, CounterVec, Encoder, Gauge, GaugeVec, Histogram, HistogramVec, IntCounter,
+    IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
 use family::Family;
@@ -33,6 +33,14 @@ pub struct Metrics {
     pools: PoolFamilies,
     servers: ServerFamilies,
     schemas: SchemaFamilies,
+    workers: WorkerFamilies,
+}
+
+/// Handles of one worker; set when somebody looks.
+#[derive(Clone, Debug)]
+pub struct WorkerMetrics {
+    pub busy_seconds: Counter,
+    pub sessions: IntGauge,
 }
 
 /// Handles for the clients' side.
@@ -237,6 +245,7 @@ impl Metrics {
             pools: PoolFamilies::new(&family),
             servers: ServerFamilies::new(&family),
             schemas: SchemaFamilies::new(&family),
+            workers: WorkerFamilies::new(&family),
             registry,
         })
     }
@@ -244,6 +253,11 @@ impl Metrics {
     /// Handles for the catalogs of one database.
     pub fn schema(&self, database: &str) -> SchemaMetrics {
         self.schemas.handles(database)
+    }
+
+    /// Handles of one worker, by its number.
+    pub fn worker(&self, number: u16) -> WorkerMetrics {
+        self.workers.handles(number)
     }
 
     /// Handles for one database.
@@ -501,6 +515,36 @@ impl SchemaFamilies {
             loaded: self.loaded.with_label_values(&[database]),
             loads: loads("ok"),
             load_failures: loads("error"),
+        }
+    }
+}
+
+struct WorkerFamilies {
+    busy_seconds: CounterVec,
+    sessions: IntGaugeVec,
+}
+
+impl WorkerFamilies {
+    fn new(family: &Family<'_>) -> Self {
+        Self {
+            busy_seconds: family.float_counters(
+                "trunkline_worker_busy_seconds_total",
+                "For how long a worker has had something to do.",
+                &["worker"],
+            ),
+            sessions: family.gauges(
+                "trunkline_worker_sessions",
+                "Sessions that a worker serves. There are no workers where all threads share one runtime.",
+                &["worker"],
+            ),
+        }
+    }
+
+    fn handles(&self, number: u16) -> WorkerMetrics {
+        let number = number.to_string();
+        WorkerMetrics {
+            busy_seconds: self.busy_seconds.with_label_values(&[&number]),
+            sessions: self.sessions.with_label_values(&[&number]),
         }
     }
 }

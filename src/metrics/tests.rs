@@ -11,6 +11,7 @@ fn sampled() -> Arc<Metrics> {
     metrics.pool("app", "s1", "127.0.0.1:1");
     metrics.server("app", "s1", "127.0.0.1:1");
     metrics.schema("app");
+    metrics.worker(1);
     metrics
 }
 

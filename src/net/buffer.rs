@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep};
 
-use super::Stream;
+use super::timer;
+use super::{Home, Stream};
 
 /// Room offered to one read. Bounds what is held for a peer that sends without end.
 pub const READ_BYTES: usize = 16 * 1024;
@@ -44,6 +45,8 @@ pub struct Buffered {
     pub input: BytesMut,
     /// To be sent at the next flush.
     pub output: BytesMut,
+    /// Whose runtime hears of the socket.
+    home: Home,
     /// Room for the next read.
     read_bytes: usize,
     /// Tells whether unread input ends with a goodbye; the room above knows what one looks like.
@@ -63,6 +66,7 @@ impl Buffered {
             stream,
             input: BytesMut::new(),
             output: BytesMut::new(),
+            home: Home::here(),
             read_bytes: FIRST_READ_BYTES,
             goodbye: |_| false,
             mid_message: 0,
@@ -81,6 +85,14 @@ impl Buffered {
     /// Unread input begins in the middle of a message, of which so many bytes are still to come.
     pub fn mid_message(&mut self, bytes: usize) {
         self.mid_message = bytes;
+    }
+
+    /// Makes this thread's runtime the one that hears of the socket. Where that cannot be had, the former one goes on.
+    pub fn come_home(&mut self) {
+        let here = Home::here();
+        if self.home != here && self.stream.bring_home().is_ok() {
+            self.home = here;
+        }
     }
 
     /// Reads once; zero bytes mean the peer has closed its side. Cancel safe.
@@ -147,7 +159,7 @@ impl Buffered {
         // Unread bytes hide the end from the runtime.
         let look_again = self
             .look_again
-            .get_or_insert_with(|| Box::pin(sleep(LOOK_INTERVAL)));
+            .get_or_insert_with(|| Box::pin(timer::sleep(LOOK_INTERVAL)));
         while look_again.as_mut().poll(cx).is_ready() {
             look_again.as_mut().reset(Instant::now() + LOOK_INTERVAL);
         }

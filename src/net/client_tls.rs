@@ -25,6 +25,7 @@ use tokio_rustls::TlsAcceptor;
 use super::accepted::{Accepted, ClientCertificate, Encryption};
 use super::certificate::{common_name, end_point_binding, is_version_3, not_after};
 use super::stream::Stream;
+use super::timer;
 use super::tls::{TlsError, read_certificates};
 use crate::config::{ClientTls, TlsVersion};
 
@@ -217,7 +218,7 @@ async fn linger(mut socket: TcpStream) {
         io::Result::Ok(())
     };
     // Whether it arrived nobody asks.
-    let _ = tokio::time::timeout(LINGER_TIME_MAX, drain).await;
+    let _ = timer::timeout(LINGER_TIME_MAX, drain).await;
 }
 
 fn versions(min: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {

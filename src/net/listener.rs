@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use super::buffer::Buffered;
 use super::stream::{Stream, set_client_tcp_options};
+use super::timer;
 use crate::config::Address;
 
 /// An open listening socket. A Unix socket's file goes away with it.
@@ -65,7 +66,7 @@ impl Listener {
             return false;
         };
         drop(given_up);
-        let shed = match tokio::time::timeout(SHED_TIMEOUT, self.accept_once()).await {
+        let shed = match timer::timeout(SHED_TIMEOUT, self.accept_once()).await {
             Ok(Ok((stream, _))) => {
                 let mut client = Buffered::new(stream);
                 client.output.extend_from_slice(last_words);
@@ -74,7 +75,7 @@ impl Listener {
                         client.drain(SHED_BYTES_MAX).await;
                     }
                 };
-                let _ = tokio::time::timeout(SHED_TIMEOUT, farewell).await;
+                let _ = timer::timeout(SHED_TIMEOUT, farewell).await;
                 true
             }
             _ => false,
@@ -102,7 +103,7 @@ impl Listener {
                 // Without memory the client stays in the queue and `accept` fails again at once; a
                 // pause lets others close something.
                 AfterError::Pause => {
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    timer::sleep(ACCEPT_PAUSE).await;
                     return Err(error);
                 }
             }

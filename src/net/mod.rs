@@ -7,13 +7,16 @@ mod certificate;
 mod client_tls;
 mod listener;
 mod stream;
+pub mod timer;
 mod tls;
+mod workers;
 
 pub use buffer::{AHEAD_BYTES_MAX, Buffered, OUTPUT_BYTES_MAX, poll_read, poll_write};
 pub use client_tls::{Acceptor, Asked};
 pub use listener::{Listener, Peer, Spare, is_exhausted};
 pub use stream::Stream;
 pub use tls::{Tls, TlsError, open};
+pub use workers::{Home, Seat, Workers, background};
 
 /// A certificate, as far as it is read here.
 #[cfg(feature = "internals")]

@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::accepted::{Accepted, Encryption};
+use super::timer;
 use crate::config::Address;
 use crate::metrics::Traffic;
 
@@ -38,7 +40,7 @@ impl Stream {
     ///
     /// Cancel safe: dropping it closes the socket.
     pub async fn connect(address: &Address, timeout: Duration) -> io::Result<Self> {
-        match tokio::time::timeout(timeout, Self::connect_unbounded(address)).await {
+        match timer::timeout(timeout, Self::connect_unbounded(address)).await {
             Ok(connected) => connected,
             Err(_) => Err(io::Error::new(
                 io::ErrorKind::TimedOut,
@@ -102,6 +104,26 @@ impl Stream {
             }
             Self::Closed => false,
             Self::Counted(stream, _) => stream.idle_check(),
+        }
+    }
+
+    /// Makes this thread's runtime the one that hears of the socket. Nothing of it is lost but what the runtime has
+    /// heard so far, which the new one hears again.
+    ///
+    /// Errors: no descriptor, or no place with the runtime; the socket stays where it was.
+    pub fn bring_home(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => bring_tcp_home(stream),
+            Self::Unix(stream) => {
+                let socket =
+                    std::os::unix::net::UnixStream::from(stream.as_fd().try_clone_to_owned()?);
+                *stream = UnixStream::from_std(socket)?;
+                Ok(())
+            }
+            Self::Tls(stream) => bring_tcp_home(stream.get_mut().0),
+            Self::Accepted(accepted) => bring_tcp_home(accepted.stream.get_mut().0),
+            Self::Closed => Ok(()),
+            Self::Counted(stream, _) => stream.bring_home(),
         }
     }
 
@@ -184,6 +206,13 @@ fn set_tcp_options(stream: &TcpStream, unacknowledged_max: Duration) -> io::Resu
     socket.set_tcp_keepalive(&keepalive)?;
     // Keepalive says nothing while bytes wait to be acknowledged; this does.
     socket.set_tcp_user_timeout(Some(unacknowledged_max))
+}
+
+/// A second descriptor of the same socket, because the runtime gives the first one up by value only.
+fn bring_tcp_home(stream: &mut TcpStream) -> io::Result<()> {
+    let socket = std::net::TcpStream::from(stream.as_fd().try_clone_to_owned()?);
+    *stream = TcpStream::from_std(socket)?;
+    Ok(())
 }
 
 /// Asks once; nobody is to be woken.

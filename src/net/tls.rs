@@ -32,6 +32,7 @@ use tokio_rustls::TlsConnector;
 
 use super::certificate::end_point_binding;
 use super::stream::Stream;
+use super::timer;
 use crate::config::{Address, ServerTls, ServerTlsMode};
 
 /// Why the TLS settings cannot be used.
@@ -168,7 +169,7 @@ pub async fn open(address: &Address, tls: &Tls, timeout: Duration) -> io::Result
             negotiated => negotiated,
         }
     };
-    match tokio::time::timeout(timeout, attempt).await {
+    match timer::timeout(timeout, attempt).await {
         Ok(opened) => opened,
         Err(_) => Err(io::Error::new(
             io::ErrorKind::TimedOut,

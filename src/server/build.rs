@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
+use super::balance;
 use super::core_dump;
 use super::descriptors;
 use super::drain;
@@ -21,7 +22,7 @@ use crate::config::{self, Address, Config};
 use crate::frontend::{Doors, Gate, last_words, receive};
 use crate::http;
 use crate::metrics::Metrics;
-use crate::net::{Listener, Spare, TlsError, is_exhausted};
+use crate::net::{Listener, Spare, TlsError, Workers, is_exhausted, timer};
 use crate::session::{Globals, Refusal, Registry, Shared};
 use crate::topology::Topology;
 
@@ -43,9 +44,13 @@ pub enum ServeError {
 /// Where not even one descriptor can be had: others must close something first.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves the configuration in `path` until `stop` ends, then drains. SIGHUP, and the console's
-/// RELOAD, read the file again.
-pub async fn serve(path: PathBuf, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+/// Serves the configuration in `path` until `stop` ends, then drains: sessions by so many workers, or all in the
+/// calling runtime. SIGHUP, and the console's RELOAD, read the file again.
+pub async fn serve(
+    path: PathBuf,
+    workers: u16,
+    stop: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
     // Before there is a secret in memory.
     core_dump::forbid();
     let config = Arc::new(reload::load(&path).map_err(ServeError::Config)?);
@@ -69,8 +74,14 @@ pub async fn serve(path: PathBuf, stop: impl Future<Output = ()>) -> Result<(), 
         secrets: secrets.clone(),
         gate: Gate::default(),
         reload,
+        workers: Workers::start(workers).map_err(ServeError::Runtime)?,
     });
     let sweeping = tokio::spawn(shared.registry.clone().sweep());
+    let balancing = tokio::spawn(balance::run(
+        doors.workers.clone(),
+        shared.registry.clone(),
+        shared.metrics.clone(),
+    ));
     let (closing, closed) = watch::channel(false);
     let spare = Arc::new(Spare::new());
     let accepting: Vec<_> = listeners
@@ -101,6 +112,7 @@ pub async fn serve(path: PathBuf, stop: impl Future<Output = ()>) -> Result<(), 
     )
     .await;
     sweeping.abort();
+    balancing.abort();
     shared.topology.close();
     let _ = http_stop.send(());
     finish_http(http).await;
@@ -160,7 +172,7 @@ async fn not_accepted(doors: &Doors, listener: &Listener, spare: &Spare, error: 
         {
             clients.refused(Refusal::Descriptors.name()).inc();
         } else {
-            tokio::time::sleep(EXHAUSTED_PAUSE).await;
+            timer::sleep(EXHAUSTED_PAUSE).await;
         }
     }
 }
@@ -179,10 +191,7 @@ async fn finish_http(http: Option<JoinHandle<io::Result<()>>>) {
         return;
     };
     let abort = task.abort_handle();
-    if tokio::time::timeout(drain::HTTP_TIMEOUT, task)
-        .await
-        .is_err()
-    {
+    if timer::timeout(drain::HTTP_TIMEOUT, task).await.is_err() {
         abort.abort();
     }
 }

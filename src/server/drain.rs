@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::net::timer;
 use crate::session::Registry;
 
 /// How long a scrape under way may take after the clients have gone.
@@ -29,7 +30,7 @@ pub(super) async fn sessions(registry: &Registry, limit: Duration) {
         if Instant::now() >= deadline {
             return cut_off(registry).await;
         }
-        tokio::time::sleep(LOOK).await;
+        timer::sleep(LOOK).await;
         // Again, for those that were logging in.
         registry.stop_all();
     }
@@ -45,6 +46,6 @@ async fn cut_off(registry: &Registry) {
     while registry.len() > 0 && Instant::now() < deadline {
         // Again, as above.
         registry.cut_off_all();
-        tokio::time::sleep(LOOK).await;
+        timer::sleep(LOOK).await;
     }
 }

@@ -14,14 +14,15 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::Failure;
 use crate::config::Timeouts;
 use crate::error::{PgError, SqlState};
+use crate::net::Home;
 
 /// What a session is doing, for `SHOW sessions`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +123,9 @@ pub struct Interrupt {
     /// The statement that did not end after it had expired.
     cut: AtomicU64,
     allowed: Allowed,
-    waker: OnceLock<Waker>,
+    waker: Mutex<Option<Waker>>,
+    /// Where the session is to live.
+    home: AtomicU16,
     /// A cancel has come to a wait without a server.
     canceled: AtomicBool,
     stopping: AtomicBool,
@@ -192,7 +195,8 @@ impl Interrupt {
             expired: AtomicU64::new(Word::NONE),
             cut: AtomicU64::new(Word::NONE),
             allowed: Allowed::default(),
-            waker: OnceLock::new(),
+            waker: Mutex::default(),
+            home: AtomicU16::new(Home::SHARED.number()),
             canceled: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             cut_off: AtomicBool::new(false),
@@ -203,13 +207,26 @@ impl Interrupt {
 
     // The session's side.
 
-    /// Whom to wake: to be called once, in the task that runs the session.
+    /// Whom to wake: to be called first in each task that runs the session.
     pub async fn attach(&self) {
         poll_fn(|cx| {
-            let _ = self.waker.set(cx.waker().clone());
+            *self.lock_waker() = Some(cx.waker().clone());
             Poll::Ready(())
         })
         .await;
+    }
+
+    /// Where the session is to live. It looks when it is its client's turn.
+    pub fn home(&self) -> Home {
+        Home::of_number(self.home.load(Ordering::Relaxed))
+    }
+
+    pub fn move_to(&self, home: Home) {
+        self.home.store(home.number(), Ordering::Relaxed);
+    }
+
+    fn lock_waker(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The session begins to do something else. Ordered before a look at what is on its way to it.
@@ -307,7 +324,7 @@ impl Interrupt {
     // The others' side.
 
     fn wake(&self) {
-        if let Some(waker) = self.waker.get() {
+        if let Some(waker) = &*self.lock_waker() {
             waker.wake_by_ref();
         }
     }

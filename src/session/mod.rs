@@ -134,10 +134,10 @@ pub struct Session {
 }
 
 /// Longer texts are lexed and planned where that keeps no other client waiting.
-const ASIDE_BYTES: usize = 64 << 10;
+pub const ASIDE_BYTES: usize = 64 << 10;
 
-/// Does what may take long for a text of so many bytes: other clients of this worker are served by
-/// another one meanwhile.
+/// Does what may take long for a text of so many bytes: other clients of this thread are served by another one
+/// meanwhile. That is so in the shared runtime, where sessions move for such texts.
 pub fn aside<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
     use tokio::runtime::{Handle, RuntimeFlavor};
     let can_hand_over = || {

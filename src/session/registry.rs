@@ -20,7 +20,7 @@ use super::interrupt::{Activity, CoarseClock, Interrupt, Word, unless};
 use crate::backend::{self, CancelKey};
 use crate::config::Timeouts;
 use crate::error::{PgError, SqlState};
-use crate::net::Buffered;
+use crate::net::{Buffered, Home, timer};
 
 /// How long a cancel may take to be delivered to a server.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -366,11 +366,29 @@ impl Registry {
         }
     }
 
+    /// Sends so many thousandths of the sessions that are at work in one runtime to another; how many. At least one
+    /// stays.
+    pub fn move_some(&self, from: Home, to: Home, thousandths: u32) -> usize {
+        let entries = self.entries();
+        let at_work = |entry: &&Arc<Entry>| {
+            entry.interrupt.home() == from && entry.activity() == Activity::Active
+        };
+        let at_work: Vec<_> = entries.all.values().filter(at_work).collect();
+        let most = at_work.len().saturating_sub(1);
+        let moving = (at_work.len() * thousandths as usize)
+            .div_ceil(1000)
+            .min(most);
+        for entry in &at_work[..moving] {
+            entry.interrupt.move_to(to);
+        }
+        moving
+    }
+
     /// Looks after deadlines and idle buffers until it is dropped.
     pub async fn sweep(self: Arc<Self>) {
         let mut ticks: u64 = 0;
         loop {
-            tokio::time::sleep(SWEEP_INTERVAL).await;
+            timer::sleep(SWEEP_INTERVAL).await;
             let now = self.clock.advance();
             ticks += 1;
             for (entry, overdue) in self.look_at_deadlines(now) {

@@ -16,7 +16,7 @@ use tokio_postgres::{Client, NoTls};
 
 use super::allowance::{Allowance, Limited};
 use crate::config::{Address, Service};
-use crate::net::{self, Tls};
+use crate::net::{self, Tls, timer};
 
 /// Why the control plane got no answer.
 #[derive(Debug, thiserror::Error)]
@@ -183,7 +183,7 @@ pub async fn within<T>(
     timeout: Duration,
     request: impl Future<Output = Result<T, ControlError>>,
 ) -> Result<T, ControlError> {
-    match tokio::time::timeout(timeout, request).await {
+    match timer::timeout(timeout, request).await {
         Ok(outcome) => outcome,
         Err(_) => Err(ControlError::TimedOut(timeout)),
     }

@@ -20,7 +20,7 @@ use crate::backend::{DerivedKeys, Lease, Pool, Target};
 use crate::config;
 use crate::error::{Origin, PgError, Retry, SqlState};
 use crate::metrics::Metrics;
-use crate::net::{Tls, TlsError};
+use crate::net::{Tls, TlsError, background, timer};
 use crate::planner::{PlanCache, Schema};
 use crate::shardmap::{MapVersion, ShardId, ShardMap};
 
@@ -172,7 +172,7 @@ impl LiveDatabase {
                 }
                 (None, _) => shard.wait_until(wait).min(give_up),
             };
-            if tokio::time::timeout_at(deadline, polled).await.is_err() {
+            if timer::timeout_at(deadline, polled).await.is_err() {
                 break;
             }
         }
@@ -380,7 +380,7 @@ impl LiveDatabase {
                 users: Arc::clone(&self.users),
                 idle: self.config.pool.idle,
             };
-            tokio::spawn(upkeep.run());
+            background().spawn(upkeep.run());
             pool
         };
         let closed = || {
@@ -483,7 +483,7 @@ impl PoolUpkeep {
                 }
                 _ => return,
             }
-            tokio::time::sleep(MAINTENANCE_INTERVAL).await;
+            timer::sleep(MAINTENANCE_INTERVAL).await;
         }
     }
 }

@@ -24,7 +24,7 @@ use super::control::{Control, ControlError, ROW_ANSWER_MAX};
 use super::shard::LiveShard;
 use crate::config::{AuthQuery, Password, Service};
 use crate::error::{NAME_BYTES_MAX, PgError, Retry, SqlState};
-use crate::net::Tls;
+use crate::net::{Tls, timer};
 
 /// One database's way to verifiers.
 pub(super) struct Lookup {
@@ -106,7 +106,7 @@ impl Lookup {
         user: &str,
     ) -> Result<Option<Password>, PgError> {
         let deadline = Instant::now() + self.wait;
-        let answer = match tokio::time::timeout_at(deadline, self.ask(user, deadline)).await {
+        let answer = match timer::timeout_at(deadline, self.ask(user, deadline)).await {
             Ok(answer) => answer,
             Err(_) => {
                 self.discard(None);

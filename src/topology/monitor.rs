@@ -9,7 +9,7 @@ use tokio_postgres::SimpleQueryMessage;
 use super::control::{Control, ControlError, ROW_ANSWER_MAX, within};
 use super::shard::{LiveShard, Seen};
 use crate::config::Service;
-use crate::net::Tls;
+use crate::net::{Tls, timer};
 
 /// One server's monitor.
 pub(super) struct Monitor {
@@ -34,10 +34,10 @@ impl Monitor {
                 None => POLL_INTERVAL_VACANT,
             };
             tokio::select! {
-                () = tokio::time::sleep_until(started + interval) => {}
+                () = timer::sleep_until(started + interval) => {}
                 () = self.shard.servers[self.server].poll.notified() => {
                     // Whoever asks often gets one answer for many questions.
-                    tokio::time::sleep_until(started + POLL_SPACING).await;
+                    timer::sleep_until(started + POLL_SPACING).await;
                 }
             }
         }

@@ -24,7 +24,7 @@ use super::shard::LiveShard;
 use crate::config::{Address, Service};
 use crate::error::{PgError, Retry, SqlState};
 use crate::metrics::SchemaMetrics;
-use crate::net::Tls;
+use crate::net::{Tls, timer};
 use crate::planner::Schema;
 use crate::shardmap::{MapVersion, ShardMap};
 
@@ -107,7 +107,7 @@ impl LiveSchema {
     async fn until(&self, wait: Duration, done: impl Fn(&Outcome) -> bool) -> Result<(), PgError> {
         let mut outcome = self.outcome.subscribe();
         if matches!(
-            tokio::time::timeout(wait, outcome.wait_for(|outcome| done(outcome))).await,
+            timer::timeout(wait, outcome.wait_for(|outcome| done(outcome))).await,
             Ok(Ok(_))
         ) {
             return Ok(());
@@ -204,9 +204,9 @@ impl Loader {
                 }
             };
             tokio::select! {
-                () = tokio::time::sleep_until(started + pause) => {}
+                () = timer::sleep_until(started + pause) => {}
                 // The sender lives in `self`, so this ends with a change only.
-                _ = requested.changed() => tokio::time::sleep_until(started + SPACING).await,
+                _ = requested.changed() => timer::sleep_until(started + SPACING).await,
             }
         }
     }

@@ -17,6 +17,7 @@ use super::view::{Role, ServerView, ShardView};
 use crate::config::{self, Address};
 use crate::error::{PgError, Retry, SqlState};
 use crate::metrics::{Metrics, ServerMetrics};
+use crate::net::timer;
 
 /// A shard whose servers are watched.
 pub(super) struct LiveShard {
@@ -100,7 +101,7 @@ impl LiveShard {
             if let Some(primary) = self.primary() {
                 return Some(primary);
             }
-            tokio::time::timeout_at(deadline, polled).await.ok()?;
+            timer::timeout_at(deadline, polled).await.ok()?;
         }
     }
 

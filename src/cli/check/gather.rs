@@ -13,7 +13,7 @@ use super::facts::{
     ShardFacts, Table, UniqueKey,
 };
 use crate::config::{Address, Config, Database, Password};
-use crate::net::{self, Tls};
+use crate::net::{self, Tls, timer};
 use crate::shardmap::TableName;
 use crate::topology::{FIXED_SEARCH_PATH, try_lookup};
 
@@ -211,7 +211,7 @@ async fn lookup_error(client: &Client, target: &Target) -> Option<String> {
         .as_ref()
         .filter(|_| target.looks_up)?;
     let lookup = try_lookup(client, question, &target.database.service.user);
-    match tokio::time::timeout(CATALOG_TIMEOUT, lookup).await {
+    match timer::timeout(CATALOG_TIMEOUT, lookup).await {
         Ok(answer) => answer.err().map(|error| error.to_string()),
         Err(_) => Some(format!("no answer within {CATALOG_TIMEOUT:?}")),
     }
@@ -253,7 +253,7 @@ async fn connect(
             .await
             .map_err(|error| login_error(&error))
     };
-    let (client, connection) = tokio::time::timeout(limit, login)
+    let (client, connection) = timer::timeout(limit, login)
         .await
         .map_err(|_| LoginError::Unreachable(format!("no answer within {limit:?}")))??;
     // Ends when the client is dropped; errors show at the client's next query.
@@ -281,7 +281,7 @@ fn login_error(error: &tokio_postgres::Error) -> LoginError {
 async fn limited<T>(
     queries: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Result<T, String> {
-    match tokio::time::timeout(CATALOG_TIMEOUT, queries).await {
+    match timer::timeout(CATALOG_TIMEOUT, queries).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(error
             .as_db_error()

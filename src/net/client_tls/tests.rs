@@ -11,7 +11,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::*;
-use crate::net::{Buffered, poll_write};
+use crate::net::{Buffered, Home, Workers, poll_write};
 
 /// Keys and certificates, made anew by the machine's `openssl`; they go away with this.
 struct Files(PathBuf);
@@ -261,6 +261,41 @@ async fn all_that_is_written_leaves_and_all_ends_are_seen() {
         ),
         "{error}"
     );
+}
+
+/// From one runtime to another, in the middle of a conversation.
+#[tokio::test]
+async fn an_encrypted_connection_comes_home() {
+    let files = Files::new("home");
+    let (acceptor, client) = (files.acceptor(), files.client(None, &[]));
+    let (far, near) = connected(&acceptor, client, Asked::Negotiated).await;
+    let (mut far, mut io) = (
+        far.expect("connects"),
+        Buffered::new(near.expect("connects")),
+    );
+    far.write_all(b"before").await.expect("write");
+    far.flush().await.expect("flush");
+    while io.input.len() < 6 {
+        io.fill().await.expect("read");
+    }
+    let workers = Workers::start(1).expect("a thread");
+    let seat = workers.seat(Home::of_worker(0));
+    let moved = seat.runtime().spawn(async move {
+        io.come_home();
+        while io.input.len() < 11 {
+            io.fill().await.expect("read");
+        }
+        io.output.extend_from_slice(&io.input);
+        io.flush().await.expect("write");
+        io
+    });
+    far.write_all(b"after").await.expect("write");
+    far.flush().await.expect("flush");
+    let mut answer = [0; 11];
+    far.read_exact(&mut answer).await.expect("read");
+    assert_eq!(&answer, b"beforeafter");
+    let io = moved.await.expect("no panic");
+    assert!(!io.stream.holds_back());
 }
 
 #[tokio::test]

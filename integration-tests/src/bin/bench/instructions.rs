@@ -1,7 +1,7 @@
 //! Instructions per statement of Trunkline's own code, counted by callgrind: unlike times they come out nearly
 //! the same on every run, so a change that costs more is seen. The kernel's work is not in them.
 //!
-//! One proxy with one worker thread runs under callgrind. For each form there are runs of few statements and of
+//! One proxy with one worker runs under callgrind. For each form there are runs of few statements and of
 //! many, by one client each: the difference has no login and no end in it. What the proxy does by the clock (it
 //! watches its servers, and reads their catalogs anew, each with a login that derives keys) would outweigh all
 //! statements of a run; so runs are repeated and the smallest count of each length is taken, because what is done
@@ -87,7 +87,7 @@ impl Counter {
         ];
         let options = ProxyOptions {
             wrapper: wrapper.into(),
-            environment: vec![("TOKIO_WORKER_THREADS".to_owned(), "1".to_owned())],
+            environment: vec![("TRUNKLINE_WORKERS".to_owned(), "1".to_owned())],
             ..trunkline_options()
         };
         let counter = Self {
