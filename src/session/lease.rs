@@ -83,10 +83,10 @@ impl Session {
         }
         if self.server.is_none() {
             if !self.take_now(shard) {
-                Box::pin(self.take(io, shard)).await?;
+                self.take(io, shard).await?;
             }
             if !self.has_its_settings() {
-                Box::pin(self.sync_settings(io)).await?;
+                self.sync_settings(io).await?;
             }
         }
         if self.begin(purpose)? {
@@ -165,7 +165,7 @@ impl Session {
 
     /// Leases a connection; a cancel request, a deadline and the client's end also end the wait.
     async fn take(&mut self, io: &mut Buffered, shard: ShardId) -> Result<(), Failure> {
-        let waited = self.database.lease(shard, &self.user.name, &self.claim);
+        let waited = Box::pin(self.database.lease(shard, &self.user.name, &self.claim));
         let lease = self.entry().wait(io, waited).await??;
         self.bind(shard, lease);
         Ok(())
@@ -206,7 +206,8 @@ impl Session {
         let deadline = Instant::now() + self.database.config.pool.connect;
         server.lease.settings = UNKNOWN;
         let entry = &self.registered.entry;
-        let synced = entry.wait(io, server.lease.simple(&text, deadline)).await;
+        let synced = Box::pin(server.lease.simple(&text, deadline));
+        let synced = entry.wait(io, synced).await;
         if let Err(failure) = synced.and_then(|synced| Ok(synced?)) {
             self.lose_server();
             return Err(failure);
@@ -249,7 +250,8 @@ impl Session {
         let deadline = Instant::now() + self.database.config.pool.connect;
         let entry = &self.registered.entry;
         let text = prelude.text();
-        let outcome = match entry.wait(io, server.lease.simple(&text, deadline)).await {
+        let outcome = Box::pin(server.lease.simple(&text, deadline));
+        let outcome = match entry.wait(io, outcome).await {
             Ok(outcome) => outcome,
             Err(failure) => {
                 self.drop_server();
@@ -257,10 +259,8 @@ impl Session {
             }
         };
         report(&mut self.reported, &server.lease, &mut io.output);
-        let ended = entry
-            .wait(io, server.lease.simple("ROLLBACK", deadline))
-            .await;
-        if !matches!(ended, Ok(Ok(()))) {
+        let ended = Box::pin(server.lease.simple("ROLLBACK", deadline));
+        if !matches!(entry.wait(io, ended).await, Ok(Ok(()))) {
             self.drop_server();
         }
         self.leave(io).await;
@@ -611,9 +611,8 @@ impl Session {
         server.effects = false;
         if std::mem::take(&mut server.peeking) {
             let deadline = Instant::now() + self.database.config.pool.connect;
-            let ended = server.lease.simple("ROLLBACK", deadline);
-            let ended = Box::pin(self.entry().wait(io, ended));
-            if !matches!(ended.await, Ok(Ok(()))) {
+            let ended = Box::pin(server.lease.simple("ROLLBACK", deadline));
+            if !matches!(self.entry().wait(io, ended).await, Ok(Ok(()))) {
                 return;
             }
         }
