@@ -23,7 +23,7 @@ use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -76,6 +76,7 @@ struct Partial {
 }
 
 /// What one look at the input buffer decided.
+#[derive(Debug)]
 struct Step {
     /// Bytes at the head of the input for the client.
     forward: usize,
@@ -84,6 +85,7 @@ struct Step {
     then: Then,
 }
 
+#[derive(Debug)]
 enum Then {
     /// All that has arrived is dealt with.
     Read,
@@ -121,6 +123,8 @@ pub struct Relay {
     pub parameters_changed: bool,
     /// A run of frames is on its way to the client, part of it perhaps in its socket.
     sending: bool,
+    /// The step of that run, or of one that waits for the output ahead of it to leave.
+    halfway: Option<Step>,
     /// Somebody has asked the server to cancel because of a deadline: its error is told in those words.
     pub timed_out: Arc<AtomicBool>,
 }
@@ -142,6 +146,7 @@ impl Default for Relay {
             sync_ignored: false,
             parameters_changed: false,
             sending: false,
+            halfway: None,
             timed_out: Arc::default(),
         }
     }
@@ -150,6 +155,11 @@ impl Default for Relay {
 impl Relay {
     pub fn push(&mut self, expect: Expect) {
         self.expects.push_back(expect);
+    }
+
+    /// A COPY whose Sync was sent ahead has failed: whether the server has taken that has to be asked for.
+    pub fn is_out_of_step(&self) -> bool {
+        self.error.is_some() && self.sync_ignored
     }
 
     /// Asks whether the server has taken the Sync sent ahead of a COPY that failed: it has not if the
@@ -176,7 +186,7 @@ impl Relay {
     }
 
     /// True where the client has been sent part of a message, or of a copy it may be sending another part:
-    /// a `run` or `copy_in` that is dropped now leaves nothing to be said.
+    /// a `poll_run` or `copy_in` that is given up now leaves nothing to be said.
     pub fn is_torn(&self) -> bool {
         let to_client = |partial: Partial| partial.forward == Forward::ToClient;
         self.sending || self.partial.is_some_and(to_client)
@@ -206,14 +216,12 @@ impl Relay {
     /// be taken for the answer. Costs no system call where the runtime has heard nothing of the socket.
     ///
     /// Errors: 08006, where it is more than what a server may say unasked.
-    pub async fn ask(&mut self, server: &mut Connection) -> Result<(), PgError> {
+    pub fn ask(&mut self, server: &mut Connection, cx: &mut Context<'_>) -> Result<(), PgError> {
         if std::mem::replace(&mut self.asked, true) {
             return Ok(());
         }
         if server.stream.has_news() {
-            let read =
-                poll_fn(|cx| Poll::Ready(poll_read(&mut server.stream, &mut server.input, cx)));
-            match read.await {
+            match poll_read(&mut server.stream, &mut server.input, cx) {
                 Poll::Ready(Ok(0)) => {
                     return Err(lost(server, &io::ErrorKind::UnexpectedEof.into()));
                 }
@@ -237,32 +245,43 @@ impl Relay {
     /// Sends what is queued for the server and relays its answers until it owes nothing or waits for
     /// CopyData. Small answers are left in the client's output buffer.
     ///
-    /// Not cancel safe: a run written halfway would be written again.
-    pub async fn run(
+    /// All its state is the relay's: a run that is given up can be gone on with.
+    pub fn poll_run(
+        &mut self,
+        server: &mut Connection,
+        client: &mut Buffered,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Paused, RelayError>> {
+        client.heed_goodbye(says_goodbye);
+        self.ask(server, cx).map_err(RelayError::Server)?;
+        loop {
+            if let Some(paused) = ready!(self.poll_drain(server, client, cx))? {
+                // A pipeline of our own (no answers due) still has to leave.
+                if !server.output.is_empty() || server.stream.holds_back() {
+                    ready!(poll_write(&mut server.stream, &mut server.output, cx))
+                        .map_err(|e| self.broken(lost(server, &e)))?;
+                }
+                self.asked &= paused != Paused::Done;
+                return Poll::Ready(Ok(paused));
+            }
+            // The client is watched so that one that leaves is noticed while its statement runs.
+            let moved = ready!(poll_transfer(server, client, false, cx));
+            moved.map_err(|side| self.failed(server, side))?;
+        }
+    }
+
+    /// As [`Self::poll_run`].
+    async fn run(
         &mut self,
         server: &mut Connection,
         client: &mut Buffered,
     ) -> Result<Paused, RelayError> {
-        client.heed_goodbye(says_goodbye);
-        self.ask(server).await.map_err(RelayError::Server)?;
-        loop {
-            if let Some(paused) = self.drain(server, client).await? {
-                self.asked &= paused != Paused::Done;
-                // A pipeline of our own (no answers due) still has to leave.
-                if !server.output.is_empty() || server.stream.holds_back() {
-                    poll_fn(|cx| poll_write(&mut server.stream, &mut server.output, cx))
-                        .await
-                        .map_err(|e| self.broken(lost(server, &e)))?;
-                }
-                return Ok(paused);
-            }
-            self.transfer(server, client, false).await?;
-        }
+        poll_fn(|cx| self.poll_run(server, client, cx)).await
     }
 
     /// Passes the client's CopyData on until it ends the copy, or the server does.
     ///
-    /// Not cancel safe, as `run`.
+    /// Not cancel safe: how far a message of the client's has been passed on is forgotten.
     pub async fn copy_in(
         &mut self,
         server: &mut Connection,
@@ -271,7 +290,8 @@ impl Relay {
         self.taking_copy = true;
         let mut copy = CopyIn::default();
         loop {
-            let drained = match self.drain(server, client).await {
+            let drained = poll_fn(|cx| self.poll_drain(server, client, cx)).await;
+            let drained = match drained {
                 Ok(drained) => drained,
                 Err(error) => return Err(copy.abandon(client, error).await),
             };
@@ -286,7 +306,10 @@ impl Relay {
             match copy.pass(&mut client.input, &mut server.output) {
                 Ok(false) => {
                     client.mid_message(copy.remaining());
-                    if let Err(error) = self.transfer(server, client, true).await {
+                    // Until something has arrived on either side.
+                    let moved = poll_fn(|cx| poll_transfer(server, client, true, cx)).await;
+                    if let Err(side) = moved {
+                        let error = self.failed(server, side);
                         return Err(copy.abandon(client, error).await);
                     }
                 }
@@ -305,46 +328,64 @@ impl Relay {
     }
 
     /// Deals with all that has arrived; `None` where more has to.
-    async fn drain(
+    fn poll_drain(
         &mut self,
         server: &mut Connection,
         client: &mut Buffered,
-    ) -> Result<Option<Paused>, RelayError> {
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Paused>, RelayError>> {
         loop {
-            let step = self.step(server);
-            if step.forward > 0 {
-                if step.forward >= DIRECT_BYTES {
-                    poll_fn(|cx| client.poll_flush_watching(cx))
-                        .await
-                        .map_err(RelayError::Client)?;
-                    self.sending = true;
-                    let mut run = &server.input[..step.forward];
-                    poll_fn(|cx| client.poll_send(&mut run, cx))
-                        .await
-                        .map_err(RelayError::Client)?;
-                    self.sending = false;
-                } else {
-                    client
-                        .output
-                        .extend_from_slice(&server.input[..step.forward]);
-                }
+            let mut step = match self.halfway.take() {
+                Some(step) => step,
+                None => self.step(server),
+            };
+            if self.sending || step.forward >= DIRECT_BYTES {
+                let Poll::Ready(sent) = self.poll_send(&mut step, server, client, cx) else {
+                    self.halfway = Some(step);
+                    return Poll::Pending;
+                };
+                sent.map_err(RelayError::Client)?;
+            } else {
+                client
+                    .output
+                    .extend_from_slice(&server.input[..step.forward]);
             }
             server.input.advance(step.forward + step.skip);
             match step.then {
                 Then::Again => {}
                 Then::Read => {
                     if client.output.len() >= OUTPUT_BYTES_MAX {
-                        poll_fn(|cx| client.poll_flush_watching(cx))
-                            .await
-                            .map_err(RelayError::Client)?;
+                        ready!(client.poll_flush_watching(cx)).map_err(RelayError::Client)?;
                     }
-                    return Ok(None);
+                    return Poll::Ready(Ok(None));
                 }
                 Then::Local(bytes) => client.output.extend_from_slice(&bytes),
-                Then::Paused(paused) => return Ok(Some(paused)),
-                Then::Failed(error) => return Err(self.broken(error)),
+                Then::Paused(paused) => return Poll::Ready(Ok(Some(paused))),
+                Then::Failed(error) => return Poll::Ready(Err(self.broken(error))),
             }
         }
+    }
+
+    /// Sends a step's run of frames behind what the client is to be sent first, and takes it out of the input as it goes.
+    fn poll_send(
+        &mut self,
+        step: &mut Step,
+        server: &mut Connection,
+        client: &mut Buffered,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.sending {
+            ready!(client.poll_flush_watching(cx))?;
+            self.sending = true;
+        }
+        let mut run = &server.input[..step.forward];
+        let polled = client.poll_send(&mut run, cx);
+        let sent = step.forward - run.len();
+        server.input.advance(sent);
+        step.forward -= sent;
+        ready!(polled)?;
+        self.sending = false;
+        Poll::Ready(Ok(()))
     }
 
     fn broken(&self, error: PgError) -> RelayError {
@@ -355,18 +396,6 @@ impl Relay {
             }) => RelayError::Torn(error),
             _ => RelayError::Server(error),
         }
-    }
-
-    /// Moves bytes on all sides until something has arrived from the server. The client is watched so
-    /// that one that leaves is noticed while its statement runs.
-    async fn transfer(
-        &mut self,
-        server: &mut Connection,
-        client: &mut Buffered,
-        or_client: bool,
-    ) -> Result<(), RelayError> {
-        let moved = poll_fn(|cx| poll_transfer(server, client, or_client, cx)).await;
-        moved.map_err(|side| self.failed(server, side))
     }
 
     fn failed(&self, server: &Connection, side: Side) -> RelayError {

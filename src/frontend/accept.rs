@@ -130,7 +130,7 @@ struct Opened {
 /// served here.
 async fn open(doors: Arc<Doors>, stream: Stream, peer: Peer, place: Place) -> Option<Opened> {
     let traffic = doors.shared.metrics.clients.traffic.clone();
-    let mut io = Buffered::new(stream.counted(traffic));
+    let mut io = Buffered::counted(stream, traffic);
     match Box::pin(log_in(&doors, &mut io, &peer, &place)).await {
         Ok(Some(login)) => {
             let client = Box::pin(logged_in(&doors, io, login)).await?;
@@ -187,7 +187,7 @@ fn refused(doors: &Doors, refusal: Refusal, error: PgError) -> Failure {
 /// Tells a client that there is no place for it, once it has said what it wants: a cancel request is
 /// served all the same. Nothing here may take long or much.
 async fn turn_away(doors: Arc<Doors>, stream: Stream, away: TurnedAway) {
-    let mut io = Buffered::new(stream.counted(doors.shared.metrics.clients.traffic.clone()));
+    let mut io = Buffered::counted(stream, doors.shared.metrics.clients.traffic.clone());
     let wanted = timer::timeout(TURN_AWAY_TIMEOUT, wanted(&doors, &mut io)).await;
     if let Ok(Some(cancel)) = wanted {
         doors

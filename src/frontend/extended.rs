@@ -150,7 +150,7 @@ impl Client {
                     self.session.statements.close(&parsed.name);
                 }
                 self.pipeline.state = State::SkipToSync;
-                self.refuse(&error).await?;
+                Box::pin(self.refuse(&error)).await?;
             }
             Err(other) => return Err(other),
         }
@@ -170,17 +170,15 @@ impl Client {
         let plan = match self.session.known(text, &types) {
             Some(plan) => Ok(plan),
             None => match aside(text.len(), || sql::only_statement(text)) {
-                Ok(statement) => self.session.plan_first(statement, &types).await,
+                Ok(statement) => Box::pin(self.session.plan_first(statement, &types)).await,
                 Err(error) => Err(error),
             },
         };
         let plan = match plan {
             Ok(plan) => plan,
             Err(error) => {
-                let session = &mut self.session;
-                return Err(session
-                    .second_opinion(&mut self.io, text, &types, error)
-                    .await);
+                let (session, io) = (&mut self.session, &mut self.io);
+                return Err(Box::pin(session.second_opinion(io, text, &types, error)).await);
             }
         };
         let prepared = self.session.prepare(text, &types, plan);
@@ -194,9 +192,14 @@ impl Client {
 
     /// Answers a Parse that no Bind has followed: a server says whether the statement is right.
     async fn answer_parse(&mut self) -> Result<(), Failure> {
-        let Some(parsed) = self.pipeline.parsed.take() else {
-            return Ok(());
-        };
+        match self.pipeline.parsed.take() {
+            // Large, and not part of what is done again and again: on the heap.
+            Some(parsed) => Box::pin(self.answer_parsed(parsed)).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn answer_parsed(&mut self, parsed: Parsed) -> Result<(), Failure> {
         match &*parsed.prepared.plan {
             Plan::Control(_) => {
                 self.in_turn().await?;
@@ -233,7 +236,7 @@ impl Client {
         if self.session.queued_bytes() < AHEAD_BYTES && self.session.relay.due() < AHEAD_ANSWERS {
             return Ok(());
         }
-        let outcome = self.session.flush(&mut self.io).await;
+        let outcome = Box::pin(self.session.flush(&mut self.io)).await;
         self.outcome(outcome).await
     }
 
@@ -325,7 +328,7 @@ impl Client {
             match self.pipeline.portal(name).cloned() {
                 Some(Portal::Control(prepared)) => {
                     self.io.input.advance(head.len);
-                    return self.run_control(&prepared).await;
+                    return Box::pin(self.run_control(&prepared)).await;
                 }
                 Some(Portal::Explain(lines)) => {
                     self.pipeline.forget_portal(name);

@@ -337,7 +337,11 @@ impl Client {
                 body.clear();
                 body.extend_from_slice(&self.io.input[HEADER_BYTES..head.len]);
                 self.io.input.advance(head.len);
-                let outcome = self.body(head.tag, &body).await;
+                let outcome = match head.tag {
+                    frontend::QUERY => self.simple(&body).await,
+                    frontend::FUNCTION_CALL => Box::pin(self.call(&body)).await,
+                    tag => self.extended(tag, &body).await,
+                };
                 body.shrink_to(SCRATCH_BYTES_MAX);
                 self.scratch = body;
                 outcome?;
@@ -345,14 +349,6 @@ impl Client {
             tag => return Err(violation(format!("invalid frontend message type {tag}"))),
         }
         Ok(true)
-    }
-
-    async fn body(&mut self, tag: u8, body: &[u8]) -> Result<(), Failure> {
-        match tag {
-            frontend::QUERY => self.simple(body).await,
-            frontend::FUNCTION_CALL => self.call(body).await,
-            _ => self.extended(tag, body).await,
-        }
     }
 
     /// Reads a message and forgets it, whatever its size.

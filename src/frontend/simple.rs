@@ -50,7 +50,7 @@ impl Manner {
 impl Client {
     /// Runs a Query message to its ReadyForQuery.
     pub(super) async fn simple(&mut self, body: &[u8]) -> Result<(), Failure> {
-        if !self.close_pipeline().await? {
+        if self.pipeline.is_open() && !Box::pin(self.close_pipeline()).await? {
             return Ok(());
         }
         self.session.arrived();
@@ -66,7 +66,7 @@ impl Client {
     pub(super) async fn ready(&mut self, outcome: Result<(), Failure>) -> Result<(), Failure> {
         match outcome {
             Ok(()) | Err(Failure::Told) => {}
-            Err(Failure::Statement(error)) => self.refuse(&error).await?,
+            Err(Failure::Statement(error)) => Box::pin(self.refuse(&error)).await?,
             Err(other) => return Err(other),
         }
         self.session.finish(&mut self.io).await?;
@@ -80,6 +80,12 @@ impl Client {
             self.session.admit();
             return self.single(text, text, &plan).await;
         }
+        // Large, and much is done there: on the heap.
+        Box::pin(self.query_anew(text)).await
+    }
+
+    /// A text that is not known, or not one statement.
+    async fn query_anew(&mut self, text: &str) -> Result<(), Failure> {
         let pieces = match aside(text.len(), || sql::split(text)) {
             Ok(pieces) => pieces,
             Err(error) => return Err(self.second_opinion(text, error).await),

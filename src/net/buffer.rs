@@ -16,6 +16,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::timer;
 use super::{Home, Stream};
+use crate::metrics::Traffic;
 
 /// Room offered to one read. Bounds what is held for a peer that sends without end.
 pub const READ_BYTES: usize = 16 * 1024;
@@ -58,6 +59,8 @@ pub struct Buffered {
     /// The client has said goodbye and gone: what it asked for before is still done, and what cannot be
     /// sent to it any more is dropped.
     gone_in_order: bool,
+    /// Counts its bytes, as they are without TLS.
+    traffic: Option<Traffic>,
 }
 
 impl Buffered {
@@ -72,6 +75,15 @@ impl Buffered {
             mid_message: 0,
             look_again: None,
             gone_in_order: false,
+            traffic: None,
+        }
+    }
+
+    /// As [`Self::new`], with its bytes counted.
+    pub fn counted(stream: Stream, traffic: Traffic) -> Self {
+        Self {
+            traffic: Some(traffic),
+            ..Self::new(stream)
         }
     }
 
@@ -107,6 +119,9 @@ impl Buffered {
         }
         let room = self.read_bytes;
         let read = ready!(poll_read_some(&mut self.stream, &mut self.input, room, cx))?;
+        if let Some(traffic) = &self.traffic {
+            traffic.received.inc_by(read as u64);
+        }
         if read >= room {
             self.read_bytes = READ_BYTES;
         }
@@ -204,9 +219,18 @@ impl Buffered {
 
     /// As [`Self::flush`].
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match ready!(poll_write(&mut self.stream, &mut self.output, cx)) {
+        let before = self.output.len();
+        let written = poll_write(&mut self.stream, &mut self.output, cx);
+        self.count_sent(before - self.output.len());
+        match ready!(written) {
             Ok(()) => Poll::Ready(Ok(())),
             Err(error) => self.poll_write_failed(error, cx),
+        }
+    }
+
+    fn count_sent(&self, bytes: usize) {
+        if let Some(traffic) = self.traffic.as_ref().filter(|_| bytes > 0) {
+            traffic.sent.inc_by(bytes as u64);
         }
     }
 
@@ -223,7 +247,10 @@ impl Buffered {
         while !bytes.is_empty() {
             match Pin::new(&mut self.stream).poll_write(cx, bytes) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(written)) => *bytes = &bytes[written..],
+                Poll::Ready(Ok(written)) => {
+                    self.count_sent(written);
+                    *bytes = &bytes[written..];
+                }
                 Poll::Ready(Err(error)) => return self.poll_write_failed(error, cx),
                 Poll::Pending => return self.poll_lost(cx).map(Err),
             }
@@ -286,9 +313,11 @@ fn poll_read_some(
     room: usize,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<usize>> {
-    // Costs no system call; only then is there something to make room for.
-    ready!(stream.poll_readable(cx))?;
-    input.reserve(room);
+    if !input.try_reclaim(room) {
+        // Costs no system call; only then is there something to take memory for.
+        ready!(stream.poll_readable(cx))?;
+        input.reserve(room);
+    }
     // tokio's own future is the way to read into spare capacity without unsafe code here; it holds
     // no bytes of its own, so making one for each poll loses nothing.
     pin!(stream.read_buf(input)).poll(cx)

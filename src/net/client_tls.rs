@@ -163,7 +163,6 @@ impl Stream {
                 let length = socket.peek(&mut byte).await?;
                 Ok((length > 0).then_some(byte[0]))
             }
-            Self::Counted(stream, _) => Box::pin(stream.peek()).await,
             Self::Unix(_) | Self::Tls(_) | Self::Accepted(_) | Self::Closed => Ok(None),
         }
     }
@@ -172,7 +171,6 @@ impl Stream {
     pub fn can_encrypt(&self) -> bool {
         match self {
             Self::Tcp(_) => true,
-            Self::Counted(stream, _) => stream.can_encrypt(),
             Self::Unix(_) | Self::Tls(_) | Self::Accepted(_) | Self::Closed => false,
         }
     }
@@ -182,23 +180,15 @@ impl Stream {
     ///
     /// If it fails, or is dropped midway, the socket is closed.
     pub async fn encrypt(&mut self, acceptor: &Acceptor, asked: Asked) -> io::Result<()> {
-        let place = self.innermost();
-        let socket = match std::mem::replace(place, Self::Closed) {
+        let socket = match std::mem::replace(self, Self::Closed) {
             Self::Tcp(socket) => socket,
             other => {
-                *place = other;
+                *self = other;
                 return Err(io::Error::other("TLS runs over plain TCP only"));
             }
         };
-        *place = Self::Accepted(Box::new(acceptor.accept(socket, asked).await?));
+        *self = Self::Accepted(Box::new(acceptor.accept(socket, asked).await?));
         Ok(())
-    }
-
-    fn innermost(&mut self) -> &mut Self {
-        match self {
-            Self::Counted(stream, _) => stream.innermost(),
-            other => other,
-        }
     }
 }
 

@@ -14,7 +14,6 @@ use tokio::net::{TcpStream, UnixStream};
 use super::accepted::{Accepted, Encryption};
 use super::timer;
 use crate::config::Address;
-use crate::metrics::Traffic;
 
 /// A socket to a client or to a server.
 pub enum Stream {
@@ -26,16 +25,9 @@ pub enum Stream {
     Accepted(Box<Accepted>),
     /// Where a socket was, while it shakes hands and if it failed to: at its end for reading, broken for writing.
     Closed,
-    /// A client's: whatever it is below, its bytes are counted.
-    Counted(Box<Stream>, Traffic),
 }
 
 impl Stream {
-    /// The same socket, with its bytes counted.
-    pub fn counted(self, traffic: Traffic) -> Self {
-        Self::Counted(Box::new(self), traffic)
-    }
-
     /// Connects, trying each address a host name stands for, all within `timeout`.
     ///
     /// Cancel safe: dropping it closes the socket.
@@ -66,7 +58,6 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.poll_read_ready(cx),
             Self::Unix(stream) => stream.poll_read_ready(cx),
-            Self::Counted(stream, _) => stream.poll_readable(cx),
             _ => Poll::Ready(Ok(())),
         }
     }
@@ -82,7 +73,6 @@ impl Stream {
                 is_closed(accepted.stream.get_ref().0.ready(Interest::READABLE))
             }
             Self::Closed => true,
-            Self::Counted(stream, _) => stream.is_closed_by_peer(),
         }
     }
 
@@ -103,7 +93,6 @@ impl Stream {
                 session.wants_read() && nothing_to_read(&SockRef::from(socket))
             }
             Self::Closed => false,
-            Self::Counted(stream, _) => stream.idle_check(),
         }
     }
 
@@ -123,7 +112,6 @@ impl Stream {
             Self::Tls(stream) => bring_tcp_home(stream.get_mut().0),
             Self::Accepted(accepted) => bring_tcp_home(accepted.stream.get_mut().0),
             Self::Closed => Ok(()),
-            Self::Counted(stream, _) => stream.bring_home(),
         }
     }
 
@@ -134,7 +122,6 @@ impl Stream {
             Self::Tcp(_) | Self::Unix(_) | Self::Closed => false,
             Self::Tls(stream) => stream.get_ref().1.wants_write(),
             Self::Accepted(accepted) => accepted.stream.get_ref().1.wants_write(),
-            Self::Counted(stream, _) => stream.holds_back(),
         }
     }
 
@@ -142,7 +129,6 @@ impl Stream {
     pub fn encryption(&self) -> Option<&Encryption> {
         match self {
             Self::Accepted(accepted) => Some(&accepted.encryption),
-            Self::Counted(stream, _) => stream.encryption(),
             Self::Tcp(_) | Self::Unix(_) | Self::Tls(_) | Self::Closed => None,
         }
     }
@@ -163,7 +149,6 @@ impl Stream {
                     || is_news(&socket.try_io(Interest::READABLE, || peek(&SockRef::from(socket))))
             }
             Self::Accepted(_) | Self::Closed => true,
-            Self::Counted(stream, _) => stream.has_news(),
         }
     }
 
@@ -172,7 +157,6 @@ impl Stream {
         match self {
             Self::Tls(_) | Self::Accepted(_) => true,
             Self::Tcp(_) | Self::Unix(_) | Self::Closed => false,
-            Self::Counted(stream, _) => stream.is_encrypted(),
         }
     }
 
@@ -182,10 +166,6 @@ impl Stream {
             Self::Tcp(stream) => stream.try_write(bytes),
             Self::Unix(stream) => stream.try_write(bytes),
             Self::Tls(_) | Self::Accepted(_) | Self::Closed => Ok(0),
-            Self::Counted(stream, _) => {
-                stream.try_write_now(bytes);
-                Ok(0)
-            }
         };
     }
 }
@@ -242,6 +222,21 @@ fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs_f64())
 }
 
+/// What a socket takes without the runtime being asked to wait for it: nearly always all that is short. `None` where it
+/// is to be waited for. Of what is long a part may be left over, and tokio's own way then knows that the socket is full.
+fn at_once(
+    bytes: &[u8],
+    try_write: impl FnOnce(&[u8]) -> io::Result<usize>,
+) -> Option<io::Result<usize>> {
+    if bytes.len() > SHORT_BYTES {
+        return None;
+    }
+    match try_write(bytes) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+        written => Some(written),
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -254,14 +249,6 @@ impl AsyncRead for Stream {
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Accepted(accepted) => Pin::new(&mut accepted.stream).poll_read(cx, buf),
             Self::Closed => Poll::Ready(Ok(())),
-            Self::Counted(stream, traffic) => {
-                let before = buf.filled().len();
-                let polled = Pin::new(&mut **stream).poll_read(cx, buf);
-                traffic
-                    .received
-                    .inc_by((buf.filled().len() - before) as u64);
-                polled
-            }
         }
     }
 }
@@ -273,14 +260,21 @@ impl AsyncWrite for Stream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tcp(stream) => {
+                if let Some(written) = at_once(buf, |buf| stream.try_write(buf)) {
+                    return Poll::Ready(written);
+                }
+                Pin::new(stream).poll_write(cx, buf)
+            }
+            Self::Unix(stream) => {
+                if let Some(written) = at_once(buf, |buf| stream.try_write(buf)) {
+                    return Poll::Ready(written);
+                }
+                Pin::new(stream).poll_write(cx, buf)
+            }
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Accepted(accepted) => Pin::new(&mut accepted.stream).poll_write(cx, buf),
             Self::Closed => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-            Self::Counted(stream, traffic) => {
-                sent(traffic, Pin::new(&mut **stream).poll_write(cx, buf))
-            }
         }
     }
 
@@ -297,10 +291,6 @@ impl AsyncWrite for Stream {
                 Pin::new(&mut accepted.stream).poll_write_vectored(cx, bufs)
             }
             Self::Closed => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-            Self::Counted(stream, traffic) => sent(
-                traffic,
-                Pin::new(&mut **stream).poll_write_vectored(cx, bufs),
-            ),
         }
     }
 
@@ -311,7 +301,6 @@ impl AsyncWrite for Stream {
             Self::Tls(stream) => stream.is_write_vectored(),
             Self::Accepted(accepted) => accepted.stream.is_write_vectored(),
             Self::Closed => false,
-            Self::Counted(stream, _) => stream.is_write_vectored(),
         }
     }
 
@@ -322,7 +311,6 @@ impl AsyncWrite for Stream {
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
             Self::Accepted(accepted) => Pin::new(&mut accepted.stream).poll_flush(cx),
             Self::Closed => Poll::Ready(Ok(())),
-            Self::Counted(stream, _) => Pin::new(&mut **stream).poll_flush(cx),
         }
     }
 
@@ -333,17 +321,12 @@ impl AsyncWrite for Stream {
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Accepted(accepted) => Pin::new(&mut accepted.stream).poll_shutdown(cx),
             Self::Closed => Poll::Ready(Ok(())),
-            Self::Counted(stream, _) => Pin::new(&mut **stream).poll_shutdown(cx),
         }
     }
 }
 
-fn sent(traffic: &Traffic, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-    if let Poll::Ready(Ok(bytes)) = &polled {
-        traffic.sent.inc_by(*bytes as u64);
-    }
-    polled
-}
+/// Less than any socket's buffer has room for, unless it is full.
+const SHORT_BYTES: usize = 4 * 1024;
 
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);

@@ -184,7 +184,6 @@ impl Stream {
         match self {
             Self::Tls(stream) => session_binding(stream.get_ref().1),
             Self::Tcp(_) | Self::Unix(_) | Self::Accepted(_) | Self::Closed => None,
-            Self::Counted(stream, _) => stream.channel_binding(),
         }
     }
 }

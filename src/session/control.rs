@@ -163,7 +163,9 @@ impl Session {
                 } else {
                     self.roll_back_settings()
                 }
-                self.learn_definitions(io).await?;
+                if self.has_definitions() {
+                    Box::pin(self.learn_definitions(io)).await?;
+                }
             }
         }
         Ok(())

@@ -67,10 +67,15 @@ impl Session {
         Ok(())
     }
 
+    /// The catalogs have to be read again.
+    pub(super) fn has_definitions(&self) -> bool {
+        self.defined != Defined::Nothing
+    }
+
     /// The transaction is over: the client's next statement is planned with what was defined in it. Where the catalogs
     /// cannot be read, what a hint has led somewhere stays in the way, until they are.
     pub(super) async fn learn_definitions(&mut self, io: &mut Buffered) -> Result<(), Failure> {
-        if self.defined == Defined::Nothing {
+        if !self.has_definitions() {
             return Ok(());
         }
         let reloaded = self.entry().watch(io, self.database.schema_reloaded());
@@ -88,7 +93,7 @@ impl Session {
 
     /// The client leaves, and others are planned with what it may have defined.
     pub(super) fn leave_definitions(&self) {
-        if self.defined != Defined::Nothing {
+        if self.has_definitions() {
             self.database.request_schema();
         }
     }

@@ -1,6 +1,8 @@
 //! Entering a shard and leaving it: which connection the session uses, and in what state.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::BytesMut;
 use tokio::time::Instant;
@@ -66,40 +68,51 @@ impl Session {
         shard: ShardId,
         purpose: Purpose,
     ) -> Result<(), Failure> {
+        // What is waited for here is rarely waited for, and large: on the heap.
         if let Some(server) = &self.server {
             let deferred = matches!(self.txn, Transaction::Deferred(_));
             if server.shard != shard || (server.peeking && purpose == Purpose::Run) {
                 self.may_leave(shard)?;
-                self.settle(io).await?;
-                self.leave(io).await;
+                Box::pin(self.settle(io)).await?;
+                Box::pin(self.leave(io)).await;
             } else if !deferred || purpose == Purpose::Describe || server.peeking {
                 return Ok(());
             } else {
-                self.settle(io).await?;
+                Box::pin(self.settle(io)).await?;
             }
         }
         if self.server.is_none() {
-            self.take(io, shard).await?;
-            self.sync_settings(io).await?;
+            if !self.take_now(shard) {
+                self.take(io, shard).await?;
+            }
+            if !self.has_its_settings() {
+                self.sync_settings(io).await?;
+            }
         }
-        match purpose {
-            Purpose::Describe => Ok(()),
-            Purpose::Peek => self.peek(io).await,
-            Purpose::Run => self.begin(io).await,
-        }
-    }
-
-    async fn peek(&mut self, io: &mut Buffered) -> Result<(), Failure> {
-        let Transaction::Deferred(prelude) = &self.txn else {
-            return Ok(());
-        };
-        let text = prelude.text();
-        self.queue_query(&text, Forward::Swallow, None)?;
-        self.run_own(io).await?;
-        if let Some(server) = &mut self.server {
-            server.peeking = true;
+        if self.begin(purpose)? {
+            Box::pin(self.run_own(io)).await?;
+            if let Some(server) = &mut self.server {
+                server.peeking = purpose == Purpose::Peek;
+            }
         }
         Ok(())
+    }
+
+    /// Tells the server of a transaction it has not heard of; true where that has to be waited for. A plain BEGIN
+    /// travels with the statement; more does not, because the statement must not run without it.
+    fn begin(&mut self, purpose: Purpose) -> Result<bool, PgError> {
+        let Transaction::Deferred(prelude) = &self.txn else {
+            return Ok(false);
+        };
+        if purpose == Purpose::Describe {
+            return Ok(false);
+        }
+        let (text, plain) = (prelude.text(), prelude.is_plain());
+        self.queue_query(&text, Forward::Swallow, None)?;
+        if purpose == Purpose::Run {
+            self.txn = Transaction::Open;
+        }
+        Ok(!plain || purpose == Purpose::Peek)
     }
 
     fn may_leave(&self, to: ShardId) -> Result<(), PgError> {
@@ -129,27 +142,37 @@ impl Session {
         Ok(())
     }
 
+    /// Leases a connection that is free, or takes one that was kept; false where there is none.
+    fn take_now(&mut self, shard: ShardId) -> bool {
+        let database = &self.database;
+        if !self.kept.is_empty() {
+            self.kept.retain(|bound| {
+                database.may_be_primary(bound.shard, &bound.lease.server) && !bound.lease.is_stale()
+            });
+            if let Some(at) = self.kept.iter().position(|bound| bound.shard == shard) {
+                let bound = self.kept.swap_remove(at);
+                self.entry().runs_on(bound.lease.cancel.clone());
+                self.server = Some(bound);
+                return true;
+            }
+        }
+        let Some(lease) = database.lease_now(shard, &self.user.name, &self.claim) else {
+            return false;
+        };
+        self.bind(shard, lease);
+        true
+    }
+
     /// Leases a connection; a cancel request, a deadline and the client's end also end the wait.
     async fn take(&mut self, io: &mut Buffered, shard: ShardId) -> Result<(), Failure> {
-        let database = &self.database;
-        self.kept.retain(|bound| {
-            database.may_be_primary(bound.shard, &bound.lease.server) && !bound.lease.is_stale()
-        });
-        if let Some(at) = self.kept.iter().position(|bound| bound.shard == shard) {
-            let bound = self.kept.swap_remove(at);
-            self.entry().runs_on(bound.lease.cancel.clone());
-            self.server = Some(bound);
-            return Ok(());
-        }
-        let (entry, user) = (&self.registered.entry, &self.user.name);
-        let lease = match database.lease_now(shard, user, &self.claim) {
-            Some(lease) => lease,
-            None => {
-                let waited = Box::pin(database.lease(shard, user, &self.claim));
-                entry.wait(io, waited).await??
-            }
-        };
-        entry.runs_on(lease.cancel.clone());
+        let waited = Box::pin(self.database.lease(shard, &self.user.name, &self.claim));
+        let lease = self.entry().wait(io, waited).await??;
+        self.bind(shard, lease);
+        Ok(())
+    }
+
+    fn bind(&mut self, shard: ShardId, lease: Lease) {
+        self.entry().runs_on(lease.cancel.clone());
         self.server = Some(Bound {
             shard,
             lease,
@@ -157,18 +180,24 @@ impl Session {
             peeking: false,
             effects: false,
         });
-        Ok(())
+    }
+
+    /// The connection in use has the session's settings, or there is none.
+    fn has_its_settings(&self) -> bool {
+        let wanted = self.settings.mark();
+        let has = |server: &Bound| server.lease.settings == wanted;
+        self.server.as_ref().is_none_or(has)
     }
 
     /// Brings the connection's settings to the session's, and the client's parameters to those.
     pub(super) async fn sync_settings(&mut self, io: &mut Buffered) -> Result<(), Failure> {
+        if self.has_its_settings() {
+            return Ok(());
+        }
         let Some(server) = &mut self.server else {
             return Ok(());
         };
         let wanted = self.settings.mark();
-        if server.lease.settings == wanted {
-            return Ok(());
-        }
         let mut text = String::new();
         if server.lease.settings != SettingsMark(0) {
             text.push_str("SET SESSION AUTHORIZATION DEFAULT; RESET ALL;\n");
@@ -177,28 +206,14 @@ impl Session {
         let deadline = Instant::now() + self.database.config.pool.connect;
         server.lease.settings = UNKNOWN;
         let entry = &self.registered.entry;
-        let synced = entry.wait(io, server.lease.simple(&text, deadline)).await;
+        let synced = Box::pin(server.lease.simple(&text, deadline));
+        let synced = entry.wait(io, synced).await;
         if let Err(failure) = synced.and_then(|synced| Ok(synced?)) {
             self.lose_server();
             return Err(failure);
         }
         server.lease.settings = wanted;
         report(&mut self.reported, &server.lease, &mut io.output);
-        Ok(())
-    }
-
-    /// Tells the server of a transaction it has not heard of. A plain BEGIN travels with the statement;
-    /// more is waited for, because the statement must not run without it.
-    async fn begin(&mut self, io: &mut Buffered) -> Result<(), Failure> {
-        let Transaction::Deferred(prelude) = &self.txn else {
-            return Ok(());
-        };
-        let (text, plain) = (prelude.text(), prelude.is_plain());
-        self.queue_query(&text, Forward::Swallow, None)?;
-        self.txn = Transaction::Open;
-        if !plain {
-            self.run_own(io).await?;
-        }
         Ok(())
     }
 
@@ -225,7 +240,9 @@ impl Session {
     ) -> Result<(), Failure> {
         self.settle(io).await?;
         self.leave(io).await;
-        self.take(io, self.default_shard()).await?;
+        if !self.take_now(self.default_shard()) {
+            self.take(io, self.default_shard()).await?;
+        }
         self.sync_settings(io).await?;
         let Some(server) = &mut self.server else {
             return Ok(());
@@ -233,7 +250,8 @@ impl Session {
         let deadline = Instant::now() + self.database.config.pool.connect;
         let entry = &self.registered.entry;
         let text = prelude.text();
-        let outcome = match entry.wait(io, server.lease.simple(&text, deadline)).await {
+        let outcome = Box::pin(server.lease.simple(&text, deadline));
+        let outcome = match entry.wait(io, outcome).await {
             Ok(outcome) => outcome,
             Err(failure) => {
                 self.drop_server();
@@ -241,10 +259,8 @@ impl Session {
             }
         };
         report(&mut self.reported, &server.lease, &mut io.output);
-        let ended = entry
-            .wait(io, server.lease.simple("ROLLBACK", deadline))
-            .await;
-        if !matches!(ended, Ok(Ok(()))) {
+        let ended = Box::pin(server.lease.simple("ROLLBACK", deadline));
+        if !matches!(entry.wait(io, ended).await, Ok(Ok(()))) {
             self.drop_server();
         }
         self.leave(io).await;
@@ -433,7 +449,7 @@ impl Session {
         };
         let (relay, lease) = (&mut self.relay, &mut server.lease);
         let push = async {
-            relay.ask(lease).await?;
+            poll_fn(|cx| Poll::Ready(relay.ask(lease, cx))).await?;
             let sent = lease.flush().await;
             sent.map_err(|error| lease.lost(&error))
         };
@@ -553,7 +569,9 @@ impl Session {
                 self.settings.commit()
             }
             self.leave(io).await;
-            self.learn_definitions(io).await?;
+            if self.has_definitions() {
+                Box::pin(self.learn_definitions(io)).await?;
+            }
         } else if !self.txn.is_on_server() {
             if failed {
                 self.txn.fail();
@@ -593,10 +611,8 @@ impl Session {
         server.effects = false;
         if std::mem::take(&mut server.peeking) {
             let deadline = Instant::now() + self.database.config.pool.connect;
-            let ended = self
-                .entry()
-                .wait(io, server.lease.simple("ROLLBACK", deadline));
-            if !matches!(ended.await, Ok(Ok(()))) {
+            let ended = Box::pin(server.lease.simple("ROLLBACK", deadline));
+            if !matches!(self.entry().wait(io, ended).await, Ok(Ok(()))) {
                 return;
             }
         }

@@ -22,9 +22,9 @@ mod tally;
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 
 pub use crowd::{Admission, Place, Refusal, TurnedAway};
 pub use interrupt::{Activity, Reason};
@@ -378,11 +378,22 @@ impl Session {
             return Ok(());
         };
         let (relay, interrupt) = (&mut self.relay, &self.registered.entry.interrupt);
-        let outcome = {
-            // Pinned here: it is large to move.
-            let answered = pin!(relay_answers(relay, &mut server.lease, io));
-            unless(answered, |_| interrupt.answer_cut()).await
-        };
+        let lease: &mut Connection = &mut server.lease;
+        let mut outcome = poll_fn(|cx| match relay.poll_run(lease, io, cx) {
+            Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
+            Poll::Pending => match interrupt.answer_cut() {
+                Some(reason) => Poll::Ready(Err(reason)),
+                None => Poll::Pending,
+            },
+        })
+        .await;
+        if let Ok(Ok(paused)) = outcome
+            && (paused == Paused::CopyIn || relay.is_out_of_step())
+        {
+            // Rare, and large: on the heap.
+            let copied = Box::pin(copy_in(relay, lease, io, paused));
+            outcome = unless(copied, |_| interrupt.answer_cut()).await;
+        }
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(reason) => return Err(self.cut(io, reason)),
@@ -470,25 +481,25 @@ impl Session {
     }
 }
 
-async fn relay_answers(
+/// Goes on where the server waits for data, and asks what became of a Sync that was sent ahead of them.
+async fn copy_in(
     relay: &mut Relay,
     server: &mut Connection,
     io: &mut Buffered,
+    mut paused: Paused,
 ) -> Result<Paused, RelayError> {
-    let mut outcome = relay.run(server, io).await;
     // A string of statements may hold several copies.
-    while let Ok(Paused::CopyIn) = outcome {
+    while paused == Paused::CopyIn {
         poll_fn(|cx| io.poll_flush_watching(cx))
             .await
             .map_err(RelayError::Client)?;
-        outcome = relay.copy_in(server, io).await;
+        paused = relay.copy_in(server, io).await?;
     }
-    let failed = relay.error.is_some();
-    if outcome.is_ok() && failed && relay.sync_ignored {
+    if relay.is_out_of_step() {
         relay.resync(server);
-        outcome = relay.run(server, io).await;
+        paused = poll_fn(|cx| relay.poll_run(server, io, cx)).await?;
     }
-    outcome
+    Ok(paused)
 }
 
 /// What a wait for the client's next bytes came to.

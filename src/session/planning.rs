@@ -19,9 +19,8 @@ impl Session {
         if self.database.is_schema_loaded() {
             return Ok(());
         }
-        self.entry()
-            .wait(io, self.database.schema_loaded())
-            .await??;
+        let loaded = self.entry().wait(io, self.database.schema_loaded());
+        Box::pin(loaded).await??;
         self.refresh_map();
         Ok(())
     }

@@ -333,8 +333,11 @@ async fn what_comes_before_the_question_is_no_answer() {
         let mut server = Connection::detached(crate::net::Stream::Unix(near));
         let mut relay = Relay::default();
         server.input.extend_from_slice(&messages(ahead).concat());
-        assert_eq!(relay.ask(&mut server).await.is_ok(), fine, "{ahead}");
-        assert!(relay.ask(&mut server).await.is_ok(), "it is on its way");
+        assert_eq!(ask(&mut relay, &mut server).await.is_ok(), fine, "{ahead}");
+        assert!(
+            ask(&mut relay, &mut server).await.is_ok(),
+            "it is on its way"
+        );
     }
     // Who knows whether the rest says that it is fatal?
     let fatal = messages("F").concat();
@@ -342,20 +345,25 @@ async fn what_comes_before_the_question_is_no_answer() {
         let (near, _far) = pair();
         let mut server = Connection::detached(crate::net::Stream::Unix(near));
         server.input.extend_from_slice(&fatal[..end]);
-        assert!(Relay::default().ask(&mut server).await.is_err(), "{end}");
+        assert!(
+            ask(&mut Relay::default(), &mut server).await.is_err(),
+            "{end}"
+        );
     }
     let (near, far) = pair();
     // In the socket, not read yet.
     let mut server = Connection::detached(crate::net::Stream::Unix(near));
     let mut relay = Relay::default();
-    relay.ask(&mut server).await.expect("nothing there");
+    ask(&mut relay, &mut server).await.expect("nothing there");
     relay.reset();
     far.writable().await.expect("room");
     far.try_write(&messages("TDCZ").concat()).expect("room");
     while !server.stream.has_news() {
         tokio::task::yield_now().await;
     }
-    let error = relay.ask(&mut server).await.expect_err("an old answer");
+    let error = ask(&mut relay, &mut server)
+        .await
+        .expect_err("an old answer");
     assert!(error.message.contains("nobody asked for"), "{error}");
     assert_eq!(error.code.as_str(), "08006");
     server.input.clear();
@@ -364,8 +372,12 @@ async fn what_comes_before_the_question_is_no_answer() {
     while !server.stream.has_news() {
         tokio::task::yield_now().await;
     }
-    let error = relay.ask(&mut server).await.expect_err("the end");
+    let error = ask(&mut relay, &mut server).await.expect_err("the end");
     assert!(error.message.contains("was lost"), "{error}");
+}
+
+async fn ask(relay: &mut Relay, server: &mut Connection) -> Result<(), PgError> {
+    poll_fn(|cx| Poll::Ready(relay.ask(server, cx))).await
 }
 
 /// Right answers, cut, doubled, thinned out and scribbled over.

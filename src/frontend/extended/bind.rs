@@ -69,7 +69,7 @@ impl Client {
         self.session.arrived();
         if !complete && !self.session.relay.is_idle() {
             // While its rest is passed on nobody reads what the server has to say of earlier messages.
-            let outcome = self.session.flush(&mut self.io).await;
+            let outcome = Box::pin(self.session.flush(&mut self.io)).await;
             self.outcome(outcome).await?;
             if self.pipeline.state == State::SkipToSync {
                 return self.drop_message(head).await;
@@ -78,7 +78,7 @@ impl Client {
         let bound = loop {
             let failure = match self.read_bind(head, complete) {
                 Ok(Some(Read::Bound(bound))) => break bound,
-                Ok(Some(Read::Stale(name))) => match self.plan_again(&name).await {
+                Ok(Some(Read::Stale(name))) => match Box::pin(self.plan_again(&name)).await {
                     Ok(()) => continue,
                     Err(failure) => failure,
                 },
@@ -102,7 +102,14 @@ impl Client {
             }
             Err(failure) => Err(failure),
             Ok(rest) => {
-                if self.pass_rest(rest).await? {
+                let passed = match rest {
+                    0 => {
+                        self.io.mid_message(0);
+                        true
+                    }
+                    rest => Box::pin(self.pass_rest(rest)).await?,
+                };
+                if passed {
                     self.leave_early().await?;
                 }
                 Ok(true)
