@@ -255,7 +255,8 @@ impl Relay {
         client.heed_goodbye(says_goodbye);
         self.ask(server, cx).map_err(RelayError::Server)?;
         loop {
-            if let Some(paused) = ready!(self.poll_drain(server, client, cx))? {
+            let nothing_new = self.awaits_input(server, client);
+            if !nothing_new && let Some(paused) = ready!(self.poll_drain(server, client, cx))? {
                 // A pipeline of our own (no answers due) still has to leave.
                 if !server.output.is_empty() || server.stream.holds_back() {
                     ready!(poll_write(&mut server.stream, &mut server.output, cx))
@@ -325,6 +326,16 @@ impl Relay {
                 Err(error) => return Err(RelayError::Misplaced(error)),
             }
         }
+    }
+
+    /// True where [`Self::poll_drain`] would find nothing to do.
+    fn awaits_input(&self, server: &Connection, client: &Buffered) -> bool {
+        let is_servers_turn = !matches!(self.expects.front(), None | Some(Expect::Known(_)));
+        server.input.is_empty()
+            && is_servers_turn
+            && !self.copying_in
+            && self.halfway.is_none()
+            && client.output.len() < OUTPUT_BYTES_MAX
     }
 
     /// Deals with all that has arrived; `None` where more has to.
@@ -446,19 +457,23 @@ impl Relay {
                     then: Then::Read,
                 };
             }
-            if let Some(bytes) = self.own_turn() {
-                return Step {
-                    forward: at,
-                    skip: 0,
-                    then: Then::Local(bytes),
-                };
-            }
-            if self.expects.is_empty() {
-                return Step {
-                    forward: at,
-                    skip: 0,
-                    then: Then::Paused(Paused::Done),
-                };
+            match self.expects.front() {
+                None => {
+                    return Step {
+                        forward: at,
+                        skip: 0,
+                        then: Then::Paused(Paused::Done),
+                    };
+                }
+                Some(Expect::Known(_)) => {
+                    self.expects.pop_front();
+                    return Step {
+                        forward: at,
+                        skip: 0,
+                        then: Then::Local(parse_complete()),
+                    };
+                }
+                Some(_) => {}
             }
             let rest = &server.input[at..];
             let head = match header(rest) {
@@ -505,13 +520,21 @@ impl Relay {
                         });
                     }
                     if forward == Forward::Swallow {
+                        let is_last = self.expects.is_empty() && self.partial.is_none();
                         return Step {
                             forward: at,
                             skip: here,
-                            then: Then::Again,
+                            then: match is_last {
+                                true => Then::Paused(Paused::Done),
+                                false => Then::Again,
+                            },
                         };
                     }
                     at += here;
+                    if head.tag == backend::DATA_ROW && self.partial.is_none() {
+                        // What the first means, the others do.
+                        at += whole_rows(&server.input[at..]);
+                    }
                 }
                 Seen::Before(bytes) => {
                     return Step {
@@ -538,15 +561,25 @@ impl Relay {
             }
         }
     }
+}
 
-    /// Our own bytes, if it is their turn.
-    fn own_turn(&mut self) -> Option<Bytes> {
-        self.expects
-            .pop_front_if(|expect| matches!(expect, Expect::Known(_)))?;
-        let mut reply = BytesMut::with_capacity(HEADER_BYTES);
-        reply.parse_complete();
-        Some(reply.freeze())
+/// Our own, where a server has the statement already.
+fn parse_complete() -> Bytes {
+    let mut reply = BytesMut::with_capacity(HEADER_BYTES);
+    reply.parse_complete();
+    reply.freeze()
+}
+
+/// How many bytes at the beginning are rows, each of them whole.
+fn whole_rows(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while let Ok(Some(head)) = header(&bytes[at..])
+        && head.tag == backend::DATA_ROW
+        && head.len <= bytes.len() - at
+    {
+        at += head.len;
     }
+    at
 }
 
 /// What a server says of itself, at any time: notices, settings, that it ends the connection. Another error

@@ -20,7 +20,8 @@ pub(super) fn poll_transfer(
     or_client: bool,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), Side>> {
-    if !server.output.is_empty() || server.stream.holds_back() {
+    let asks = !server.output.is_empty();
+    if asks || server.stream.holds_back() {
         match poll_write(&mut server.stream, &mut server.output, cx) {
             // There is room for what the client has already sent, and it may send no more.
             Poll::Ready(Ok(())) if or_client && !client.input.is_empty() => {
@@ -30,7 +31,13 @@ pub(super) fn poll_transfer(
             Poll::Ready(Ok(())) | Poll::Pending => {}
         }
     }
-    match poll_read(&mut server.stream, &mut server.input, cx) {
+    // What has just been asked is not answered yet, and this is the short way to find that out.
+    let early = asks && server.stream.poll_readable(cx).is_pending();
+    let read = match early {
+        true => Poll::Pending,
+        false => poll_read(&mut server.stream, &mut server.input, cx),
+    };
+    match read {
         Poll::Ready(Ok(0)) => {
             return Poll::Ready(Err(Side::Server(io::ErrorKind::UnexpectedEof.into())));
         }

@@ -135,8 +135,13 @@ impl Client {
             frontend::DESCRIBE => self.describe(body).await,
             _ => self.close(body).await,
         };
-        self.outcome(outcome).await?;
-        self.leave_early().await
+        if outcome.is_err() {
+            Box::pin(self.outcome(outcome)).await?;
+        }
+        if self.is_long() {
+            Box::pin(self.leave_early()).await?;
+        }
+        Ok(())
     }
 
     /// An error voids the pipeline up to its Sync.
@@ -165,7 +170,9 @@ impl Client {
             self.session.statements.forget_unnamed();
         }
         let text = std::str::from_utf8(text).map_err(|_| not_utf8())?;
-        self.session.catalogs_read(&mut self.io).await?;
+        if !self.session.has_catalogs() {
+            Box::pin(self.session.catalogs_read(&mut self.io)).await?;
+        }
         let types: Vec<Oid> = types.into_iter().map(Oid).collect();
         let plan = match self.session.known(text, &types) {
             Some(plan) => Ok(plan),
@@ -231,12 +238,13 @@ impl Client {
         self.session.flush(&mut self.io).await
     }
 
+    fn is_long(&self) -> bool {
+        self.session.queued_bytes() >= AHEAD_BYTES || self.session.relay.due() >= AHEAD_ANSWERS
+    }
+
     /// A long pipeline begins to run before its Sync, so that neither side's buffers grow with it.
     async fn leave_early(&mut self) -> Result<(), Failure> {
-        if self.session.queued_bytes() < AHEAD_BYTES && self.session.relay.due() < AHEAD_ANSWERS {
-            return Ok(());
-        }
-        let outcome = Box::pin(self.session.flush(&mut self.io)).await;
+        let outcome = self.session.flush(&mut self.io).await;
         self.outcome(outcome).await
     }
 
@@ -311,8 +319,13 @@ impl Client {
         }
         self.pipeline.state = State::Open;
         let outcome = self.queue_execute(head).await;
-        self.outcome(outcome).await?;
-        self.leave_early().await
+        if outcome.is_err() {
+            Box::pin(self.outcome(outcome)).await?;
+        }
+        if self.is_long() {
+            Box::pin(self.leave_early()).await?;
+        }
+        Ok(())
     }
 
     async fn queue_execute(&mut self, head: Header) -> Result<(), Failure> {
@@ -445,14 +458,16 @@ impl Client {
             // What it ends may have come long before it, and runs only now.
             self.session.arrived();
         }
-        if self.pipeline.state == State::Open {
+        if self.pipeline.state == State::Open && self.pipeline.parsed.is_some() {
             let outcome = self.answer_parse().await;
             self.outcome(outcome).await?;
         }
         if self.session.is_pipelined() {
             self.session.queue_sync();
             let outcome = self.session.run(&mut self.io).await;
-            self.outcome(outcome).await?;
+            if outcome.is_err() {
+                Box::pin(self.outcome(outcome)).await?;
+            }
             if self.session.is_pipelined() {
                 return Ok(());
             }

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
 
@@ -70,14 +70,22 @@ pub(super) async fn answer(
     entry: &Entry,
     may_stop: bool,
 ) -> Result<(), Failure> {
-    poll_fn(|cx| match io.poll_flush_watching(cx) {
+    poll_fn(|cx| poll_answer(io, entry, may_stop, cx)).await
+}
+
+fn poll_answer(
+    io: &mut Buffered,
+    entry: &Entry,
+    may_stop: bool,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), Failure>> {
+    match io.poll_flush_watching(cx) {
         Poll::Ready(flushed) => Poll::Ready(flushed.map_err(Failure::Gone)),
         Poll::Pending => match entry.interrupt.idle_ends(may_stop) {
             Some(reason) => Poll::Ready(Err(reason.failure())),
             None => Poll::Pending,
         },
-    })
-    .await
+    }
 }
 
 /// Ready with the client's next bytes or its end, or with a reason not to wait for them any longer.
@@ -257,21 +265,25 @@ impl Client {
 
     /// It is the client's turn.
     async fn rest(&mut self, entry: &Entry) -> Result<Turn, Failure> {
-        let may_stop = self.nothing_is_open();
-        if !may_stop {
+        if !self.nothing_is_open() {
             self.session.awaits_client().await;
         }
-        if !self.io.output.is_empty() {
-            answer(&mut self.io, entry, may_stop).await?;
-        }
-        self.io.shrink();
         self.wait(entry, false).await
     }
 
-    /// Waits for the client's next bytes. One that is idle for long keeps no buffers.
+    /// Sends what is to be said and waits for the client's next bytes. One that is idle for long keeps no buffers.
     async fn wait(&mut self, entry: &Entry, dozes: bool) -> Result<Turn, Failure> {
         let may_stop = self.nothing_is_open();
+        let mut says = !self.io.output.is_empty();
+        if !says {
+            self.io.shrink();
+        }
         let turn = poll_fn(|cx| {
+            if says {
+                ready!(poll_answer(&mut self.io, entry, may_stop, cx))?;
+                self.io.shrink();
+                says = false;
+            }
             if let Poll::Ready(turn) = poll_client(&mut self.io, entry, may_stop, cx) {
                 return Poll::Ready(turn);
             }
@@ -299,11 +311,11 @@ impl Client {
         let here = self.io.input.len() >= head.len;
         match head.tag {
             frontend::COPY_DATA | frontend::COPY_DONE | frontend::COPY_FAIL => {
-                if self.flush_to_copy().await? {
+                if Box::pin(self.flush_to_copy()).await? {
                     return Ok(true);
                 }
                 // Left over from a COPY the server has given up.
-                return self.drop_message(head).await;
+                return Box::pin(self.drop_message(head)).await;
             }
             frontend::BIND => {}
             frontend::SYNC | frontend::FLUSH if head.len > HEADER_BYTES => {
@@ -325,7 +337,7 @@ impl Client {
             }
             frontend::FLUSH => {
                 self.io.input.advance(head.len);
-                self.flush().await?;
+                Box::pin(self.flush()).await?;
             }
             frontend::QUERY
             | frontend::PARSE

@@ -75,13 +75,21 @@ impl Client {
     }
 
     async fn query(&mut self, text: &str) -> Result<(), Failure> {
-        self.session.catalogs_read(&mut self.io).await?;
-        if let Some(plan) = self.session.known(text, &[]) {
-            self.session.admit();
-            return self.single(text, text, &plan).await;
+        if !self.session.has_catalogs() {
+            Box::pin(self.session.catalogs_read(&mut self.io)).await?;
         }
-        // Large, and much is done there: on the heap.
-        Box::pin(self.query_anew(text)).await
+        let Some(plan) = self.session.known(text, &[]) else {
+            return Box::pin(self.query_anew(text)).await;
+        };
+        self.session.admit();
+        match &*plan {
+            // Large, as all that a statement of the ordinary kind does not do: on the heap.
+            Plan::Control(control) => Box::pin(self.control(control, text)).await,
+            Plan::Route(route) => {
+                let (shard, lines) = self.routed(&plan, route)?;
+                self.send(text, shard, lines, Manner::of(route)).await
+            }
+        }
     }
 
     /// A text that is not known, or not one statement.
@@ -135,13 +143,22 @@ impl Client {
         match &**plan {
             Plan::Control(control) => self.control(control, statement).await,
             Plan::Route(route) => {
-                self.session.routed(plan);
-                let values = plan.values();
-                let shard = self.session.resolve(route, values)?;
-                let lines = self.explained(route, values);
+                let (shard, lines) = self.routed(plan, route)?;
                 self.send(text, shard, lines, Manner::of(route)).await
             }
         }
+    }
+
+    /// Where the only statement of a text goes, and what comes ahead of its rows.
+    fn routed(
+        &mut self,
+        plan: &Planned,
+        route: &Route,
+    ) -> Result<(ShardId, Option<Bytes>), PgError> {
+        self.session.routed(plan);
+        let values = plan.values();
+        let shard = self.session.resolve(route, values)?;
+        Ok((shard, self.explained(route, values)))
     }
 
     /// All statements of a string are planned before any of it runs, so none may change what the names

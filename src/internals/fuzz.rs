@@ -119,7 +119,7 @@ pub fn request(data: &[u8]) {
                 return;
             };
             let mut out = BytesMut::new();
-            wire::put_parse(&mut out, name, text, &types).expect("short");
+            wire::put_parse(&mut out, name, text, types.iter().copied()).expect("short");
             assert_eq!(&out[wire::HEADER_BYTES..], input.0);
         }
         tags::DESCRIBE | tags::CLOSE => {

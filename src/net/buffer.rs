@@ -132,6 +132,10 @@ impl Buffered {
     /// client is lost; one that went in order is not.
     pub fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         while !self.gone_in_order && self.has_room_ahead(cx) {
+            // Nearly always there is nothing, and this is the short way to find that out.
+            if self.stream.poll_readable(cx).is_pending() {
+                return Poll::Pending;
+            }
             match ready!(self.poll_fill(cx)) {
                 Ok(0) => {
                     if let Err(error) = self.gone(io::ErrorKind::UnexpectedEof.into()) {

@@ -54,7 +54,7 @@ impl Stream {
 
     /// Ready where a read would find something, as far as that can be told without reading: TLS cannot.
     /// Costs no system call.
-    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => stream.poll_read_ready(cx),
             Self::Unix(stream) => stream.poll_read_ready(cx),

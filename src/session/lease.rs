@@ -83,10 +83,10 @@ impl Session {
         }
         if self.server.is_none() {
             if !self.take_now(shard) {
-                self.take(io, shard).await?;
+                Box::pin(self.take(io, shard)).await?;
             }
             if !self.has_its_settings() {
-                self.sync_settings(io).await?;
+                Box::pin(self.sync_settings(io)).await?;
             }
         }
         if self.begin(purpose)? {
@@ -359,9 +359,9 @@ impl Session {
             )?;
             self.relay.push(Expect::Evict(evicted));
         }
-        let types: Vec<u32> = global.param_types.iter().map(|oid| oid.0).collect();
+        let types = global.param_types.iter().map(|oid| oid.0);
         let text = global.text.as_bytes();
-        if let Err(oversized) = wire::put_parse(&mut lease.output, name, text, &types) {
+        if let Err(oversized) = wire::put_parse(&mut lease.output, name, text, types) {
             lease.prepared.unnamed = None;
             lease.prepared.remove(global.id);
             return Err(oversized.into());
@@ -506,14 +506,14 @@ impl Session {
         if let Some(server) = &mut self.server {
             server.lease.prepared.unnamed = None;
         }
-        let types: Vec<u32> = param_types.iter().map(|oid| oid.0).collect();
+        let types = param_types.iter().map(|oid| oid.0);
         let expect = Expect::Parse {
             forward: Forward::Swallow,
             id: StatementId(0),
             name: None,
         };
         self.queue(expect, false, |out| {
-            wire::put_parse(out, b"", text.as_bytes(), &types)
+            wire::put_parse(out, b"", text.as_bytes(), types)
         })?;
         if self.has_effects() {
             self.flush(io).await
@@ -550,6 +550,30 @@ impl Session {
     ///
     /// Errors: the client has vanished meanwhile.
     pub async fn finish(&mut self, io: &mut Buffered) -> Result<(), Failure> {
+        let leaves = self.conclude();
+        if leaves && !self.leave_now() {
+            // Rare, and large: on the heap.
+            Box::pin(self.leave(io)).await;
+        }
+        if self.txn == Transaction::Idle && self.has_definitions() {
+            Box::pin(self.learn_definitions(io)).await?;
+        }
+        let interrupt = &self.entry().interrupt;
+        let activity = match self.txn {
+            Transaction::Idle => Activity::Idle,
+            _ => Activity::InTransaction,
+        };
+        interrupt.forget_statement();
+        match self.server {
+            Some(_) => self.entry().rests(activity).await,
+            None => interrupt.set_activity(activity),
+        }
+        Ok(())
+    }
+
+    /// What the answers mean for the transaction, its settings and what is counted. True where the connection is of no
+    /// more use to it.
+    fn conclude(&mut self) -> bool {
         let error = self.take_error();
         let failed = error.is_some();
         if failed && matches!(self.txn, Transaction::Deferred(_)) {
@@ -568,27 +592,15 @@ impl Session {
             } else {
                 self.settings.commit()
             }
-            self.leave(io).await;
-            if self.has_definitions() {
-                Box::pin(self.learn_definitions(io)).await?;
-            }
-        } else if !self.txn.is_on_server() {
-            if failed {
-                self.txn.fail();
-            }
-            self.leave(io).await;
+            return true;
         }
-        let interrupt = &self.entry().interrupt;
-        let activity = match self.txn {
-            Transaction::Idle => Activity::Idle,
-            _ => Activity::InTransaction,
-        };
-        interrupt.forget_statement();
-        match self.server {
-            Some(_) => self.entry().rests(activity).await,
-            None => interrupt.set_activity(activity),
+        if self.txn.is_on_server() {
+            return false;
         }
-        Ok(())
+        if failed {
+            self.txn.fail();
+        }
+        true
     }
 
     /// Settings of a transaction, or of a pipeline, that failed.
@@ -604,11 +616,6 @@ impl Session {
             return;
         };
         self.entry().runs_nowhere().await;
-        if server.lease.settings != UNKNOWN {
-            server.lease.settings = self.settings.mark();
-        }
-        server.pipelined = false;
-        server.effects = false;
         if std::mem::take(&mut server.peeking) {
             let deadline = Instant::now() + self.database.config.pool.connect;
             let ended = Box::pin(server.lease.simple("ROLLBACK", deadline));
@@ -616,6 +623,28 @@ impl Session {
                 return;
             }
         }
+        self.give_back(server);
+    }
+
+    /// As [`Self::leave`], without waiting; false where that has to be.
+    fn leave_now(&mut self) -> bool {
+        let Some(server) = self.server.take_if(|server| !server.peeking) else {
+            return self.server.is_none();
+        };
+        if !self.entry().runs_nowhere_now() {
+            self.server = Some(server);
+            return false;
+        }
+        self.give_back(server);
+        true
+    }
+
+    fn give_back(&mut self, mut server: Bound) {
+        if server.lease.settings != UNKNOWN {
+            server.lease.settings = self.settings.mark();
+        }
+        server.pipelined = false;
+        server.effects = false;
         if self.session_pooled() {
             self.kept.push(server);
         } else {

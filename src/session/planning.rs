@@ -14,13 +14,19 @@ use crate::types::Oid;
 use crate::wire::TransactionStatus;
 
 impl Session {
+    /// What planning needs is there.
+    pub fn has_catalogs(&self) -> bool {
+        self.database.is_schema_loaded()
+    }
+
     /// Waits for what planning needs, watching the client: to be called before `plan`, which waits too.
     pub async fn catalogs_read(&mut self, io: &mut Buffered) -> Result<(), Failure> {
-        if self.database.is_schema_loaded() {
+        if self.has_catalogs() {
             return Ok(());
         }
-        let loaded = self.entry().wait(io, self.database.schema_loaded());
-        Box::pin(loaded).await??;
+        self.entry()
+            .wait(io, self.database.schema_loaded())
+            .await??;
         self.refresh_map();
         Ok(())
     }
@@ -47,7 +53,7 @@ impl Session {
     /// The plan of all that the client sent, where it is one statement whose like was planned before and which may
     /// run now: the common case, without splitting the text. Where it is `None`, `plan_first` tells why.
     pub fn known(&self, text: &str, param_types: &[Oid]) -> Option<Planned> {
-        if !self.database.is_schema_loaded() || self.txn.status() == TransactionStatus::Failed {
+        if !self.has_catalogs() || self.txn.status() == TransactionStatus::Failed {
             return None;
         }
         let schema = self.database.schema();

@@ -162,6 +162,12 @@ impl Entry {
         self.no_cancel_on_its_way().await;
     }
 
+    /// As [`Self::runs_nowhere`], without waiting; false where that has to be.
+    pub(super) fn runs_nowhere_now(&self) -> bool {
+        self.running().server = None;
+        !self.canceling.load(Ordering::SeqCst)
+    }
+
     /// Returns once no cancel is on its way: a statement is over, and the next one on the same connection
     /// must not be hit. The session's activity must have been set before.
     ///

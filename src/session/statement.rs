@@ -1,9 +1,10 @@
 //! Prepared statements: one global name for each text, so that a server connection prepares it
 //! once for all clients, and not before somebody needs it there.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use hashbrown::{Equivalent, HashMap};
 
 use crate::backend::{SettingsMark, StatementId};
 use crate::error::{PgError, SqlState};
@@ -30,6 +31,22 @@ struct Identity {
     param_types: Vec<Oid>,
     /// Literals are read under the settings of Parse (DateStyle, search_path …).
     settings: SettingsMark,
+}
+
+/// The same, as asked for.
+#[derive(Hash)]
+struct Asked<'a> {
+    text: &'a str,
+    param_types: &'a [Oid],
+    settings: SettingsMark,
+}
+
+impl Equivalent<Identity> for Asked<'_> {
+    fn equivalent(&self, known: &Identity) -> bool {
+        *self.text == *known.text
+            && *self.param_types == *known.param_types
+            && self.settings == known.settings
+    }
 }
 
 /// What the servers know a text by; shared by all sessions that hold it.
@@ -92,24 +109,39 @@ impl Texts {
 
 impl Globals {
     pub fn intern(&self, text: &str, param_types: &[Oid], settings: SettingsMark) -> Arc<Global> {
-        let identity = Identity {
-            text: text.into(),
-            param_types: param_types.to_vec(),
+        let asked = Asked {
+            text,
+            param_types,
             settings,
         };
         let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(global) = texts.by_identity.get(&identity).and_then(Weak::upgrade) {
+        let known = texts.by_identity.get(&asked);
+        if let Some(global) = known.and_then(Weak::upgrade) {
             return global;
         }
         texts.sweep();
         texts.bytes += text.len();
         let id = StatementId(self.next.fetch_add(1, Ordering::Relaxed) + 1);
-        let global = Arc::new(Global {
-            id,
-            name: server_name(id),
-            text: identity.text.clone(),
+        let new = |text| {
+            Arc::new(Global {
+                id,
+                name: server_name(id),
+                text,
+                param_types: param_types.to_vec(),
+            })
+        };
+        // Nobody holds it any more, but its text is still there.
+        if let Some((identity, place)) = texts.by_identity.get_key_value_mut(&asked) {
+            let global = new(Arc::clone(&identity.text));
+            *place = Arc::downgrade(&global);
+            return global;
+        }
+        let global = new(text.into());
+        let identity = Identity {
+            text: Arc::clone(&global.text),
             param_types: param_types.to_vec(),
-        });
+            settings,
+        };
         texts.by_identity.insert(identity, Arc::downgrade(&global));
         global
     }
@@ -230,7 +262,18 @@ fn missing(name: &[u8]) -> PgError {
 
 /// What a statement is called on server connections.
 pub(super) fn server_name(id: StatementId) -> Vec<u8> {
-    format!("trunkline_{}", id.0).into_bytes()
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut rest = id.0;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    [b"trunkline_", &digits[at..]].concat()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod shape;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
@@ -31,8 +32,12 @@ use crate::shardmap::{MapVersion, ShardMap};
 /// The schema as last loaded, and how to have it loaded again.
 pub(super) struct LiveSchema {
     current: ArcSwap<Schema>,
+    /// Of `current`, for those who only ask whether it is still theirs. It never is ahead.
+    version: AtomicU64,
     /// The configured map, with the directories as last read.
     map: ArcSwap<ShardMap>,
+    /// Likewise.
+    map_version: AtomicU64,
     directories: ArcSwap<Vec<DirectoryView>>,
     /// Counts requests to load.
     requested: watch::Sender<u64>,
@@ -53,6 +58,8 @@ impl LiveSchema {
     pub(super) fn new(map: Arc<ShardMap>) -> Arc<Self> {
         Arc::new(Self {
             current: ArcSwap::default(),
+            version: AtomicU64::new(0),
+            map_version: AtomicU64::new(map.version.0),
             map: ArcSwap::new(map),
             directories: ArcSwap::default(),
             requested: watch::Sender::new(1),
@@ -69,7 +76,7 @@ impl LiveSchema {
     }
 
     pub(super) fn map_version(&self) -> MapVersion {
-        self.map.load().version
+        MapVersion(self.map_version.load(Ordering::Acquire))
     }
 
     pub(super) fn directories(&self) -> Arc<Vec<DirectoryView>> {
@@ -77,11 +84,11 @@ impl LiveSchema {
     }
 
     pub(super) fn version(&self) -> u64 {
-        self.current.load().version
+        self.version.load(Ordering::Acquire)
     }
 
     pub(super) fn is_loaded(&self) -> bool {
-        self.current.load().version > 0
+        self.version() > 0
     }
 
     /// Asks for a load that starts after this call; the number is for [`Self::covered`].
@@ -291,7 +298,9 @@ impl Loader {
         let map = self.schema.map();
         let next = directories.load(&map, &self.shards, &self.access).await;
         if let Some(next) = next {
+            let version = next.version.0;
             self.schema.map.store(Arc::new(next));
+            self.schema.map_version.store(version, Ordering::Release);
         }
         let views = directories.views(&self.schema.map());
         if *self.schema.directories() != views {
@@ -321,7 +330,9 @@ impl Loader {
             let begin_otherwise = before.version > 0
                 && (before.default_paths != schema.default_paths
                     || before.default_roles != schema.default_roles);
+            let version = schema.version;
             self.schema.current.store(Arc::new(schema));
+            self.schema.version.store(version, Ordering::Release);
             if begin_otherwise {
                 self.renew_connections();
             }

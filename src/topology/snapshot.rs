@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
@@ -12,6 +13,8 @@ use crate::net::{Acceptor, TlsError};
 
 /// One configuration and what lives by it. Sessions keep theirs until a transaction boundary.
 pub struct Snapshot {
+    /// Rises with each.
+    number: u64,
     pub config: Arc<Config>,
     /// TLS toward clients, its files read; `None` where they are offered none. It is here so that a client's
     /// certificate and the rules it is judged by belong to one configuration.
@@ -22,6 +25,8 @@ pub struct Snapshot {
 /// The current snapshot, replaced on reload.
 pub struct Topology {
     current: ArcSwap<Snapshot>,
+    /// Of `current`, for those who only ask whether it is still theirs. It never is ahead.
+    number: AtomicU64,
     metrics: Arc<Metrics>,
 }
 
@@ -34,11 +39,16 @@ impl Topology {
         let databases = live(&config, &HashMap::new(), &metrics)?;
         set_users(&config, &databases);
         let current = ArcSwap::from_pointee(Snapshot {
+            number: 0,
             config,
             client_tls,
             databases,
         });
-        Ok(Arc::new(Self { current, metrics }))
+        Ok(Arc::new(Self {
+            current,
+            number: AtomicU64::new(0),
+            metrics,
+        }))
     }
 
     pub fn snapshot(&self) -> Arc<Snapshot> {
@@ -47,6 +57,9 @@ impl Topology {
 
     /// The current snapshot, unless it is the one at hand. Takes no lock.
     pub fn newer(&self, at_hand: &Arc<Snapshot>) -> Option<Arc<Snapshot>> {
+        if self.number.load(Ordering::Acquire) == at_hand.number {
+            return None;
+        }
         let current = self.current.load();
         (!Arc::ptr_eq(&current, at_hand)).then(|| Arc::clone(&current))
     }
@@ -79,11 +92,13 @@ impl Topology {
             .map(|(_, old)| Arc::clone(old))
             .collect();
         let snapshot = Arc::new(Snapshot {
+            number: before.number + 1,
             config: Arc::clone(config),
             client_tls,
             databases,
         });
         self.current.store(Arc::clone(&snapshot));
+        self.number.store(snapshot.number, Ordering::Release);
         // Only now: sessions that still had the old passwords would make the old pools again.
         set_users(config, &snapshot.databases);
         for database in gone {

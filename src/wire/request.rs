@@ -6,6 +6,7 @@ use std::ffi::CStr;
 
 use bytes::{BufMut, BytesMut};
 
+use super::frame::HEADER_BYTES;
 use crate::error::{PgError, SqlState};
 
 /// A message's body is not what its type promises. In PostgreSQL's words.
@@ -263,6 +264,12 @@ impl<'a> Bind<'a> {
     pub fn params(&self) -> u16 {
         self.count
     }
+
+    /// True where all format codes are of formats there are.
+    pub fn has_known_formats(&self) -> bool {
+        let (codes, _) = self.formats.as_chunks::<2>();
+        codes.iter().all(|code| matches!(code, [0, 0 | 1]))
+    }
 }
 
 fn code(formats: &[u8], index: usize) -> i16 {
@@ -332,27 +339,12 @@ fn length_field(body: usize) -> Result<u32, Oversized> {
     }
 }
 
-/// Appends a frame whose body `fill` writes; nothing where it would be too long.
-fn put_frame(
-    out: &mut BytesMut,
-    tag: u8,
-    fill: impl FnOnce(&mut BytesMut),
-) -> Result<(), Oversized> {
-    let before = out.len();
-    out.put_u8(tag);
-    out.put_u32(0);
-    let start = out.len();
-    fill(out);
-    match length_field(out.len() - start) {
-        Ok(length) => {
-            out[before + 1..start].copy_from_slice(&length.to_be_bytes());
-            Ok(())
-        }
-        Err(oversized) => {
-            out.truncate(before);
-            Err(oversized)
-        }
-    }
+/// Appends the header of a frame whose body has so many bytes, and makes room for that.
+fn put_header(out: &mut BytesMut, tag: u8, body: usize) -> Result<(), Oversized> {
+    let [a, b, c, d] = length_field(body)?.to_be_bytes();
+    out.reserve(HEADER_BYTES + body);
+    out.put_slice(&[tag, a, b, c, d]);
+    Ok(())
 }
 
 fn put_cstr(out: &mut BytesMut, text: &[u8]) {
@@ -361,7 +353,9 @@ fn put_cstr(out: &mut BytesMut, text: &[u8]) {
 }
 
 pub fn put_query(out: &mut BytesMut, text: &str) -> Result<(), Oversized> {
-    put_frame(out, b'Q', |out| put_cstr(out, text.as_bytes()))
+    put_header(out, b'Q', text.len() + 1)?;
+    put_cstr(out, text.as_bytes());
+    Ok(())
 }
 
 /// Errors: more parameter types than their count can say, too.
@@ -369,15 +363,16 @@ pub fn put_parse(
     out: &mut BytesMut,
     name: &[u8],
     text: &[u8],
-    types: &[u32],
+    types: impl ExactSizeIterator<Item = u32>,
 ) -> Result<(), Oversized> {
     let count = u16::try_from(types.len()).map_err(|_| Oversized(types.len() * 4))?;
-    put_frame(out, b'P', |out| {
-        put_cstr(out, name);
-        put_cstr(out, text);
-        out.put_u16(count);
-        types.iter().for_each(|oid| out.put_u32(*oid));
-    })
+    let body = name.len() + 1 + text.len() + 1 + 2 + 4 * types.len();
+    put_header(out, b'P', body)?;
+    put_cstr(out, name);
+    put_cstr(out, text);
+    out.put_u16(count);
+    types.for_each(|oid| out.put_u32(oid));
+    Ok(())
 }
 
 /// Header and names of a Bind whose remaining `rest_len` bytes the caller sends after it.
@@ -388,9 +383,8 @@ pub fn put_bind_head(
     rest_len: usize,
 ) -> Result<(), Oversized> {
     let names = portal.len() + 1 + statement.len() + 1;
-    let length = length_field(names.saturating_add(rest_len))?;
-    out.put_u8(b'B');
-    out.put_u32(length);
+    let [a, b, c, d] = length_field(names.saturating_add(rest_len))?.to_be_bytes();
+    out.put_slice(&[b'B', a, b, c, d]);
     put_cstr(out, portal);
     put_cstr(out, statement);
     Ok(())
@@ -398,26 +392,29 @@ pub fn put_bind_head(
 
 /// Describe of a statement has tag `D`, Close `C`: the same form.
 pub fn put_close(out: &mut BytesMut, tag: u8, target: Described<'_>) -> Result<(), Oversized> {
-    put_frame(out, tag, |out| {
-        let (kind, name) = match target {
-            Described::Statement(name) => (b'S', name),
-            Described::Portal(name) => (b'P', name),
-        };
-        out.put_u8(kind);
-        put_cstr(out, name);
-    })
+    let (kind, name) = match target {
+        Described::Statement(name) => (b'S', name),
+        Described::Portal(name) => (b'P', name),
+    };
+    put_header(out, tag, 1 + name.len() + 1)?;
+    out.put_u8(kind);
+    put_cstr(out, name);
+    Ok(())
 }
 
 pub fn put_execute(out: &mut BytesMut, portal: &[u8], rows: i32) -> Result<(), Oversized> {
-    put_frame(out, b'E', |out| {
-        put_cstr(out, portal);
-        out.put_i32(rows);
-    })
+    put_header(out, b'E', portal.len() + 1 + 4)?;
+    let [a, b, c, d] = rows.to_be_bytes();
+    out.put_slice(portal);
+    out.put_slice(&[0, a, b, c, d]);
+    Ok(())
 }
 
 /// A FunctionCall whose body is a client's own.
 pub fn put_function_call(out: &mut BytesMut, body: &[u8]) -> Result<(), Oversized> {
-    put_frame(out, b'F', |out| out.put_slice(body))
+    put_header(out, b'F', body.len())?;
+    out.put_slice(body);
+    Ok(())
 }
 
 pub fn put_sync(out: &mut BytesMut) {
@@ -625,9 +622,9 @@ mod tests {
         out.truncate(4);
         assert!(put_bind_head(&mut out, b"", b"trunkline_1", rest).is_err());
         assert!(put_bind_head(&mut out, b"", b"s", usize::MAX).is_err());
-        assert!(put_parse(&mut out, b"", b"select 1", &vec![0; 65_536]).is_err());
+        assert!(put_parse(&mut out, b"", b"select 1", vec![0; 65_536].into_iter()).is_err());
         assert_eq!(&out[..], b"kept", "nothing of a refused message is left");
-        assert!(put_parse(&mut out, b"", b"select 1", &vec![0; 65_535]).is_ok());
+        assert!(put_parse(&mut out, b"", b"select 1", vec![0; 65_535].into_iter()).is_ok());
         assert_eq!(
             parse(&out[9..]).map(|(_, _, types)| types.len()),
             Ok(65_535)

@@ -56,7 +56,7 @@ impl Client {
     /// Deals with a Bind; false where more of it has to arrive first.
     pub(in crate::frontend) async fn bind(&mut self, head: Header) -> Result<bool, Failure> {
         if self.pipeline.state == State::SkipToSync {
-            return self.drop_message(head).await;
+            return Box::pin(self.drop_message(head)).await;
         }
         let here = self.io.input.len();
         let complete = here >= head.len;
@@ -72,7 +72,7 @@ impl Client {
             let outcome = Box::pin(self.session.flush(&mut self.io)).await;
             self.outcome(outcome).await?;
             if self.pipeline.state == State::SkipToSync {
-                return self.drop_message(head).await;
+                return Box::pin(self.drop_message(head)).await;
             }
         }
         let bound = loop {
@@ -93,12 +93,12 @@ impl Client {
                 Err(failure) => failure,
             };
             self.outcome(Err(failure)).await?;
-            return self.drop_message(head).await;
+            return Box::pin(self.drop_message(head)).await;
         };
         match self.queue_bind(head, bound).await {
             Err(failure @ (Failure::Statement(_) | Failure::Told)) => {
                 self.outcome(Err(failure)).await?;
-                self.drop_message(head).await
+                Box::pin(self.drop_message(head)).await
             }
             Err(failure) => Err(failure),
             Ok(rest) => {
@@ -109,8 +109,8 @@ impl Client {
                     }
                     rest => Box::pin(self.pass_rest(rest)).await?,
                 };
-                if passed {
-                    self.leave_early().await?;
+                if passed && self.is_long() {
+                    Box::pin(self.leave_early()).await?;
                 }
                 Ok(true)
             }
@@ -252,6 +252,9 @@ impl Client {
 
 /// A value whose format nobody knows must not decide a shard. PostgreSQL says the same of it.
 fn check_formats(route: &Route, bind: &Bind<'_>) -> Result<(), PgError> {
+    if bind.has_known_formats() {
+        return Ok(());
+    }
     let formats = route.params().filter_map(|index| bind.param(index));
     for (format, _) in formats {
         if !matches!(format, 0 | 1) {
