@@ -79,7 +79,12 @@ fn sessions(proxy: &Proxy, worker: u16) -> Option<f64> {
 
 #[test]
 fn a_session_takes_along_what_it_has() {
-    let proxy = with_workers("2", "size: 2");
+    for pool in ["size: 2", "size: 2, mode: session"] {
+        moves_with_all_it_has(&with_workers("2", pool));
+    }
+}
+
+fn moves_with_all_it_has(proxy: &Proxy) {
     let mut client = Wire::connect(proxy.port).unwrap();
     ask(&mut client, "set application_name = 'mover'");
     let mut script = Script::new();
@@ -121,7 +126,7 @@ fn a_session_takes_along_what_it_has() {
             .sync();
         assert_eq!(values(&client.run(&script).unwrap()), ["ahead", "behind"]);
     }
-    assert_sane(&proxy);
+    assert_sane(proxy);
 }
 
 #[test]

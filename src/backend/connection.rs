@@ -111,7 +111,7 @@ impl Connection {
     }
 
     async fn simple_unbounded(&mut self, sql: &str) -> io::Result<Result<(), PgError>> {
-        if !self.input.is_empty() || self.stream.has_news() {
+        if !self.input.is_empty() || self.has_news() {
             return Err(malformed("bytes ahead of the answer"));
         }
         // A simple query makes the server forget its unnamed statement.
@@ -145,6 +145,29 @@ impl Connection {
                 _ => return Err(malformed("message")),
             }
         }
+    }
+
+    /// True if bytes wait to be read or the server has closed. Costs a system call only where there is something, or
+    /// where another runtime than this thread's hears of the socket.
+    pub fn has_news(&self) -> bool {
+        match self.home == Home::here() {
+            true => self.stream.has_news(),
+            false => !self.stream.idle_check(),
+        }
+    }
+
+    /// Makes this thread's runtime the one that hears of the socket, of which nothing may wait to be heard. False
+    /// where something does: it stays where it is known.
+    pub fn come_home(&mut self) -> bool {
+        let here = Home::here();
+        if self.home == here {
+            return true;
+        }
+        let quiet = self.stream.idle_check();
+        if quiet && self.stream.bring_home().is_ok() {
+            self.home = here;
+        }
+        quiet
     }
 
     /// The error to give when this connection failed underneath a statement.

@@ -17,7 +17,7 @@ pub use connect::connect;
 pub use connect::{DerivedKeys, Target};
 pub use connection::{Connection, SettingsMark};
 pub use parameters::Parameters;
-pub use pool::{Lease, Pool, PoolStats};
+pub use pool::{Lease, Offer, Pool, PoolStats, Slot};
 pub use prepared::StatementId;
 
 /// Frames of a server that come in pieces.

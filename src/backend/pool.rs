@@ -13,9 +13,12 @@
 
 mod slots;
 
+use std::future::Future;
 use std::ops::{Deref, DerefMut};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -88,43 +91,56 @@ impl Pool {
     ///
     /// Cancel safe: dropped midway, place and slot are given back.
     pub async fn lease(self: &Arc<Self>) -> Result<Lease, PgError> {
-        let taken = self.lock().take(Home::here());
-        let mut lease = match taken {
-            Taken::Slot(connection) => self.leased(connection),
-            Taken::Busy => self.wait().await?,
-            Taken::Closed => return Err(self.closed_error()),
+        let slot = match self.offer() {
+            Offer::Lease(lease) => return Ok(lease),
+            Offer::Slot(slot) => slot,
+            Offer::Wait(wait) => wait.await?,
+            Offer::Closed => return Err(self.closed_error()),
         };
-        while let Some(connection) = &mut lease.connection {
-            if self.is_fit(connection) {
-                break;
-            }
-            lease.connection = self.lock().take_idle(Home::here());
-        }
-        if lease.connection.is_none() {
-            lease.connection = Some(self.open().await?);
-        }
-        self.count_lease();
-        Ok(lease)
+        slot.fill().await
     }
 
-    /// As `lease`, where that takes no waiting at all: an idle connection is fit.
-    pub fn lease_now(self: &Arc<Self>) -> Option<Lease> {
-        loop {
-            let connection = self.lock().take_both(Home::here())?;
-            let mut lease = self.leased(Some(connection));
-            if self.is_fit(&mut lease) {
-                self.count_lease();
-                return Some(lease);
-            }
+    /// What there is for a lease without waiting.
+    pub fn offer(self: &Arc<Self>) -> Offer {
+        let here = Home::here();
+        let mut slots = self.lock();
+        let connection = match slots.take(here) {
+            Taken::Slot(connection) => connection,
+            Taken::Closed => return Offer::Closed,
+            Taken::Busy => return Offer::Wait(self.queue(slots)),
+        };
+        drop(slots);
+        match self.slot(connection).lease_now() {
+            Ok(lease) => Offer::Lease(lease),
+            Err(slot) => Offer::Slot(slot),
         }
     }
 
-    fn leased(self: &Arc<Self>, connection: Option<Box<Connection>>) -> Lease {
-        Lease {
+    /// Takes a place among those who wait.
+    fn queue(self: &Arc<Self>, mut slots: MutexGuard<'_, Slots>) -> Wait {
+        let since = Instant::now();
+        let deadline = since + self.settings.wait;
+        let served = slots.wait(Home::here(), since, deadline);
+        let watched = std::mem::replace(&mut slots.watched, true);
+        drop(slots);
+        self.counts.waits.fetch_add(1, Ordering::Relaxed);
+        self.metrics.waits.inc();
+        if !watched {
+            background().spawn(watch_deadlines(Arc::downgrade(self), deadline));
+        }
+        Wait {
+            pool: Arc::clone(self),
+            since,
+            served,
+        }
+    }
+
+    fn slot(self: &Arc<Self>, connection: Option<Box<Connection>>) -> Slot {
+        Slot(Lease {
             connection,
             pool: Arc::clone(self),
             clean: false,
-        }
+        })
     }
 
     fn count_lease(&self) {
@@ -162,12 +178,12 @@ impl Pool {
             if !self.lock().take_bare() {
                 return;
             }
-            let mut lease = self.leased(None);
+            let mut slot = self.slot(None);
             match self.open().await {
-                Ok(connection) => lease.connection = Some(connection),
+                Ok(connection) => slot.0.connection = Some(connection),
                 Err(_) => return,
             }
-            lease.release();
+            slot.0.release();
         }
     }
 
@@ -215,55 +231,23 @@ impl Pool {
         &self.target
     }
 
-    /// Waits for a slot, in turn.
-    async fn wait(self: &Arc<Self>) -> Result<Lease, PgError> {
-        self.counts.waits.fetch_add(1, Ordering::Relaxed);
-        self.metrics.waits.inc();
-        let since = Instant::now();
-        let deadline = since + self.settings.wait;
-        let (served, watch) = {
-            let mut slots = self.lock();
-            let served = slots.wait(Home::here(), since, deadline);
-            (served, !std::mem::replace(&mut slots.watched, true))
-        };
-        let mut waiting = Waiting { pool: self, served };
-        if watch {
-            background().spawn(watch_deadlines(Arc::downgrade(self), deadline));
-        }
-        let served = (&mut waiting.served).await;
-        self.metrics
-            .wait_seconds
-            .observe(since.elapsed().as_secs_f64());
-        match served {
-            Ok(Served::Slot(connection)) => Ok(self.leased(connection)),
-            Ok(Served::TimedOut) => {
-                self.counts.wait_timeouts.fetch_add(1, Ordering::Relaxed);
-                self.metrics.wait_timeouts.inc();
-                Err(self.exhausted_error())
-            }
-            Ok(Served::Closed) | Err(_) => Err(self.closed_error()),
-        }
-    }
-
     /// False where an idle connection is of no more use. One that is comes to this thread's runtime.
     fn is_fit(&self, connection: &mut Connection) -> bool {
         let now = Instant::now();
         if self.is_outdated(connection, now) {
             return false;
         }
-        let here = Home::here();
-        if connection.home != here {
-            // Where it was, something may have been heard of it that is not here.
-            let fit = connection.stream.idle_check();
-            if fit && connection.stream.bring_home().is_ok() {
-                connection.home = here;
-            }
-            return fit;
+        if connection.home != Home::here() {
+            return connection.come_home();
         }
         match now - connection.last_used < TRUSTED_IDLE {
             true => !connection.stream.has_news(),
             false => connection.stream.idle_check(),
         }
+    }
+
+    fn take_idle(&self) -> Option<Box<Connection>> {
+        self.lock().take_idle(Home::here())
     }
 
     async fn open(&self) -> Result<Box<Connection>, PgError> {
@@ -339,7 +323,7 @@ impl Pool {
         now: Instant,
     ) -> Option<Box<Connection>> {
         connection.last_used = now;
-        if !connection.is_quiet() || connection.stream.has_news() {
+        if !connection.is_quiet() || connection.has_news() {
             return None;
         }
         shrink(&mut connection);
@@ -422,13 +406,79 @@ impl Drop for Pool {
     }
 }
 
-/// A wait; dropped, it gives up its place, or what it was just given.
-struct Waiting<'a> {
-    pool: &'a Arc<Pool>,
+/// What a pool has for a lease at once.
+pub enum Offer {
+    Lease(Lease),
+    /// Room for a connection, and none yet.
+    Slot(Slot),
+    /// All are taken: a place among those who wait.
+    Wait(Wait),
+    Closed,
+}
+
+/// Room for a connection, and perhaps one that may not be fit. Dropped, it is given back.
+pub struct Slot(Lease);
+
+impl Slot {
+    /// The connection it came with, if that is fit.
+    pub fn lease_now(mut self) -> Result<Lease, Self> {
+        let Lease {
+            connection, pool, ..
+        } = &mut self.0;
+        if !connection.as_mut().is_some_and(|it| pool.is_fit(it)) {
+            *connection = None;
+            return Err(self);
+        }
+        pool.count_lease();
+        Ok(self.0)
+    }
+
+    /// An idle connection, or a new one.
+    ///
+    /// Cancel safe: dropped midway, the slot is given back.
+    pub async fn fill(mut self) -> Result<Lease, PgError> {
+        let pool = Arc::clone(&self.0.pool);
+        loop {
+            self = match self.lease_now() {
+                Ok(lease) => return Ok(lease),
+                Err(slot) => slot,
+            };
+            self.0.connection = match pool.take_idle() {
+                Some(idle) => Some(idle),
+                None => Some(pool.open().await?),
+            };
+        }
+    }
+}
+
+/// A place among those who wait for a slot. Dropped, it is given up, or what it was just given is.
+pub struct Wait {
+    pool: Arc<Pool>,
+    since: Instant,
     served: oneshot::Receiver<Served>,
 }
 
-impl Drop for Waiting<'_> {
+impl Future for Wait {
+    type Output = Result<Slot, PgError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let served = ready!(Pin::new(&mut self.served).poll(cx));
+        let pool = &self.pool;
+        let waited = self.since.elapsed().as_secs_f64();
+        pool.metrics.wait_seconds.observe(waited);
+        Poll::Ready(match served {
+            Ok(Served::Slot(connection)) => Ok(pool.slot(connection)),
+            Ok(Served::TimedOut) => {
+                pool.counts.wait_timeouts.fetch_add(1, Ordering::Relaxed);
+                pool.metrics.wait_timeouts.inc();
+                Err(pool.exhausted_error())
+            }
+            Ok(Served::Closed) | Err(_) => Err(pool.closed_error()),
+        })
+    }
+}
+
+impl Drop for Wait {
     fn drop(&mut self) {
         if self.served.is_terminated() {
             return;

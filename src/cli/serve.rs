@@ -20,7 +20,12 @@ pub struct ServeArgs {
     config: PathBuf,
     /// Threads that serve sessions, each with a runtime of its own; as many as there are processors where it is not
     /// given. With 0 all threads share one runtime
-    #[arg(long, value_name = "NUMBER", env = "TRUNKLINE_WORKERS")]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        env = "TRUNKLINE_WORKERS",
+        value_parser = clap::value_parser!(u16).range(..=WORKERS_MAX)
+    )]
     workers: Option<u16>,
     #[command(flatten)]
     log: LogArgs,
@@ -59,10 +64,13 @@ pub fn run(arguments: ServeArgs) -> Result<(), ServeError> {
     outcome
 }
 
+/// More threads than anybody has processors.
+const WORKERS_MAX: i64 = 1024;
+
 /// How many this process may use.
 pub fn processors() -> u16 {
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    u16::try_from(processors).unwrap_or(u16::MAX)
+    processors.min(WORKERS_MAX as usize) as u16
 }
 
 /// Ends at the first SIGTERM or SIGINT.

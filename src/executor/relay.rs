@@ -189,7 +189,7 @@ impl Relay {
     /// a `poll_run` or `copy_in` that is given up now leaves nothing to be said.
     pub fn is_torn(&self) -> bool {
         let to_client = |partial: Partial| partial.forward == Forward::ToClient;
-        self.sending || self.partial.is_some_and(to_client)
+        self.sending || self.halfway.is_some() || self.partial.is_some_and(to_client)
     }
 
     /// What the client sends next is data of a copy: a `copy_in` that is dropped now leaves nobody who knows
@@ -216,30 +216,36 @@ impl Relay {
     /// be taken for the answer. Costs no system call where the runtime has heard nothing of the socket.
     ///
     /// Errors: 08006, where it is more than what a server may say unasked.
-    pub fn ask(&mut self, server: &mut Connection, cx: &mut Context<'_>) -> Result<(), PgError> {
-        if std::mem::replace(&mut self.asked, true) {
-            return Ok(());
+    pub fn poll_ask(
+        &mut self,
+        server: &mut Connection,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), PgError>> {
+        if self.asked {
+            return Poll::Ready(Ok(()));
         }
-        if server.stream.has_news() {
-            match poll_read(&mut server.stream, &mut server.input, cx) {
-                Poll::Ready(Ok(0)) => {
-                    return Err(lost(server, &io::ErrorKind::UnexpectedEof.into()));
+        if server.has_news() {
+            match ready!(poll_read(&mut server.stream, &mut server.input, cx)) {
+                Ok(0) => {
+                    let end = io::ErrorKind::UnexpectedEof.into();
+                    return Poll::Ready(Err(lost(server, &end)));
                 }
-                Poll::Ready(Err(e)) => return Err(lost(server, &e)),
-                Poll::Ready(Ok(_)) | Poll::Pending => {}
+                Ok(_) => {}
+                Err(e) => return Poll::Ready(Err(lost(server, &e))),
             }
         }
+        self.asked = true;
         let mut ahead = &server.input[..];
         while !ahead.is_empty() {
             if !may_come_unasked(ahead) {
-                return Err(violation(server, "an answer nobody asked for"));
+                return Poll::Ready(Err(violation(server, "an answer nobody asked for")));
             }
             ahead = match header(ahead) {
                 Ok(Some(head)) => ahead.get(head.len..).unwrap_or_default(),
                 Ok(None) | Err(_) => &[],
             };
         }
-        Ok(())
+        Poll::Ready(Ok(()))
     }
 
     /// Sends what is queued for the server and relays its answers until it owes nothing or waits for
@@ -253,7 +259,7 @@ impl Relay {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Paused, RelayError>> {
         client.heed_goodbye(says_goodbye);
-        self.ask(server, cx).map_err(RelayError::Server)?;
+        ready!(self.poll_ask(server, cx)).map_err(RelayError::Server)?;
         loop {
             let nothing_new = self.awaits_input(server, client);
             if !nothing_new && let Some(paused) = ready!(self.poll_drain(server, client, cx))? {

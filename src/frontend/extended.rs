@@ -174,6 +174,7 @@ impl Client {
             Box::pin(self.session.catalogs_read(&mut self.io)).await?;
         }
         let types: Vec<Oid> = types.into_iter().map(Oid).collect();
+        let epoch = self.session.epoch();
         let plan = match self.session.known(text, &types) {
             Some(plan) => Ok(plan),
             None => match aside(text.len(), || sql::only_statement(text)) {
@@ -188,7 +189,7 @@ impl Client {
                 return Err(Box::pin(session.second_opinion(io, text, &types, error)).await);
             }
         };
-        let prepared = self.session.prepare(text, &types, plan);
+        let prepared = self.session.prepare(text, &types, plan, epoch);
         self.session.statements.insert(name, prepared.clone())?;
         self.pipeline.parsed = Some(Parsed {
             prepared,

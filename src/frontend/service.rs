@@ -247,9 +247,14 @@ impl Client {
                         return Err(Reason::Stopping.failure());
                     }
                     self.session.refresh()?;
+                    let home = entry.interrupt.home();
+                    if home != Home::here() {
+                        return Ok(Turn::Move(home));
+                    }
                 }
                 waited = false;
-                if takes_long(head) && Home::here() != Home::SHARED {
+                let whole = self.io.input.len() >= head.len;
+                if whole && takes_long(head) && Home::here() != Home::SHARED {
                     return Ok(Turn::Move(Home::SHARED));
                 }
                 if !self.message(head).await? {

@@ -59,11 +59,12 @@ pub fn background() -> Handle {
     SHARED.with(|shared| shared.get().cloned().unwrap_or_else(Handle::current))
 }
 
-/// All workers of a proxy; without any, all is done in the shared runtime. Their threads end when it is dropped.
+/// All workers of a proxy; without any, all is done in the shared runtime. Their threads end when it is dropped, if not
+/// before.
 pub struct Workers {
     shared: Handle,
     workers: Vec<Worker>,
-    _stop: watch::Sender<()>,
+    stop: watch::Sender<bool>,
 }
 
 struct Worker {
@@ -84,14 +85,14 @@ impl Workers {
     ///
     /// Errors: a thread, or what its runtime needs of the system, cannot be had.
     pub fn start(count: u16) -> io::Result<Arc<Self>> {
-        let (stop, stopped) = watch::channel(());
+        let (stop, stopped) = watch::channel(false);
         let workers = (1..=count)
             .map(|number| Worker::start(Home(number), stopped.clone()))
             .collect::<io::Result<_>>()?;
         Ok(Arc::new(Self {
             shared: Handle::current(),
             workers,
-            _stop: stop,
+            stop,
         }))
     }
 
@@ -104,6 +105,13 @@ impl Workers {
             .find(|(_, worker)| busy(worker) < TIME_LEFT)
             .or_else(|| homes().min_by_key(|(_, worker)| busy(worker)))
             .map_or(Home::SHARED, |(home, _)| home)
+    }
+
+    /// Ends the workers and drops what their sessions still do; to be waited for before the shared runtime ends, whose
+    /// timers they may wait for. A worker that does not come to its end in time is left alone.
+    pub async fn stop(&self) {
+        let _ = self.stop.send(true);
+        let _ = super::timer::timeout(STOP_TIME_MAX, self.stop.closed()).await;
     }
 
     /// A place for a session.
@@ -146,7 +154,7 @@ impl Workers {
 }
 
 impl Worker {
-    fn start(home: Home, mut stopped: watch::Receiver<()>) -> io::Result<Self> {
+    fn start(home: Home, mut stopped: watch::Receiver<bool>) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_io().build()?;
         let (handle, shared) = (runtime.handle().clone(), Handle::current());
         thread::Builder::new()
@@ -157,6 +165,7 @@ impl Worker {
                 // An error means that the sender is gone.
                 let _ = runtime.block_on(stopped.changed());
                 runtime.shutdown_background();
+                drop(stopped);
             })?;
         Ok(Self {
             runtime: handle,
@@ -185,6 +194,8 @@ impl Drop for Seat {
         }
     }
 }
+
+const STOP_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// A worker that is busy for less than this has time for more, in thousandths.
 const TIME_LEFT: u32 = 500;
@@ -257,6 +268,24 @@ mod tests {
             assert_eq!(workers.next_home(), expected, "{busy:?}");
         }
         assert_eq!(Workers::start(0).expect("none").next_home(), Home::SHARED);
+    }
+
+    #[tokio::test]
+    async fn stopping_drops_what_is_being_done() {
+        let workers = Workers::start(2).expect("threads");
+        let (alive, dropped) = tokio::sync::oneshot::channel::<()>();
+        let seat = workers.seat(Home::of_worker(1));
+        seat.runtime().spawn(async move {
+            let _alive = alive;
+            std::future::pending::<()>().await;
+        });
+        workers.stop().await;
+        assert!(dropped.await.is_err());
+        assert_eq!(
+            workers.stop.receiver_count(),
+            0,
+            "the threads are at their end"
+        );
     }
 
     /// Timers of a worker's tasks are the shared runtime's.

@@ -113,6 +113,7 @@ pub async fn serve(
     .await;
     sweeping.abort();
     balancing.abort();
+    doors.workers.stop().await;
     shared.topology.close();
     let _ = http_stop.send(());
     finish_http(http).await;

@@ -1,6 +1,6 @@
 //! What ends a wait of a session from outside: a cancel, a deadline, the end of the drain.
 //!
-//! A session runs in one task, whose waker is kept here. Whoever wants something of it stores that and
+//! A session runs in one task at a time, whose waker is kept here. Whoever wants something of it stores that and
 //! wakes the task; each wait of the session looks at a few atomics when it is polled. So a wait costs
 //! nothing until somebody wants something, and no statement makes a timer.
 //!
@@ -221,10 +221,6 @@ impl Interrupt {
         Home::of_number(self.home.load(Ordering::Relaxed))
     }
 
-    pub fn move_to(&self, home: Home) {
-        self.home.store(home.number(), Ordering::Relaxed);
-    }
-
     fn lock_waker(&self) -> MutexGuard<'_, Option<Waker>> {
         self.waker.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -322,6 +318,10 @@ impl Interrupt {
     }
 
     // The others' side.
+
+    pub fn move_to(&self, home: Home) {
+        self.home.store(home.number(), Ordering::Relaxed);
+    }
 
     fn wake(&self) {
         if let Some(waker) = &*self.lock_waker() {

@@ -2,14 +2,13 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
 
 use bytes::BytesMut;
 use tokio::time::Instant;
 
 use super::interrupt::unless;
 use super::{Failure, Session};
-use crate::backend::{self, Connection, Lease, SettingsMark, StatementId};
+use crate::backend::{self, Connection, Lease, Offer, SettingsMark, StatementId};
 use crate::error::{PgError, SqlState};
 use crate::executor::{Expect, Forward, Stage};
 use crate::net::Buffered;
@@ -82,8 +81,8 @@ impl Session {
             }
         }
         if self.server.is_none() {
-            if !self.take_now(shard) {
-                Box::pin(self.take(io, shard)).await?;
+            if let Err(offer) = self.take_now(shard) {
+                Box::pin(self.take(io, shard, offer)).await?;
             }
             if !self.has_its_settings() {
                 Box::pin(self.sync_settings(io)).await?;
@@ -142,30 +141,51 @@ impl Session {
         Ok(())
     }
 
-    /// Leases a connection that is free, or takes one that was kept; false where there is none.
-    fn take_now(&mut self, shard: ShardId) -> bool {
+    /// Leases a connection that is free, or takes one that was kept. Otherwise what there is instead.
+    fn take_now(&mut self, shard: ShardId) -> Result<(), Option<Offer>> {
         let database = &self.database;
         if !self.kept.is_empty() {
             self.kept.retain(|bound| {
                 database.may_be_primary(bound.shard, &bound.lease.server) && !bound.lease.is_stale()
             });
             if let Some(at) = self.kept.iter().position(|bound| bound.shard == shard) {
-                let bound = self.kept.swap_remove(at);
+                let mut bound = self.kept.swap_remove(at);
+                bound.lease.come_home();
                 self.entry().runs_on(bound.lease.cancel.clone());
                 self.server = Some(bound);
-                return true;
+                return Ok(());
             }
         }
-        let Some(lease) = database.lease_now(shard, &self.user.name, &self.claim) else {
-            return false;
-        };
-        self.bind(shard, lease);
-        true
+        match database.offer(shard, &self.user.name, &self.claim) {
+            Some(Offer::Lease(lease)) => {
+                self.bind(shard, lease);
+                Ok(())
+            }
+            offer => Err(offer),
+        }
     }
 
-    /// Leases a connection; a cancel request, a deadline and the client's end also end the wait.
-    async fn take(&mut self, io: &mut Buffered, shard: ShardId) -> Result<(), Failure> {
-        let waited = Box::pin(self.database.lease(shard, &self.user.name, &self.claim));
+    /// Leases a connection where there was none at once; a cancel request, a deadline and the client's end also end
+    /// the wait.
+    async fn take(
+        &mut self,
+        io: &mut Buffered,
+        shard: ShardId,
+        offer: Option<Offer>,
+    ) -> Result<(), Failure> {
+        let slot = match offer {
+            Some(Offer::Wait(wait)) => match self.entry().wait(io, wait).await??.lease_now() {
+                Ok(lease) => {
+                    self.bind(shard, lease);
+                    return Ok(());
+                }
+                Err(slot) => Some(slot),
+            },
+            Some(Offer::Slot(slot)) => Some(slot),
+            Some(Offer::Lease(_) | Offer::Closed) | None => None,
+        };
+        let (user, claim) = (&self.user.name, &self.claim);
+        let waited = Box::pin(self.database.lease(shard, user, claim, slot));
         let lease = self.entry().wait(io, waited).await??;
         self.bind(shard, lease);
         Ok(())
@@ -240,8 +260,8 @@ impl Session {
     ) -> Result<(), Failure> {
         self.settle(io).await?;
         self.leave(io).await;
-        if !self.take_now(self.default_shard()) {
-            self.take(io, self.default_shard()).await?;
+        if let Err(offer) = self.take_now(self.default_shard()) {
+            self.take(io, self.default_shard(), offer).await?;
         }
         self.sync_settings(io).await?;
         let Some(server) = &mut self.server else {
@@ -449,7 +469,7 @@ impl Session {
         };
         let (relay, lease) = (&mut self.relay, &mut server.lease);
         let push = async {
-            poll_fn(|cx| Poll::Ready(relay.ask(lease, cx))).await?;
+            poll_fn(|cx| relay.poll_ask(lease, cx)).await?;
             let sent = lease.flush().await;
             sent.map_err(|error| lease.lost(&error))
         };

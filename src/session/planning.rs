@@ -150,8 +150,15 @@ impl Session {
         }
     }
 
-    /// A statement as this session prepares it now.
-    pub fn prepare(&self, text: &str, param_types: &[Oid], plan: Planned) -> Arc<Prepared> {
+    /// A statement as this session prepares it now. `epoch`: from before it was planned, because what changes while
+    /// planning makes the plan stale at once.
+    pub fn prepare(
+        &self,
+        text: &str,
+        param_types: &[Oid],
+        plan: Planned,
+        epoch: Epoch,
+    ) -> Arc<Prepared> {
         let global = self
             .shared
             .globals
@@ -159,12 +166,12 @@ impl Session {
         Arc::new(Prepared {
             global,
             plan,
-            epoch: self.epoch(),
+            epoch,
         })
     }
 
     /// What plans depend on besides their text, as it is now.
-    fn epoch(&self) -> Epoch {
+    pub fn epoch(&self) -> Epoch {
         Epoch {
             database: self.databases_seen,
             map: self.map.version,

@@ -16,7 +16,7 @@ use super::schema::{Access, LiveSchema, Loader};
 use super::shard::{LiveServer, LiveShard};
 use super::view::{PoolView, ShardView};
 use crate::auth::Credential;
-use crate::backend::{DerivedKeys, Lease, Pool, Target};
+use crate::backend::{DerivedKeys, Lease, Offer, Pool, Slot, Target};
 use crate::config;
 use crate::error::{Origin, PgError, Retry, SqlState};
 use crate::metrics::Metrics;
@@ -122,13 +122,19 @@ impl LiveDatabase {
 
     /// A connection to the shard's primary, logged in as `user`. Waits for a primary until `pool.wait`
     /// after the last one was lost; a server that cannot be connected to is polled and, if another takes
-    /// over, replaced unseen, since nothing had been sent.
+    /// over, replaced unseen, since nothing had been sent. `slot`: one that was already waited for.
     ///
     /// Cancel safe.
-    pub async fn lease(&self, shard: ShardId, user: &str, claim: &Claim) -> Result<Lease, PgError> {
+    pub async fn lease(
+        &self,
+        shard: ShardId,
+        user: &str,
+        claim: &Claim,
+        slot: Option<Slot>,
+    ) -> Result<Lease, PgError> {
         let shard = self.shard(shard)?;
         let refused = match shard.primary() {
-            Some((index, server)) => match self.pool(shard, index, user, claim)?.lease().await {
+            Some((index, server)) => match self.lease_of(shard, index, user, claim, slot).await {
                 Err(error) if is_unreachable(&error) => {
                     shard.poll_now();
                     Some(Refused {
@@ -144,10 +150,24 @@ impl LiveDatabase {
         self.lease_after_poll(shard, user, claim, refused).await
     }
 
-    /// As `lease`, where that takes no waiting and makes nothing new: the common case.
-    pub fn lease_now(&self, shard: ShardId, user: &str, claim: &Claim) -> Option<Lease> {
+    async fn lease_of(
+        &self,
+        shard: &Arc<LiveShard>,
+        index: usize,
+        user: &str,
+        claim: &Claim,
+        slot: Option<Slot>,
+    ) -> Result<Lease, PgError> {
+        match slot {
+            Some(slot) => slot.fill().await,
+            None => self.pool(shard, index, user, claim)?.lease().await,
+        }
+    }
+
+    /// What there is for a lease without waiting; `None` where there is no primary or no pool yet.
+    pub fn offer(&self, shard: ShardId, user: &str, claim: &Claim) -> Option<Offer> {
         let (_, server) = self.shard(shard).ok()?.primary()?;
-        server.pools.find(user, claim)?.lease_now()
+        Some(server.pools.find(user, claim)?.offer())
     }
 
     /// The way of a lease that found no primary, or one that could not be connected to.

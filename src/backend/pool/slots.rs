@@ -112,13 +112,6 @@ impl Slots {
         more
     }
 
-    /// An idle connection with its slot.
-    pub(super) fn take_both(&mut self, here: Home) -> Option<Box<Connection>> {
-        let connection = self.take_idle(here)?;
-        self.use_slot();
-        Some(connection)
-    }
-
     fn use_slot(&mut self) {
         self.free -= 1;
         self.metrics.leased.inc();

@@ -313,6 +313,39 @@ fn settings_we_cannot_read_statements_by() {
     }
 }
 
+/// A row's beginning is with the client, its end has arrived and cannot be sent on: nothing can be said between.
+#[tokio::test]
+async fn a_row_is_torn_until_all_of_it_is_on_its_way() {
+    let pair = || tokio::net::UnixStream::pair().expect("two sockets");
+    let ((near, _server_end), (client, _client_end)) = (pair(), pair());
+    let mut server = Connection::detached(crate::net::Stream::Unix(near));
+    client.writable().await.expect("room");
+    while client.try_write(&[0; 4096]).is_ok() {}
+    let mut client = Buffered::new(crate::net::Stream::Unix(client));
+    let mut relay = Relay::default();
+    relay.push(Expect::Query {
+        forward: Forward::ToClient,
+        before: None,
+        ends: false,
+        stage: super::super::expect::Stage::Rows,
+    });
+    poll_fn(|cx| relay.poll_ask(&mut server, cx))
+        .await
+        .expect("asked");
+    assert!(!relay.is_torn());
+    let row = message(b'D', &[7; 2 * DIRECT_BYTES]);
+    // The first is copied to the output, the second would be sent from where it is.
+    for part in [&row[..100], &row[100..]] {
+        server.input.extend_from_slice(part);
+        poll_fn(|cx| {
+            assert!(relay.poll_run(&mut server, &mut client, cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        assert!(relay.is_torn());
+    }
+}
+
 /// Bytes that arrived before the question answer something else.
 #[tokio::test]
 async fn what_comes_before_the_question_is_no_answer() {
@@ -377,7 +410,7 @@ async fn what_comes_before_the_question_is_no_answer() {
 }
 
 async fn ask(relay: &mut Relay, server: &mut Connection) -> Result<(), PgError> {
-    poll_fn(|cx| Poll::Ready(relay.ask(server, cx))).await
+    poll_fn(|cx| relay.poll_ask(server, cx)).await
 }
 
 /// Right answers, cut, doubled, thinned out and scribbled over.

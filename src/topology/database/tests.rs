@@ -246,7 +246,7 @@ fn plaintext() -> ServerTls {
 async fn lease(database: &LiveDatabase, shard: ShardId) -> Result<Lease, PgError> {
     let user = user();
     database
-        .lease(shard, &user.name, &Claim::configured(&user))
+        .lease(shard, &user.name, &Claim::configured(&user), None)
         .await
 }
 
