@@ -23,10 +23,11 @@ integration:
 	$(CARGO) test --package integration-tests -- --show-output
 
 ## What a statement costs, beside direct PostgreSQL, PgBouncer and a byte copy: about a quarter of an hour.
-## BENCH="--only point-simple" is less of it, BENCH=--help says what there is.
+## BENCH="--only point-simple" is less of it, BENCH=--help says what there is. TRUNKLINE_BIN is another build.
+TRUNKLINE_BIN ?= $(CURDIR)/target/dist/trunkline
 bench: setup-bench
-	$(CARGO) build --release
-	$(CARGO) run --release --package integration-tests --bin bench -- $(BENCH)
+	$(CARGO) build --profile dist --package trunkline --bin trunkline
+	TRUNKLINE_BIN=$(TRUNKLINE_BIN) $(CARGO) run --release --package integration-tests --bin bench -- $(BENCH)
 
 setup:
 	./scripts/setup.sh
