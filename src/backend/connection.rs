@@ -156,8 +156,8 @@ impl Connection {
         }
     }
 
-    /// Makes this thread's runtime the one that hears of the socket, of which nothing may wait to be heard. False
-    /// where something does: it stays where it is known.
+    /// Makes this thread's runtime the one that hears of the socket, if that can be had and nothing waits to be heard.
+    /// False where something does.
     pub fn come_home(&mut self) -> bool {
         let here = Home::here();
         if self.home == here {

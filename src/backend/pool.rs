@@ -416,10 +416,15 @@ pub enum Offer {
     Closed,
 }
 
-/// Room for a connection, and perhaps one that may not be fit. Dropped, it is given back.
+/// Room for a connection; from a wait it may carry one, which may not be fit. Dropped, it is given back.
 pub struct Slot(Lease);
 
 impl Slot {
+    /// What its pool connects to.
+    pub fn target(&self) -> &Target {
+        &self.0.pool.target
+    }
+
     /// The connection it came with, if that is fit.
     pub fn lease_now(mut self) -> Result<Lease, Self> {
         let Lease {
@@ -443,10 +448,12 @@ impl Slot {
                 Ok(lease) => return Ok(lease),
                 Err(slot) => slot,
             };
-            self.0.connection = match pool.take_idle() {
-                Some(idle) => Some(idle),
-                None => Some(pool.open().await?),
-            };
+            self.0.connection = pool.take_idle();
+            if self.0.connection.is_none() {
+                self.0.connection = Some(pool.open().await?);
+                pool.count_lease();
+                return Ok(self.0);
+            }
         }
     }
 }

@@ -225,13 +225,17 @@ impl Relay {
             return Poll::Ready(Ok(()));
         }
         if server.has_news() {
-            match ready!(poll_read(&mut server.stream, &mut server.input, cx)) {
-                Ok(0) => {
+            match poll_read(&mut server.stream, &mut server.input, cx) {
+                Poll::Ready(Ok(0)) => {
                     let end = io::ErrorKind::UnexpectedEof.into();
                     return Poll::Ready(Err(lost(server, &end)));
                 }
-                Ok(_) => {}
-                Err(e) => return Poll::Ready(Err(lost(server, &e))),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(e)) => return Poll::Ready(Err(lost(server, &e))),
+                // There is something, which another runtime has to tell of.
+                Poll::Pending if server.has_news() => return Poll::Pending,
+                // It was for TLS alone.
+                Poll::Pending => {}
             }
         }
         self.asked = true;

@@ -241,6 +241,8 @@ impl Client {
                 if head.tag == frontend::TERMINATE {
                     return Ok(Turn::Leave);
                 }
+                let whole = self.io.input.len() >= head.len;
+                let takes_long = whole && takes_long(head);
                 if !waited && self.nothing_is_open() {
                     // Its next statement is always here already: it would never come to a wait.
                     if entry.interrupt.is_stopping() {
@@ -248,13 +250,12 @@ impl Client {
                     }
                     self.session.refresh()?;
                     let home = entry.interrupt.home();
-                    if home != Home::here() {
+                    if home != Home::here() && !takes_long {
                         return Ok(Turn::Move(home));
                     }
                 }
                 waited = false;
-                let whole = self.io.input.len() >= head.len;
-                if whole && takes_long(head) && Home::here() != Home::SHARED {
+                if takes_long && Home::here() != Home::SHARED {
                     return Ok(Turn::Move(Home::SHARED));
                 }
                 if !self.message(head).await? {

@@ -280,12 +280,12 @@ mod tests {
             std::future::pending::<()>().await;
         });
         workers.stop().await;
-        assert!(dropped.await.is_err());
         assert_eq!(
             workers.stop.receiver_count(),
             0,
             "the threads are at their end"
         );
+        assert!(dropped.await.is_err());
     }
 
     /// Timers of a worker's tasks are the shared runtime's.

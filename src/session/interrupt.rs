@@ -216,7 +216,7 @@ impl Interrupt {
         .await;
     }
 
-    /// Where the session is to live. It looks when it is its client's turn.
+    /// Where the session is to live. It looks before each message while nothing is open.
     pub fn home(&self) -> Home {
         Home::of_number(self.home.load(Ordering::Relaxed))
     }

@@ -150,7 +150,8 @@ impl Session {
             });
             if let Some(at) = self.kept.iter().position(|bound| bound.shard == shard) {
                 let mut bound = self.kept.swap_remove(at);
-                bound.lease.come_home();
+                // Where something waits to be read it stays away, and `poll_ask` finds that.
+                let _ = bound.lease.come_home();
                 self.entry().runs_on(bound.lease.cancel.clone());
                 self.server = Some(bound);
                 return Ok(());

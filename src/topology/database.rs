@@ -122,7 +122,7 @@ impl LiveDatabase {
 
     /// A connection to the shard's primary, logged in as `user`. Waits for a primary until `pool.wait`
     /// after the last one was lost; a server that cannot be connected to is polled and, if another takes
-    /// over, replaced unseen, since nothing had been sent. `slot`: one that was already waited for.
+    /// over, replaced unseen, since nothing had been sent. `slot`: one the caller has already.
     ///
     /// Cancel safe.
     pub async fn lease(
@@ -133,7 +133,13 @@ impl LiveDatabase {
         slot: Option<Slot>,
     ) -> Result<Lease, PgError> {
         let shard = self.shard(shard)?;
-        let refused = match shard.primary() {
+        let primary = shard.primary();
+        // One of another server is of no use, and none may be held while a primary is waited for: at its pool those
+        // who hold the slots would wait for each other.
+        let slot = slot.filter(|slot| {
+            primary.is_some_and(|(_, server)| server.address == slot.target().address)
+        });
+        let refused = match primary {
             Some((index, server)) => match self.lease_of(shard, index, user, claim, slot).await {
                 Err(error) if is_unreachable(&error) => {
                     shard.poll_now();

@@ -189,6 +189,25 @@ async fn a_dropped_wait_gives_its_place_up() {
         .release();
 }
 
+/// Given what it waited for, and dropped before it has looked.
+#[tokio::test]
+async fn a_wait_that_was_served_gives_the_connection_back() {
+    let server = FakeServer::start().await;
+    let pool = server.pool(PoolSettings {
+        size: 1,
+        ..settings()
+    });
+    let lease = pool.lease().await.expect("lease");
+    let Offer::Wait(wait) = pool.offer() else {
+        panic!("there is one");
+    };
+    lease.release();
+    assert_eq!((pool.stats().idle, pool.stats().leased), (0, 1));
+    drop(wait);
+    assert_eq!((pool.stats().idle, pool.stats().leased), (1, 0));
+    assert!(matches!(pool.offer(), Offer::Lease(_)));
+}
+
 #[tokio::test]
 async fn waiting_ends_with_53300() {
     let server = FakeServer::start().await;

@@ -250,6 +250,23 @@ async fn lease(database: &LiveDatabase, shard: ShardId) -> Result<Lease, PgError
         .await
 }
 
+/// Every slot of the pool toward the primary, without a connection.
+fn slots(database: &LiveDatabase) -> impl Iterator<Item = Slot> {
+    let user = user();
+    let claim = Claim::configured(&user);
+    let mut idle = Vec::new();
+    std::iter::from_fn(move || {
+        loop {
+            match database.offer(ShardId(0), &user.name, &claim)? {
+                Offer::Slot(slot) => return Some(slot),
+                // Closed when all have been taken.
+                Offer::Lease(lease) => idle.push(lease),
+                Offer::Wait(_) | Offer::Closed => return None,
+            }
+        }
+    })
+}
+
 async fn simple(database: &LiveDatabase, sql: &str) {
     let mut lease = lease(database, ShardId(0)).await.expect("lease");
     lease
@@ -295,15 +312,36 @@ async fn a_replica_takes_over_and_the_old_primary_is_not_trusted_again() {
     );
     assert_eq!(views[0].servers[0].timeline, Some(1));
 
+    // All slots of the first server's pool are held by those who wait: nobody waits for another of them.
+    let slots: Vec<_> = slots(&live).collect();
+    assert!(!slots.is_empty());
     first.kill();
+    until(|| roles()[0] == Role::Unknown).await;
     let leased = tokio::spawn({
         let live = Arc::clone(&live);
         async move { simple(&live, "INSERT INTO t VALUES (2)").await }
     });
+    let with_slots = slots.into_iter().map(|slot| {
+        let live = Arc::clone(&live);
+        tokio::spawn(async move {
+            let user = user();
+            let claim = Claim::configured(&user);
+            let lease = live.lease(ShardId(0), &user.name, &claim, Some(slot));
+            lease.await.map(|lease| lease.server.to_string())
+        })
+    });
+    let with_slots: Vec<_> = with_slots.collect();
     tokio::time::sleep(Duration::from_millis(300)).await;
+    for pool in live.pool_views() {
+        assert_eq!(pool.stats.leased, 0, "{pool:?}");
+    }
     run(&["pg_ctl", "promote", "-D", &second.data()]);
     leased.await.expect("waits for the new primary");
     assert_eq!(roles(), [Role::Unknown, Role::Primary]);
+    for leased in with_slots {
+        let server = leased.await.expect("no panic").expect("lease");
+        assert_eq!(server, format!("127.0.0.1:{}", second.port));
+    }
 
     let first = first.start(&[]);
     until(|| roles() == [Role::Stale, Role::Primary]).await;
