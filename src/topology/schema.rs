@@ -330,12 +330,13 @@ impl Loader {
             let begin_otherwise = before.version > 0
                 && (before.default_paths != schema.default_paths
                     || before.default_roles != schema.default_roles);
+            if begin_otherwise {
+                // First: who plans by the new state must not find a connection from before it taken for a new one.
+                self.renew_connections();
+            }
             let version = schema.version;
             self.schema.current.store(Arc::new(schema));
             self.schema.version.store(version, Ordering::Release);
-            if begin_otherwise {
-                self.renew_connections();
-            }
         }
     }
 
