@@ -9,12 +9,16 @@
 //! Bounded by bytes; spread over several locks, because every session asks. Refusals are not kept: they
 //! are rare, and cheap to find again.
 
+mod alike;
+
 use std::cell::RefCell;
 use std::hash::{BuildHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
+
+use alike::{Alike, Known};
 
 use super::{Context, plan, plan_tokens};
 use crate::error::PgError;
@@ -30,13 +34,6 @@ const TEXT_BYTES_MAX: usize = 64 << 10;
 const SHORT_BYTES_MAX: usize = 4 << 10;
 /// Texts remembered as seen once. A text that is seen again soon is kept whole.
 const SEEN: usize = 4 << 10;
-/// Texts kept that begin in the same way.
-const ALIKE_MAX: usize = 8;
-/// Where so many more texts are like none of them than like one, they are not worth the trying: lists whose length
-/// changes, comments.
-const TRUST: i32 = 64;
-/// After so many texts more there is another try, with one of them renewed.
-const REST: i32 = 1_000;
 /// What an entry takes besides what its key and plan point to, roughly: both of them, the list and the
 /// table, and what the allocator adds.
 const ENTRY_BYTES: usize = size_of::<Entry>() + size_of::<Plan>() + 160;
@@ -116,70 +113,6 @@ enum Answer {
 struct Slotted {
     plan: Arc<Plan>,
     places: Box<[u32]>,
-}
-
-/// Texts that begin in the same way, each for all that are like it: few enough to try them all.
-struct Alike {
-    known: Vec<Arc<Known>>,
-    /// Above zero they are tried: each text that is like none of them takes one away, up to [`TRUST`] each other gives
-    /// one back. Else it counts down to `-REST`, when they are renewed.
-    trust: AtomicI32,
-}
-
-struct Known {
-    template: Template,
-    slotted: Arc<Slotted>,
-}
-
-impl Alike {
-    fn new(known: Vec<Arc<Known>>) -> Self {
-        Self {
-            known,
-            trust: AtomicI32::new(TRUST),
-        }
-    }
-
-    /// The one that a text is like, whose literals the shape has then.
-    fn find(&self, text: &str, shape: &mut Shape) -> Option<&Known> {
-        let trust = self.trust.load(Ordering::Relaxed);
-        let mut tried = match trust > 0 {
-            true => self.known.iter(),
-            false => [].iter(),
-        };
-        let is_like =
-            |known: &&Arc<Known>| shape.read_like(text, &known.template, &known.slotted.places);
-        let found = tried.find(is_like);
-        let change = match found {
-            Some(_) => i32::from(trust < TRUST),
-            None => -i32::from(trust > -REST),
-        };
-        if change != 0 {
-            self.trust.fetch_add(change, Ordering::Relaxed);
-        }
-        found.map(|known| &**known)
-    }
-
-    /// They are worth trying after all.
-    fn trust_again(&self) {
-        self.trust.store(TRUST, Ordering::Relaxed);
-    }
-
-    /// Those that stay where one more comes; `None` while there is no room for it.
-    fn with_room(&self) -> Option<&[Arc<Known>]> {
-        match self.known.as_slice() {
-            known if known.len() < ALIKE_MAX => Some(known),
-            [_, rest @ ..] if self.trust.load(Ordering::Relaxed) <= -REST => Some(rest),
-            _ => None,
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        let each = |known: &Arc<Known>| {
-            let slotted = size_of::<Slotted>() + size_of_val(&*known.slotted.places);
-            size_of::<Known>() + known.template.bytes() + slotted + size_of::<Plan>()
-        };
-        self.known.iter().map(each).sum()
-    }
 }
 
 impl Slotted {

@@ -1,6 +1,5 @@
 //! Entering a shard and leaving it: which connection the session uses, and in what state.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -10,13 +9,13 @@ use super::interrupt::unless;
 use super::{Failure, Session};
 use crate::backend::{self, Connection, Lease, Offer, SettingsMark, StatementId};
 use crate::error::{PgError, SqlState};
-use crate::executor::{Expect, Forward, Stage};
+use crate::executor::{Expect, Forward};
 use crate::net::Buffered;
-use crate::session::{Activity, Prepared};
+use crate::session::Activity;
 use crate::shardmap::ShardId;
 use crate::txn::{Prelude, Transaction};
 use crate::types::Oid;
-use crate::wire::{self, Described, Oversized, Replies};
+use crate::wire::{self, Replies};
 
 /// Settings on a connection are not known; the next lease starts from the server's defaults.
 const UNKNOWN: SettingsMark = SettingsMark(u64::MAX);
@@ -42,9 +41,9 @@ pub(super) struct Bound {
     pub(super) shard: ShardId,
     pub(super) lease: Lease,
     /// Messages of the extended protocol have been queued since the last Sync.
-    pipelined: bool,
+    pub(super) pipelined: bool,
     /// Among them some that may change data, so that leaving now would tear an implicit transaction.
-    effects: bool,
+    pub(super) effects: bool,
     /// A transaction was begun for a look only; the client's own is on no server yet.
     peeking: bool,
 }
@@ -299,126 +298,6 @@ impl Session {
         Ok(())
     }
 
-    /// Queues a simple query for the connection in use.
-    ///
-    /// Errors: a text that is too long for one message.
-    pub fn queue_query(
-        &mut self,
-        text: &str,
-        forward: Forward,
-        before: Option<bytes::Bytes>,
-    ) -> Result<(), PgError> {
-        self.queue_string(text, forward, before, false)
-    }
-
-    /// As `queue_query`; `ends`: the string holds a COMMIT.
-    pub fn queue_string(
-        &mut self,
-        text: &str,
-        forward: Forward,
-        before: Option<bytes::Bytes>,
-        ends: bool,
-    ) -> Result<(), PgError> {
-        if let Some(server) = &mut self.server {
-            wire::put_query(&mut server.lease.output, text)?;
-            server.lease.prepared.unnamed = None;
-            self.relay.completed = 0;
-            self.relay.push(Expect::Query {
-                forward,
-                before,
-                ends,
-                stage: Stage::default(),
-            });
-        }
-        Ok(())
-    }
-
-    /// Queues a FunctionCall with the body the client gave it.
-    pub fn queue_call(&mut self, body: &[u8]) -> Result<(), PgError> {
-        if let Some(server) = &mut self.server {
-            wire::put_function_call(&mut server.lease.output, body)?;
-            self.relay.push(Expect::Call {
-                stage: Stage::default(),
-            });
-        }
-        Ok(())
-    }
-
-    /// Queues what makes the statement known to the connection in use, unless it is.
-    /// `client`: the client's own name for it, where the Parse is the client's and not ours.
-    pub fn queue_parse(
-        &mut self,
-        prepared: &Prepared,
-        unnamed: bool,
-        client: Option<&[u8]>,
-    ) -> Result<(), PgError> {
-        let Some(server) = &mut self.server else {
-            return Ok(());
-        };
-        let global = &prepared.global;
-        let lease = &mut server.lease;
-        server.pipelined = true;
-        let known = if unnamed {
-            lease.prepared.unnamed == Some(global.id)
-        } else {
-            lease.prepared.contains_and_touch(global.id)
-        };
-        if known {
-            if let Some(name) = client {
-                self.relay.push(Expect::Known(name.into()));
-            }
-            return Ok(());
-        }
-        let name: &[u8] = if unnamed { b"" } else { &global.name };
-        if unnamed {
-            lease.prepared.unnamed = Some(global.id);
-        } else if let Some(evicted) = lease.prepared.insert(global.id) {
-            wire::put_close(
-                &mut lease.output,
-                wire::frontend::CLOSE,
-                Described::Statement(&super::statement::server_name(evicted)),
-            )?;
-            self.relay.push(Expect::Evict(evicted));
-        }
-        let types = global.param_types.iter().map(|oid| oid.0);
-        let text = global.text.as_bytes();
-        if let Err(oversized) = wire::put_parse(&mut lease.output, name, text, types) {
-            lease.prepared.unnamed = None;
-            lease.prepared.remove(global.id);
-            return Err(oversized.into());
-        }
-        self.relay.push(Expect::Parse {
-            forward: client.map_or(Forward::Swallow, |_| Forward::ToClient),
-            id: global.id,
-            name: client.map(Into::into),
-        });
-        Ok(())
-    }
-
-    /// Queues a message of the extended protocol, made by `put`, and the answer it will bring.
-    /// `effects`: it may run a statement.
-    pub fn queue(
-        &mut self,
-        expect: Expect,
-        effects: bool,
-        put: impl FnOnce(&mut BytesMut) -> Result<(), Oversized>,
-    ) -> Result<(), PgError> {
-        if let Some(server) = &mut self.server {
-            put(&mut server.lease.output)?;
-            server.pipelined = true;
-            server.effects |= effects;
-            self.relay.push(expect);
-        }
-        Ok(())
-    }
-
-    /// Queues bytes that bring no answer.
-    pub fn queue_bytes(&mut self, put: impl FnOnce(&mut BytesMut)) {
-        if let Some(server) = &mut self.server {
-            put(&mut server.lease.output);
-        }
-    }
-
     pub fn in_use(&self) -> bool {
         self.server.is_some()
     }
@@ -438,55 +317,6 @@ impl Session {
     /// Messages of the extended protocol wait for their Sync.
     pub fn is_pipelined(&self) -> bool {
         self.server.as_ref().is_some_and(|server| server.pipelined)
-    }
-
-    pub fn queue_sync(&mut self) {
-        if let Some(server) = &mut self.server {
-            server.pipelined = false;
-            server.effects = false;
-            wire::put_sync(&mut server.lease.output);
-            self.relay.push(Expect::Sync);
-        }
-    }
-
-    /// Asks the server for all answers so far, without ending the pipeline, and waits for them.
-    pub async fn flush(&mut self, io: &mut Buffered) -> Result<(), Failure> {
-        if self.relay.is_idle() {
-            return Ok(());
-        }
-        self.queue_bytes(wire::put_flush);
-        self.run(io).await?;
-        if self.relay.error.is_some() {
-            Err(Failure::Told)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Sends what is queued, without reading answers.
-    pub async fn push_out(&mut self, io: &mut Buffered) -> Result<(), Failure> {
-        let Some(server) = &mut self.server else {
-            return Ok(());
-        };
-        let (relay, lease) = (&mut self.relay, &mut server.lease);
-        let push = async {
-            poll_fn(|cx| relay.poll_ask(lease, cx)).await?;
-            let sent = lease.flush().await;
-            sent.map_err(|error| lease.lost(&error))
-        };
-        let pushed = match self.registered.entry.wait(io, push).await {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => Failure::Statement(error),
-            Err(failure) => failure,
-        };
-        self.lose_server();
-        Err(pushed)
-    }
-
-    pub fn queued_bytes(&self) -> usize {
-        self.server
-            .as_ref()
-            .map_or(0, |server| server.lease.output.len())
     }
 
     /// Ends the pipeline so far with a Sync of our own and waits for its answers. An error among them

@@ -15,6 +15,7 @@ mod definitions;
 mod interrupt;
 mod lease;
 mod planning;
+mod queue;
 mod registry;
 mod settings;
 mod statement;
@@ -482,6 +483,8 @@ impl Session {
 }
 
 /// Goes on where the server waits for data, and asks what became of a Sync that was sent ahead of them.
+///
+/// Not cancel safe, as [`Relay::copy_in`].
 async fn copy_in(
     relay: &mut Relay,
     server: &mut Connection,

@@ -1,5 +1,6 @@
 //! What comes out of the cache leads where a fresh plan would, and the cache stays within its bytes.
 
+use super::alike::{ALIKE_MAX, REST, TRUST};
 use super::*;
 use crate::plan::{Destination, Values};
 use crate::planner::Schema;
