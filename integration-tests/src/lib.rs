@@ -10,6 +10,9 @@
     reason = "a test that cannot set up its world should stop there"
 )]
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 pub mod client;
 pub mod clients;
 pub mod cluster;
@@ -25,3 +28,20 @@ pub use cluster::{Cluster, Setup};
 pub use fault::Fault;
 pub use proxy::{Proxy, ProxyOptions};
 pub use subject::Subject;
+
+/// How long a test waits for what is bound to come.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until something holds; fails after [`PATIENCE`].
+pub fn eventually(what: &str, holds: impl FnMut() -> bool) {
+    eventually_within(PATIENCE, what, holds);
+}
+
+/// As [`eventually`], with another patience.
+pub fn eventually_within(patience: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + patience;
+    while !holds() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        thread::sleep(Duration::from_millis(30));
+    }
+}

@@ -279,6 +279,16 @@ impl Wire {
     }
 }
 
+/// Asks for a client's statement to be canceled; returns once the request has been dealt with.
+pub fn cancel(port: u16, (process_id, secret): (i32, i32)) {
+    let mut out = BytesMut::new();
+    frontend::cancel_request(process_id, secret, &mut out);
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    stream.write_all(&out).unwrap();
+    // Closed then.
+    let _ = stream.read(&mut [0]);
+}
+
 /// Values for `$1`, `$2`, …
 #[derive(Clone, Copy, Debug)]
 pub struct Parameters<'a> {

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use integration_tests::client::{connect_as, texts};
 use integration_tests::wire::{Parameters, Reply, Script, Wire};
-use integration_tests::{Cluster, Proxy, ProxyOptions, Setup};
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use integration_tests::{
+    Cluster, PATIENCE, Proxy, ProxyOptions, Setup, eventually, eventually_within,
+};
 
 /// Within this a statement of a client that has gone must have ended.
 const AT_ONCE: Duration = Duration::from_secs(3);
@@ -154,18 +154,6 @@ fn lines(mark: &str) -> String {
         0,
         &format!("select count(*) from sink where line = '{mark}'"),
     )
-}
-
-fn eventually_within(patience: Duration, what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + patience;
-    while !holds() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        thread::sleep(Duration::from_millis(30));
-    }
-}
-
-fn eventually(what: &str, holds: impl FnMut() -> bool) {
-    eventually_within(PATIENCE, what, holds);
 }
 
 fn leased(proxy: &Proxy) -> f64 {

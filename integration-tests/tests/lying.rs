@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::{Ipv4Addr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
@@ -13,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use integration_tests::client::{connect_as, texts};
 use integration_tests::fault::{Act, Armed, Rule, contains, eventually, message};
-use integration_tests::wire::{Parameters, Reply, Script, Wire};
+use integration_tests::wire::{Parameters, Reply, Script, Wire, cancel};
 use integration_tests::{Cluster, Fault, Proxy, ProxyOptions, Setup};
 
 /// Whoever suffers is told within this.
@@ -1247,16 +1246,6 @@ fn waits_for_catalogs_and_for_a_primary() {
         assert!(began.elapsed() < NOTICED_WITHIN, "{:?}", began.elapsed());
     }
     assert!(!world.proxy.log().contains("panicked"));
-}
-
-fn cancel(port: u16, key: (i32, i32)) {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    let mut message = vec![0, 0, 0, 16, 4, 0xd2, 0x16, 0x2e];
-    message.extend(key.0.to_be_bytes());
-    message.extend(key.1.to_be_bytes());
-    stream.write_all(&message).unwrap();
-    // Closed once the request has been dealt with.
-    let _ = std::io::Read::read(&mut stream, &mut [0]);
 }
 
 fn status_kib(proxy: &Proxy, field: &str) -> u64 {

@@ -2,18 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
-use std::io::Write;
-use std::net::{Ipv4Addr, TcpStream};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use integration_tests::client::{connect_as, texts};
-use integration_tests::wire::{Reply, Script, Wire};
-use integration_tests::{Cluster, Proxy, ProxyOptions, Setup};
+use integration_tests::wire::{Reply, Script, Wire, cancel};
+use integration_tests::{Cluster, Proxy, ProxyOptions, Setup, eventually};
 use trunkline::internals::cluster::Shutdown;
-
-const PATIENCE: Duration = Duration::from_secs(15);
 
 fn shared() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
@@ -48,16 +44,6 @@ fn start(wire: &mut Wire, sql: &str) {
     wire.send_script(&script).unwrap();
 }
 
-fn cancel(port: u16, key: (i32, i32)) {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    let mut message = vec![0, 0, 0, 16, 4, 0xd2, 0x16, 0x2e];
-    message.extend(key.0.to_be_bytes());
-    message.extend(key.1.to_be_bytes());
-    stream.write_all(&message).unwrap();
-    // Closed once the request has been dealt with.
-    let _ = std::io::Read::read(&mut stream, &mut [0]);
-}
-
 /// Asks a server directly.
 fn ask(port: u16, sql: &str) -> String {
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -65,14 +51,6 @@ fn ask(port: u16, sql: &str) -> String {
         let client = connect_as(port, "postgres", "postgres", "app").await;
         texts(&client, sql).await[0][0].clone().unwrap_or_default()
     })
-}
-
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        thread::sleep(Duration::from_millis(30));
-    }
 }
 
 const SLEEPING: &str =

@@ -13,9 +13,7 @@ use std::time::{Duration, Instant};
 
 use integration_tests::client::{connect_as, texts};
 use integration_tests::wire::{Format, Parameters, Wire};
-use integration_tests::{Cluster, Proxy, ProxyOptions, Setup};
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use integration_tests::{Cluster, Proxy, ProxyOptions, Setup, eventually};
 
 /// At once, connecting or at work.
 const BUSY: usize = 16;
@@ -108,14 +106,6 @@ fn server_connections() -> usize {
             .parse()
             .unwrap()
     })
-}
-
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// Connects, logs in, runs a statement, leaves; so many times, by several threads.

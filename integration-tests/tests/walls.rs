@@ -8,15 +8,12 @@ use std::io::Read;
 use std::net::{Ipv4Addr, TcpStream};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use integration_tests::client::{connect_as, texts};
 use integration_tests::proxy::{binary, http_get};
 use integration_tests::wire::{Format, Parameters, Reply, Script, Wire};
-use integration_tests::{Cluster, Proxy, ProxyOptions, Setup};
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use integration_tests::{Cluster, Proxy, ProxyOptions, Setup, eventually};
 
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
@@ -86,14 +83,6 @@ fn shown(replies: &[Reply]) -> String {
 fn code(replies: &[Reply]) -> Option<String> {
     let error = replies.iter().find(|reply| reply.tag == b'E')?;
     error.field(b'C')
-}
-
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        thread::sleep(Duration::from_millis(30));
-    }
 }
 
 /// The first cells of a view.

@@ -2,17 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
-use std::io::Write;
-use std::net::{Ipv4Addr, TcpStream};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use integration_tests::wire::{Parameters, Reply, Script, Wire};
-use integration_tests::{Cluster, Proxy, ProxyOptions, Setup};
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use integration_tests::wire::{Parameters, Reply, Script, Wire, cancel};
+use integration_tests::{Cluster, PATIENCE, Proxy, ProxyOptions, Setup, eventually};
 
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
@@ -49,24 +45,6 @@ fn ask(client: &mut Wire, sql: &str) -> Vec<String> {
     let replies = client.simple(sql).unwrap();
     assert_eq!(code(&replies), None, "{replies:?}");
     values(&replies)
-}
-
-fn cancel(port: u16, (process_id, secret): (i32, i32)) {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    let mut message = vec![0, 0, 0, 16, 4, 0xd2, 0x16, 0x2e];
-    message.extend(process_id.to_be_bytes());
-    message.extend(secret.to_be_bytes());
-    stream.write_all(&message).unwrap();
-    // Closed once the request has been dealt with.
-    let _ = std::io::Read::read(&mut stream, &mut [0]);
-}
-
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        thread::sleep(Duration::from_millis(30));
-    }
 }
 
 fn assert_sane(proxy: &Proxy) {

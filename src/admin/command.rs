@@ -193,7 +193,7 @@ pub(super) const COMMANDS: &[Definition] = &[
             text("user", "who is logged in to the server"),
             count("size", "connections at most"),
             count("idle", "open and free"),
-            count("leased", "in use by sessions"),
+            count("leased", "in use by sessions, or being opened for one"),
             count("waiting", "sessions waiting for one"),
             count("leases", "handed to sessions so far"),
             count("waits", "leases that found every connection taken"),

@@ -1,6 +1,7 @@
 //! Prepared statements: one global name for each text, so that a server connection prepares it
 //! once for all clients, and not before somebody needs it there.
 
+use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -260,20 +261,16 @@ fn missing(name: &[u8]) -> PgError {
     PgError::client(SqlState::INVALID_STATEMENT_NAME, message)
 }
 
+const SERVER_NAME_BYTES_MAX: usize = "trunkline_".len() + 20;
+
 /// What a statement is called on server connections.
 pub(super) fn server_name(id: StatementId) -> Vec<u8> {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    let mut rest = id.0;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    [b"trunkline_", &digits[at..]].concat()
+    // In one piece: a Parse of a new text makes one each time.
+    let mut name = Vec::with_capacity(SERVER_NAME_BYTES_MAX);
+    name.extend_from_slice(b"trunkline_");
+    // Writing to memory does not fail.
+    let _ = write!(name, "{}", id.0);
+    name
 }
 
 #[cfg(test)]
