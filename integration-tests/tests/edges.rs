@@ -189,6 +189,55 @@ fn a_wrong_unnamed_statement_replaces_the_one_before() {
     assert_sane(&proxy);
 }
 
+/// What was prepared a moment ago is taken again only where all it depends on is as it was.
+#[test]
+fn the_same_unnamed_statement_again() {
+    let proxy = proxy();
+    let mut a = pair(&proxy);
+    let named = [
+        ("german", "set datestyle to german"),
+        ("path", "set search_path to pg_catalog"),
+        ("begin", "begin"),
+        ("wrong", "select 1/0"),
+        ("rollback", "rollback"),
+        ("reset", "discard all"),
+    ];
+    for (name, sql) in named {
+        let mut script = Script::new();
+        script.parse(name, sql, &[]).sync();
+        a.run(name, &script);
+    }
+    let sql = "select '1.2.2020'::date::text, current_schema()::text, $1 + 1";
+    let value = Parameters {
+        values: &[Some(b"1")],
+        ..Parameters::NONE
+    };
+    for between in [
+        "", "", "german", "", "path", "", "begin", "wrong", "", "rollback", "", "reset",
+    ] {
+        if !between.is_empty() {
+            let mut script = Script::new();
+            script
+                .bind("", between, &Parameters::NONE)
+                .execute("", 0)
+                .sync();
+            a.run(between, &script);
+        }
+        // The same types, then others, then these again.
+        for types in [&[23][..], &[23], &[701], &[23]] {
+            let mut script = Script::new();
+            script
+                .parse("", sql, types)
+                .bind("", "", &value)
+                .describe_portal("")
+                .execute("", 0)
+                .sync();
+            a.run(&format!("after {between:?}, with {types:?}"), &script);
+        }
+    }
+    assert_sane(&proxy);
+}
+
 /// Without a Sync, and without a Bind that would make it leave.
 #[test]
 fn a_long_pipeline_of_descriptions_is_answered_early() {

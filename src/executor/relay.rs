@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 
 use super::copy::CopyIn;
 use super::expect::{Expect, Forward};
@@ -35,8 +35,8 @@ use crate::backend::Connection;
 use crate::error::{PgError, SqlState};
 use crate::net::{Buffered, OUTPUT_BYTES_MAX, poll_read, poll_write};
 use crate::wire::{
-    Described, HEADER_BYTES, Replies, TransactionStatus, backend, frontend, header, put_close,
-    put_flush, put_sync, says_goodbye,
+    Described, HEADER_BYTES, PARSE_COMPLETE, TransactionStatus, backend, frontend, header,
+    put_close, put_flush, put_sync, says_goodbye,
 };
 use meaning::{Cycle, ERROR_HEAD_BYTES, STATE_FRAME_BYTES_MAX, Seen, carries_state, is_fatal};
 
@@ -480,7 +480,7 @@ impl Relay {
                     return Step {
                         forward: at,
                         skip: 0,
-                        then: Then::Local(parse_complete()),
+                        then: Then::Local(Bytes::from_static(&PARSE_COMPLETE)),
                     };
                 }
                 Some(_) => {}
@@ -571,13 +571,6 @@ impl Relay {
             }
         }
     }
-}
-
-/// Our own, where a server has the statement already.
-fn parse_complete() -> Bytes {
-    let mut reply = BytesMut::with_capacity(HEADER_BYTES);
-    reply.parse_complete();
-    reply.freeze()
 }
 
 /// How many bytes at the beginning are rows, each of them whole.

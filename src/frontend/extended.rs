@@ -165,37 +165,44 @@ impl Client {
     async fn parse(&mut self, body: &[u8]) -> Result<(), Failure> {
         self.answer_parse().await?;
         let (name, text, types) = wire::parse(body).map_err(malformed)?;
-        if name.is_empty() {
-            // Also where the new one turns out to be wrong.
-            self.session.statements.forget_unnamed();
-        }
+        let before = match name.is_empty() {
+            // Gone also where the new one turns out to be wrong.
+            true => self.session.statements.take_unnamed(),
+            false => None,
+        };
         let text = std::str::from_utf8(text).map_err(|_| not_utf8())?;
-        if !self.session.has_catalogs() {
-            Box::pin(self.session.catalogs_read(&mut self.io)).await?;
-        }
         let types: Vec<Oid> = types.into_iter().map(Oid).collect();
-        let epoch = self.session.epoch();
-        let plan = match self.session.known(text, &types) {
-            Some(plan) => Ok(plan),
-            None => match aside(text.len(), || sql::only_statement(text)) {
-                Ok(statement) => Box::pin(self.session.plan_first(statement, &types)).await,
-                Err(error) => Err(error),
-            },
+        let prepared = match before {
+            Some(before) if self.session.is_again(&before, text, &types) => before,
+            _ => self.prepare(text, &types).await?,
         };
-        let plan = match plan {
-            Ok(plan) => plan,
-            Err(error) => {
-                let (session, io) = (&mut self.session, &mut self.io);
-                return Err(Box::pin(session.second_opinion(io, text, &types, error)).await);
-            }
-        };
-        let prepared = self.session.prepare(text, &types, plan, epoch);
         self.session.statements.insert(name, prepared.clone())?;
         self.pipeline.parsed = Some(Parsed {
             prepared,
             name: name.into(),
         });
         Ok(())
+    }
+
+    async fn prepare(&mut self, text: &str, types: &[Oid]) -> Result<Arc<Prepared>, Failure> {
+        if !self.session.has_catalogs() {
+            Box::pin(self.session.catalogs_read(&mut self.io)).await?;
+        }
+        let epoch = self.session.epoch();
+        let plan = match self.session.known(text, types) {
+            Some(plan) => Ok(plan),
+            None => match aside(text.len(), || sql::only_statement(text)) {
+                Ok(statement) => Box::pin(self.session.plan_first(statement, types)).await,
+                Err(error) => Err(error),
+            },
+        };
+        match plan {
+            Ok(plan) => Ok(self.session.prepare(text, types, plan, epoch)),
+            Err(error) => {
+                let (session, io) = (&mut self.session, &mut self.io);
+                Err(Box::pin(session.second_opinion(io, text, types, error)).await)
+            }
+        }
     }
 
     /// Answers a Parse that no Bind has followed: a server says whether the statement is right.

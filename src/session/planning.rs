@@ -170,6 +170,18 @@ impl Session {
         })
     }
 
+    /// True where a Parse of this text is a statement from before once more: many clients send the same one again and
+    /// again, without a name. Where it is false, planning tells why.
+    pub fn is_again(&self, before: &Prepared, text: &str, param_types: &[Oid]) -> bool {
+        let again = before.is_again(text, param_types, self.settings.mark(), self.epoch())
+            && self.txn.status() != TransactionStatus::Failed
+            && (matches!(*before.plan, Plan::Control(_)) || self.begins_as_planned().is_ok());
+        if again {
+            self.count_lookup(Lookup::Exact);
+        }
+        again
+    }
+
     /// What plans depend on besides their text, as it is now.
     pub fn epoch(&self) -> Epoch {
         Epoch {

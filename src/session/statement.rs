@@ -58,6 +58,13 @@ pub struct Global {
     pub name: Vec<u8>,
     pub text: Arc<str>,
     pub param_types: Vec<Oid>,
+    settings: SettingsMark,
+}
+
+impl Global {
+    fn is_of(&self, text: &str, param_types: &[Oid], settings: SettingsMark) -> bool {
+        self.settings == settings && *self.param_types == *param_types && *self.text == *text
+    }
 }
 
 /// What a plan was made under. Another one means planning again: tables may have moved, a view may
@@ -108,6 +115,19 @@ impl Texts {
     }
 }
 
+impl Prepared {
+    /// A Parse of this text would come to the same again, if its plan were made under `epoch`.
+    pub(super) fn is_again(
+        &self,
+        text: &str,
+        param_types: &[Oid],
+        settings: SettingsMark,
+        epoch: Epoch,
+    ) -> bool {
+        self.epoch == epoch && self.global.is_of(text, param_types, settings)
+    }
+}
+
 impl Globals {
     pub fn intern(&self, text: &str, param_types: &[Oid], settings: SettingsMark) -> Arc<Global> {
         let asked = Asked {
@@ -129,6 +149,7 @@ impl Globals {
                 name: server_name(id),
                 text,
                 param_types: param_types.to_vec(),
+                settings,
             })
         };
         // Nobody holds it any more, but its text is still there.
@@ -247,6 +268,11 @@ impl Statements {
     pub fn forget_unnamed(&mut self) {
         self.unnamed = None;
     }
+
+    /// A Parse replaces it too; perhaps by its like.
+    pub fn take_unnamed(&mut self) -> Option<Arc<Prepared>> {
+        self.unnamed.take()
+    }
 }
 
 fn missing(name: &[u8]) -> PgError {
@@ -341,6 +367,40 @@ mod tests {
         assert_eq!(refused.code, SqlState::PROGRAM_LIMIT_EXCEEDED);
         statements.deallocate(None).expect("all may go");
         assert_eq!(statements.bytes, 0);
+    }
+
+    #[test]
+    fn the_same_parse_again_is_known_by_all_it_depends_on() {
+        let before = prepared("select $1", 1);
+        let (types, settings, epoch) = ([Oid(23)], SettingsMark(0), before.epoch);
+        assert!(before.is_again("select $1", &types, settings, epoch));
+        assert!(!before.is_again("select $2", &types, settings, epoch));
+        assert!(!before.is_again("select $1", &[Oid(20)], settings, epoch));
+        assert!(!before.is_again("select $1", &[], settings, epoch));
+        assert!(!before.is_again("select $1", &types, SettingsMark(1), epoch));
+        let others = [
+            Epoch {
+                database: 1,
+                ..epoch
+            },
+            Epoch {
+                map: MapVersion(2),
+                ..epoch
+            },
+            Epoch { schema: 1, ..epoch },
+            Epoch { names: 1, ..epoch },
+            Epoch {
+                reading: 1,
+                ..epoch
+            },
+            Epoch { hint: 1, ..epoch },
+        ];
+        for other in others {
+            assert!(
+                !before.is_again("select $1", &types, settings, other),
+                "{other:?}"
+            );
+        }
     }
 
     #[test]

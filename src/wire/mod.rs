@@ -11,7 +11,7 @@ mod request;
 mod startup;
 
 pub use frame::{HEADER_BYTES, Header, backend, frontend, header, says_goodbye};
-pub use reply::{Column, Replies, TransactionStatus};
+pub use reply::{Column, PARSE_COMPLETE, Replies, TransactionStatus};
 pub use request::{Bind, Described, RequestError, bind, close, describe, execute, parse, query};
 pub use request::{LARGE_LENGTH_MAX, Oversized, SMALL_LENGTH_MAX, function_call};
 pub use request::{

@@ -45,6 +45,9 @@ pub struct Column {
     pub oid: Oid,
 }
 
+/// ParseComplete as it is on the wire.
+pub const PARSE_COMPLETE: [u8; 5] = *b"1\0\0\0\x04";
+
 /// Encoders over an output buffer. None can fail: messages are small and made here.
 pub trait Replies {
     fn put_message(&mut self, message: &impl Message);
@@ -114,7 +117,7 @@ pub trait Replies {
     }
 
     fn parse_complete(&mut self) {
-        self.put_fixed(b"1\0\0\0\x04");
+        self.put_fixed(&PARSE_COMPLETE);
     }
 
     fn bind_complete(&mut self) {
