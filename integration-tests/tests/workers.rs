@@ -130,6 +130,11 @@ fn a_session_that_has_moved_is_still_reached() {
     assert_sane(&proxy);
 }
 
+/// Much to read for the proxy and next to nothing for a server: the workers, not the servers, are to be busy.
+fn work(number: usize) -> String {
+    format!("/* {number} {} */", "much to read ".repeat(2_000))
+}
+
 /// More clients than server connections, more work than one worker has time for: sessions spread, connections go
 /// from hand to hand between the workers, and everybody gets its own answers.
 #[test]
@@ -148,7 +153,10 @@ fn busy_sessions_spread_and_get_their_own_answers() {
                         break;
                     }
                     let marker = format!("{number} {round}");
-                    let found = ask(&mut client, &format!("select '{marker}'::text"));
+                    let found = ask(
+                        &mut client,
+                        &format!("select '{marker}'::text {}", work(number + round)),
+                    );
                     assert_eq!(found, [marker.as_str()]);
                     if round % 16 == 0 {
                         ask(&mut client, "begin");

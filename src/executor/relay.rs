@@ -338,6 +338,13 @@ impl Relay {
         }
     }
 
+    /// Something is due that is not our own. What is ours goes with it: by itself it would wake the client for
+    /// nothing.
+    fn server_owes(&self) -> bool {
+        let own = |expect: &Expect| matches!(expect, Expect::Known(_));
+        !self.expects.iter().all(own)
+    }
+
     /// True where [`Self::poll_drain`] would find nothing to do.
     fn awaits_input(&self, server: &Connection, client: &Buffered) -> bool {
         let is_servers_turn = !matches!(self.expects.front(), None | Some(Expect::Known(_)));
@@ -473,6 +480,13 @@ impl Relay {
                         forward: at,
                         skip: 0,
                         then: Then::Paused(Paused::Done),
+                    };
+                }
+                Some(Expect::Known(_)) if at == server.input.len() && self.server_owes() => {
+                    return Step {
+                        forward: at,
+                        skip: 0,
+                        then: Then::Read,
                     };
                 }
                 Some(Expect::Known(_)) => {

@@ -157,7 +157,8 @@ impl WorkerFamilies {
         Self {
             busy_seconds: family.float_counters(
                 "trunkline_worker_busy_seconds_total",
-                "For how long a worker has had something to do.",
+                "Processor time of a worker; where the system does not tell that of a thread, the time in which it \
+                 had something to do.",
                 &["worker"],
             ),
             sessions: family.gauges(

@@ -11,9 +11,11 @@
 //! socket along when they move, and a server connection that a session leases from elsewhere moves to it.
 
 use std::cell::{Cell, OnceCell};
+use std::fs;
 use std::io;
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -69,6 +71,7 @@ pub struct Workers {
 
 struct Worker {
     runtime: Handle,
+    thread: Arc<OnceLock<ThreadTimes>>,
     sessions: AtomicUsize,
     /// Thousandths of the time before the last look.
     busy: AtomicU32,
@@ -136,10 +139,9 @@ impl Workers {
         self.worker(home).map_or(0, sessions)
     }
 
-    /// For how long each worker has been busy since it began.
+    /// For how long each worker has been at work since it began.
     pub fn busy_for(&self) -> Vec<Duration> {
-        let busy = |worker: &Worker| worker.runtime.metrics().worker_total_busy_duration(0);
-        self.workers.iter().map(busy).collect()
+        self.workers.iter().map(Worker::busy_for).collect()
     }
 
     pub fn set_busy(&self, home: Home, thousandths: u32) {
@@ -157,10 +159,13 @@ impl Worker {
     fn start(home: Home, mut stopped: watch::Receiver<bool>) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_io().build()?;
         let (handle, shared) = (runtime.handle().clone(), Handle::current());
+        let thread = Arc::new(OnceLock::new());
+        let times = Arc::clone(&thread);
         thread::Builder::new()
             .name(format!("worker-{}", home.0))
             .spawn(move || {
                 HERE.set(home);
+                drop(times.set(ThreadTimes::here()));
                 SHARED.with(|place| drop(place.set(shared)));
                 // An error means that the sender is gone.
                 let _ = runtime.block_on(stopped.changed());
@@ -169,9 +174,39 @@ impl Worker {
             })?;
         Ok(Self {
             runtime: handle,
+            thread,
             sessions: AtomicUsize::new(0),
             busy: AtomicU32::new(0),
         })
+    }
+
+    /// On a processor, not counting how long it waited for one: where others take the processors, a second worker would
+    /// have no more of them. Where the system does not tell, the time with something to do.
+    fn busy_for(&self) -> Duration {
+        let on_processor = self.thread.get().and_then(ThreadTimes::on_processor);
+        on_processor.unwrap_or_else(|| self.runtime.metrics().worker_total_busy_duration(0))
+    }
+}
+
+/// Where Linux tells how long a thread has run.
+/// Source: <https://docs.kernel.org/scheduler/sched-stats.html>, "/proc/<pid>/schedstat"
+struct ThreadTimes(Option<PathBuf>);
+
+impl ThreadTimes {
+    /// Of the calling thread.
+    fn here() -> Self {
+        let thread = fs::read_link("/proc/thread-self");
+        Self(
+            thread
+                .ok()
+                .map(|thread| PathBuf::from("/proc").join(thread).join("schedstat")),
+        )
+    }
+
+    fn on_processor(&self) -> Option<Duration> {
+        let times = fs::read_to_string(self.0.as_ref()?).ok()?;
+        let nanoseconds = times.split_ascii_whitespace().next()?;
+        Some(Duration::from_nanos(nanoseconds.parse().ok()?))
     }
 }
 
@@ -268,6 +303,27 @@ mod tests {
             assert_eq!(workers.next_home(), expected, "{busy:?}");
         }
         assert_eq!(Workers::start(0).expect("none").next_home(), Home::SHARED);
+    }
+
+    /// A thread that works is busy, and one that sleeps is not, whether it has something to do or not.
+    #[tokio::test]
+    async fn busy_is_who_works() {
+        let workers = Workers::start(2).expect("threads");
+        let (works, sleeps) = (Home::of_worker(0), Home::of_worker(1));
+        let time = Duration::from_millis(60);
+        let at = |home| workers.seat(home).runtime().clone();
+        let (worked, slept) = tokio::join!(
+            at(works).spawn(async move {
+                let begun = std::time::Instant::now();
+                while begun.elapsed() < time {}
+            }),
+            at(sleeps).spawn(async move { thread::sleep(time) }),
+        );
+        assert!(worked.is_ok() && slept.is_ok());
+        // The system brings what it tells up to date when a thread stops or its clock ticks.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let busy = workers.busy_for();
+        assert!(busy[0] > busy[1] && busy[1] < time / 2, "{busy:?}");
     }
 
     #[tokio::test]

@@ -1,6 +1,8 @@
 //! What a server answers, scripted or at random, in pieces of every size: the client gets whole messages, or the
 //! connection is given up.
 
+use std::io::Read;
+
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -344,6 +346,49 @@ async fn a_row_is_torn_until_all_of_it_is_on_its_way() {
         .await;
         assert!(relay.is_torn());
     }
+}
+
+/// Each message to the client by itself would wake it.
+#[tokio::test]
+async fn what_is_our_own_goes_with_what_the_server_says() {
+    let pair = || tokio::net::UnixStream::pair().expect("two sockets");
+    let ((near, _server_end), (client, client_end)) = (pair(), pair());
+    let mut client_end = client_end.into_std().expect("a socket");
+    let mut server = Connection::detached(crate::net::Stream::Unix(near));
+    let mut client = Buffered::new(crate::net::Stream::Unix(client));
+    let mut relay = Relay::default();
+    let known = || Expect::Known((*b"s").into());
+    let bind = Expect::Bind(Forward::ToClient);
+    for expect in [known(), known(), bind, known(), Expect::Sync] {
+        relay.push(expect);
+    }
+    let mut answers = Vec::new();
+    for arrived in ["", "2", "Z"] {
+        server.input.extend_from_slice(&messages(arrived).concat());
+        poll_fn(|cx| {
+            match relay.poll_run(&mut server, &mut client, cx) {
+                Poll::Ready(done) => assert!(matches!(done, Ok(Paused::Done)), "{done:?}"),
+                Poll::Pending => assert_ne!(arrived, "Z"),
+            }
+            Poll::Ready(())
+        })
+        .await;
+        answers.extend_from_slice(&client.output.split());
+        let mut sent = [0; 64];
+        let sent = client_end.read(&mut sent).map(|length| &sent[..length]);
+        answers.extend_from_slice(sent.unwrap_or_default());
+        let expected = match arrived {
+            "" => "",
+            "2" => "112",
+            // ReadyForQuery is made by the session.
+            _ => "1121",
+        };
+        assert_eq!(answers, messages(expected).concat(), "{arrived}");
+    }
+    relay.push(known());
+    let done = poll_fn(|cx| relay.poll_run(&mut server, &mut client, cx)).await;
+    assert!(matches!(done, Ok(Paused::Done)));
+    assert_eq!(client.output, messages("1").concat());
 }
 
 /// Bytes that arrived before the question answer something else.
