@@ -323,7 +323,8 @@ impl Pool {
         now: Instant,
     ) -> Option<Box<Connection>> {
         connection.last_used = now;
-        if !connection.is_quiet() || connection.has_news() {
+        // Whether more has arrived is asked before the next lease.
+        if !connection.is_quiet() {
             return None;
         }
         shrink(&mut connection);
