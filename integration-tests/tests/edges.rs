@@ -238,6 +238,41 @@ fn the_same_unnamed_statement_again() {
     assert_sane(&proxy);
 }
 
+/// What a server finds out when it parses may be something else the next time.
+#[test]
+fn the_same_unnamed_statement_is_parsed_again() {
+    let proxy = proxy();
+    let (mut a, mut b) = (pair(&proxy), pair(&proxy));
+    b.simple("create table widening (id int)");
+    for change in ["", "", "add more int", "add even_more int", "drop more"] {
+        if !change.is_empty() {
+            b.simple(&format!("alter table widening {change}"));
+        }
+        for _ in 0..2 {
+            let mut script = Script::new();
+            script
+                .parse("", "select * from widening", &[])
+                .bind("", "", &Parameters::NONE)
+                .describe_portal("")
+                .execute("", 0)
+                .sync();
+            a.run(&format!("after {change:?}"), &script);
+        }
+    }
+    b.simple("drop table widening");
+    let mut now = || {
+        let mut script = Script::new();
+        script
+            .parse("", "select 'now'::timestamptz::text", &[])
+            .bind("", "", &Parameters::NONE)
+            .execute("", 0)
+            .sync();
+        format!("{:?}", a.subject.run(&script).unwrap())
+    };
+    assert_ne!(now(), now());
+    assert_sane(&proxy);
+}
+
 /// Without a Sync, and without a Bind that would make it leave.
 #[test]
 fn a_long_pipeline_of_descriptions_is_answered_early() {

@@ -534,7 +534,8 @@ impl Lease {
     }
 
     /// Gives the connection back for others to use. The caller has left it outside a transaction, with
-    /// nothing to send or to read; where bytes are left over it is closed all the same.
+    /// nothing to send or to read. Where bytes are left over in its buffers it is closed all the same, and where more have
+    /// arrived, when it would be leased again.
     pub fn release(mut self) {
         self.clean = true;
     }

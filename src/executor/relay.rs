@@ -338,11 +338,15 @@ impl Relay {
         }
     }
 
-    /// Something is due that is not our own. What is ours goes with it: by itself it would wake the client for
-    /// nothing.
-    fn server_owes(&self) -> bool {
+    /// What is our own goes with what the server says next: by itself it would wake the client for nothing. Where
+    /// nothing else is due, all of it.
+    fn own_alone(&mut self) -> Then {
         let own = |expect: &Expect| matches!(expect, Expect::Known(_));
-        !self.expects.iter().all(own)
+        if !self.expects.iter().all(own) {
+            return Then::Read;
+        }
+        let count = self.expects.drain(..).count();
+        Then::Local(PARSE_COMPLETE.repeat(count).into())
     }
 
     /// True where [`Self::poll_drain`] would find nothing to do.
@@ -482,11 +486,11 @@ impl Relay {
                         then: Then::Paused(Paused::Done),
                     };
                 }
-                Some(Expect::Known(_)) if at == server.input.len() && self.server_owes() => {
+                Some(Expect::Known(_)) if at == server.input.len() => {
                     return Step {
                         forward: at,
                         skip: 0,
-                        then: Then::Read,
+                        then: self.own_alone(),
                     };
                 }
                 Some(Expect::Known(_)) => {

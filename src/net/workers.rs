@@ -11,9 +11,10 @@
 //! socket along when they move, and a server connection that a session leases from elsewhere moves to it.
 
 use std::cell::{Cell, OnceCell};
-use std::fs;
+use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -188,25 +189,27 @@ impl Worker {
     }
 }
 
-/// Where Linux tells how long a thread has run.
+/// Where Linux tells how long a thread has run. Kept open, so that it does not fail when descriptors run out.
 /// Source: <https://docs.kernel.org/scheduler/sched-stats.html>, "/proc/<pid>/schedstat"
-struct ThreadTimes(Option<PathBuf>);
+struct ThreadTimes(Option<File>);
 
 impl ThreadTimes {
     /// Of the calling thread.
     fn here() -> Self {
-        let thread = fs::read_link("/proc/thread-self");
-        Self(
-            thread
-                .ok()
-                .map(|thread| PathBuf::from("/proc").join(thread).join("schedstat")),
-        )
+        let file = std::fs::read_link("/proc/thread-self").and_then(|thread| {
+            let times = Path::new("/proc").join(thread).join("schedstat");
+            File::open(times)
+        });
+        Self(file.ok())
     }
 
     fn on_processor(&self) -> Option<Duration> {
-        let times = fs::read_to_string(self.0.as_ref()?).ok()?;
-        let nanoseconds = times.split_ascii_whitespace().next()?;
-        Some(Duration::from_nanos(nanoseconds.parse().ok()?))
+        let mut text = [0; SCHEDSTAT_BYTES_MAX];
+        let length = self.0.as_ref()?.read_at(&mut text, 0).ok()?;
+        let text = std::str::from_utf8(&text[..length]).ok()?;
+        let nanoseconds = text.split_ascii_whitespace().next()?.parse().ok()?;
+        // Some kernels are built without these times, and say 0 for ever.
+        (nanoseconds > 0).then(|| Duration::from_nanos(nanoseconds))
     }
 }
 
@@ -229,6 +232,9 @@ impl Drop for Seat {
         }
     }
 }
+
+/// Three numbers of up to 20 digits.
+const SCHEDSTAT_BYTES_MAX: usize = 64;
 
 const STOP_TIME_MAX: Duration = Duration::from_secs(1);
 
@@ -306,6 +312,7 @@ mod tests {
     }
 
     /// A thread that works is busy, and one that sleeps is not, whether it has something to do or not.
+    #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn busy_is_who_works() {
         let workers = Workers::start(2).expect("threads");

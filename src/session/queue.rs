@@ -71,10 +71,12 @@ impl Session {
         let global = &prepared.global;
         let lease = &mut server.lease;
         server.pipelined = true;
-        let known = if unnamed {
-            lease.prepared.unnamed == Some(global.id)
-        } else {
-            lease.prepared.contains_and_touch(global.id)
+        let known = match (unnamed, client) {
+            // A client that parses it again wants that: literals such as 'today' are read anew, a result type may have
+            // changed, and the first plans are made for the values.
+            (true, Some(_)) => false,
+            (true, None) => lease.prepared.unnamed == Some(global.id),
+            (false, _) => lease.prepared.contains_and_touch(global.id),
         };
         if known {
             if let Some(name) = client {

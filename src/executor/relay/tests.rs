@@ -386,9 +386,10 @@ async fn what_is_our_own_goes_with_what_the_server_says() {
         assert_eq!(answers, messages(expected).concat(), "{arrived}");
     }
     relay.push(known());
+    relay.push(known());
     let done = poll_fn(|cx| relay.poll_run(&mut server, &mut client, cx)).await;
     assert!(matches!(done, Ok(Paused::Done)));
-    assert_eq!(client.output, messages("1").concat());
+    assert_eq!(client.output, messages("11").concat());
 }
 
 /// Bytes that arrived before the question answer something else.
