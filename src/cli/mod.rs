@@ -1,12 +1,14 @@
-//! The command line: `serve`, `check`, `explain`, `demo`; one file each.
+//! The command line: `serve`, `check`, `explain`, `lint`, `demo`; one file each.
 //!
-//! Exit status: 0 when all is well, 1 when something went wrong while running or `check` found an
-//! error, 2 when the arguments or the configuration are wrong.
+//! Exit status: 0 when all is well, 1 when something went wrong while running, `check` found an error, or `explain`
+//! or `lint` met a refusal, 2 when the arguments or the configuration are wrong.
 
 mod check;
 mod demo;
 mod explain;
+mod lint;
 mod serve;
+mod subject;
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -16,6 +18,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{self, Config};
 use crate::server::{self, ServeError};
+use subject::NoSubject;
 
 /// A SQL-aware sharding proxy in front of stock PostgreSQL
 #[derive(Debug, Parser)]
@@ -37,6 +40,8 @@ enum Command {
     },
     /// Say where a statement would go, and why
     Explain(explain::ExplainArgs),
+    /// Say of each statement in files where it would go, and how many stay on one shard
+    Lint(lint::LintArgs),
     /// Start a sharded cluster with sample data on this machine, and serve it
     Demo(demo::DemoArgs),
 }
@@ -54,6 +59,9 @@ pub fn run() -> ExitCode {
         Command::Explain(arguments) => with_config(arguments.config(), |config| {
             explain::run(&arguments, config)
         }),
+        Command::Lint(arguments) => {
+            with_config(arguments.config(), |config| lint::run(&arguments, config))
+        }
         Command::Demo(arguments) => {
             serve::log(arguments.log());
             match demo::run(&arguments, async |config, stop| {
@@ -72,6 +80,13 @@ fn with_config(path: &Path, run: impl FnOnce(&Config) -> ExitCode) -> ExitCode {
     match config::load(path, &|name| std::env::var(name).ok()) {
         Ok(config) => run(&config),
         Err(errors) => wrong_input(&errors),
+    }
+}
+
+fn without_subject(reason: &NoSubject) -> ExitCode {
+    match reason {
+        NoSubject::WrongInput(message) => wrong_input(message),
+        NoSubject::Failure(message) => failure(message),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::error::{PgError, SqlState};
 use crate::executor::Forward;
 use crate::plan::{Control, ExplainFormat, Plan, Planned, Route, Values};
 use crate::planner::{KEY, SHARD, is_own_setting, own_column};
-use crate::session::{Failure, Purpose, Settings, aside};
+use crate::session::{Failure, Purpose, aside};
 use crate::shardmap::ShardId;
 use crate::sql::{self, Piece};
 use crate::txn::Transaction;
@@ -175,7 +175,7 @@ impl Client {
                     if let Control::Set { .. } = control {
                         settings.check_room(statement)?;
                     }
-                    take_effect(&mut settings, control, statement, failed);
+                    settings.take_effect(control, statement, failed);
                 }
                 Plan::Route(_) if sharded && settings.names_version() != planned_under.0 => {
                     return Err(PgError::refusal(
@@ -342,7 +342,7 @@ impl Client {
                 continue;
             };
             resets |= returns_to_start(control).is_some();
-            resets |= take_effect(settings, control, statement, failed);
+            resets |= settings.take_effect(control, statement, failed);
             // Only what ends or mends a failed transaction is heard in it.
             failed = false;
         }
@@ -390,23 +390,6 @@ pub(super) fn not_utf8() -> PgError {
         SqlState::CHARACTER_NOT_IN_REPERTOIRE,
         "the statement is not valid UTF-8, the encoding Trunkline reads statements in",
     )
-}
-
-/// What a statement that succeeded means for the settings. `failed`: its transaction had before. True
-/// where it took back what connections already have.
-fn take_effect(settings: &mut Settings, control: &Control, statement: &str, failed: bool) -> bool {
-    match control {
-        Control::Commit { .. } if failed => return settings.rollback(),
-        Control::Rollback { .. } => return settings.rollback(),
-        Control::Set { setting, local } => settings.set(setting, *local, statement),
-        Control::Reset { name } => settings.reset(name.as_deref()),
-        Control::Savepoint { name } => settings.savepoint(name),
-        Control::Release { name } => settings.release(name),
-        Control::RollbackTo { name } => settings.rollback_to(name),
-        Control::Commit { .. } => settings.commit(),
-        _ => {}
-    }
-    false
 }
 
 /// The one column of a SHOW that the proxy answers.

@@ -115,7 +115,7 @@ pub enum Route {
 }
 
 impl Route {
-    const ALL: [Self; 5] = [
+    pub const ALL: [Self; 5] = [
         Self::Key,
         Self::Any,
         Self::Default,

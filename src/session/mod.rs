@@ -33,6 +33,7 @@ pub use lease::Purpose;
 pub use registry::{Entry, Registered, Registry};
 pub use settings::Settings;
 pub use statement::{Globals, Prepared, Statements};
+pub use tally::route_of;
 
 use definitions::Defined;
 use interrupt::unless;

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use crate::backend::SettingsMark;
 use crate::error::{PgError, SqlState, named};
-use crate::plan::{Hint, Setting};
+use crate::plan::{Control, Hint, Setting};
 use crate::planner::{self, KEY, KEYSPACE, SHARD, is_own_setting};
 use crate::shardmap::ShardMap;
 use crate::sql;
@@ -319,6 +319,23 @@ impl Settings {
             }
         }
         self.refresh();
+    }
+
+    /// What a statement that succeeded means for the settings. `failed`: its transaction had before. True
+    /// where it took back what connections already have.
+    pub fn take_effect(&mut self, control: &Control, statement: &str, failed: bool) -> bool {
+        match control {
+            Control::Commit { .. } if failed => return self.rollback(),
+            Control::Rollback { .. } => return self.rollback(),
+            Control::Set { setting, local } => self.set(setting, *local, statement),
+            Control::Reset { name } => self.reset(name.as_deref()),
+            Control::Savepoint { name } => self.savepoint(name),
+            Control::Release { name } => self.release(name),
+            Control::RollbackTo { name } => self.rollback_to(name),
+            Control::Commit { .. } => self.commit(),
+            _ => {}
+        }
+        false
     }
 
     /// The transaction rolled back. True where that took back what connections already have.

@@ -93,13 +93,13 @@ impl Session {
     /// It is known where the statement goes, and that it will be tried.
     pub fn routed(&mut self, plan: &Plan) {
         self.note_definition(plan);
-        self.pend(route(plan));
+        self.pend(route_of(plan));
     }
 
     /// A Bind went where its plan says; its Executes will.
     pub fn bound(&mut self, plan: &Plan) {
         self.note_definition(plan);
-        self.tally.bound = route(plan);
+        self.tally.bound = route_of(plan);
     }
 
     /// As `routed`, of the last Bind.
@@ -171,7 +171,8 @@ impl Session {
     }
 }
 
-fn route(plan: &Plan) -> Route {
+/// How a plan's statement is answered, where it is.
+pub fn route_of(plan: &Plan) -> Route {
     match plan {
         Plan::Control(_) => Route::Control,
         Plan::Route(route) => match route.targets {
