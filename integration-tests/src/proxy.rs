@@ -131,8 +131,14 @@ impl Proxy {
 
     /// What `trunkline explain` says with this proxy's configuration, and whether it has a plan.
     pub fn explain(&self, arguments: &[&str]) -> (String, bool) {
+        let (said, status) = self.command("explain", arguments);
+        (said, status == Some(0))
+    }
+
+    /// What a command of the binary says with this proxy's configuration, and its exit status.
+    pub fn command(&self, name: &str, arguments: &[&str]) -> (String, Option<i32>) {
         let run = Command::new(binary())
-            .args(["explain", "-c"])
+            .args([name, "-c"])
             .arg(&self.config)
             .args(arguments)
             .output()
@@ -140,7 +146,7 @@ impl Proxy {
         let said = [run.stdout, run.stderr].concat();
         (
             String::from_utf8_lossy(&said).into_owned(),
-            run.status.success(),
+            run.status.code(),
         )
     }
 

@@ -489,3 +489,58 @@ fn explain_on_the_command_line_may_ask_the_servers() {
     );
     assert!(text.contains("-> s2"), "{text}");
 }
+
+#[test]
+fn lint_says_what_becomes_of_files() {
+    let organization = cluster().organization_on(1);
+    let (right, wrong) = (
+        cluster().scratch.path().join("right.sql"),
+        cluster().scratch.path().join("wrong.sql"),
+    );
+    let queries = format!(
+        "select * from matches where organization_id = {organization};\n\
+         set trunkline.shard = 's2';\nselect count(*) from matches;\n"
+    );
+    std::fs::write(&right, queries).unwrap();
+    std::fs::write(&wrong, "select home();\n\nselect * from matches;\n").unwrap();
+    let (right, wrong) = (right.to_str().unwrap(), wrong.to_str().unwrap());
+    let (text, status) = plain().command("lint", &[right]);
+    assert_eq!(status, Some(0), "{text}");
+    let first = format!(
+        "{right}:1:1: Route one shard, read: matches: organization_id = {organization} -> "
+    );
+    assert!(text.starts_with(&first), "{text}");
+    assert!(
+        text.contains(&format!("{right}:3:1: Route one shard by hint, read: ")),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("3 statements, 3 on one shard (100.0 %): 2 on the shard of a key or hint, 1 about the session\n"),
+        "{text}"
+    );
+    let (text, status) = plain().command("lint", &["--quiet", right, wrong]);
+    assert_eq!(status, Some(1), "{text}");
+    assert!(
+        text.starts_with(&format!("{wrong}:3:1: Refused 0A000: ")),
+        "{text}"
+    );
+    assert!(
+        text.contains("\n5 statements, 4 on one shard (80.0 %): "),
+        "{text}"
+    );
+    // What home() does is known to the servers only.
+    let (text, status) = plain().command("lint", &["--connect", "-q", wrong]);
+    assert_eq!(status, Some(1), "{text}");
+    assert!(
+        text.contains(&format!("{wrong}:1:1: Refused 0A000: ")),
+        "{text}"
+    );
+    assert!(
+        text.contains("2 statements, 0 on one shard (0.0 %): 2 refused"),
+        "{text}"
+    );
+    for arguments in [&["no such file"][..], &[], &["--database", "other", right]] {
+        let (text, status) = plain().command("lint", arguments);
+        assert_eq!(status, Some(2), "{text}");
+    }
+}

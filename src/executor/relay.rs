@@ -85,6 +85,17 @@ struct Step {
     then: Then,
 }
 
+impl Step {
+    /// With nothing to skip.
+    fn of(forward: usize, then: Then) -> Self {
+        Self {
+            forward,
+            skip: 0,
+            then,
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Then {
     /// All that has arrived is dealt with.
@@ -462,44 +473,24 @@ impl Relay {
             }
             at = here;
             if self.partial.is_some() {
-                return Step {
-                    forward: at,
-                    skip: 0,
-                    then: Then::Read,
-                };
+                return Step::of(at, Then::Read);
             }
         }
         loop {
             if self.partial.is_some() {
                 // Nothing may come between its parts, also where it ends what was due.
-                return Step {
-                    forward: at,
-                    skip: 0,
-                    then: Then::Read,
-                };
+                return Step::of(at, Then::Read);
             }
             match self.expects.front() {
                 None => {
-                    return Step {
-                        forward: at,
-                        skip: 0,
-                        then: Then::Paused(Paused::Done),
-                    };
+                    return Step::of(at, Then::Paused(Paused::Done));
                 }
                 Some(Expect::Known(_)) if at == server.input.len() => {
-                    return Step {
-                        forward: at,
-                        skip: 0,
-                        then: self.own_alone(),
-                    };
+                    return Step::of(at, self.own_alone());
                 }
                 Some(Expect::Known(_)) => {
                     self.expects.pop_front();
-                    return Step {
-                        forward: at,
-                        skip: 0,
-                        then: Then::Local(Bytes::from_static(&PARSE_COMPLETE)),
-                    };
+                    return Step::of(at, Then::Local(Bytes::from_static(&PARSE_COMPLETE)));
                 }
                 Some(_) => {}
             }
@@ -507,18 +498,10 @@ impl Relay {
             let head = match header(rest) {
                 Ok(Some(head)) => head,
                 Ok(None) if self.copying_in && rest.is_empty() => {
-                    return Step {
-                        forward: at,
-                        skip: 0,
-                        then: Then::Paused(Paused::CopyIn),
-                    };
+                    return Step::of(at, Then::Paused(Paused::CopyIn));
                 }
                 Ok(None) => {
-                    return Step {
-                        forward: at,
-                        skip: 0,
-                        then: Then::Read,
-                    };
+                    return Step::of(at, Then::Read);
                 }
                 Err(e) => return fail(at, violation(server, &e.to_string())),
             };
@@ -532,11 +515,7 @@ impl Relay {
                     _ => return fail(at, violation(server, "oversized message")),
                 };
                 if here < needed {
-                    return Step {
-                        forward: at,
-                        skip: 0,
-                        then: Then::Read,
-                    };
+                    return Step::of(at, Then::Read);
                 }
             }
             match self.frame(head, at, server) {
@@ -565,11 +544,7 @@ impl Relay {
                     }
                 }
                 Seen::Before(bytes) => {
-                    return Step {
-                        forward: at,
-                        skip: 0,
-                        then: Then::Local(bytes),
-                    };
+                    return Step::of(at, Then::Local(bytes));
                 }
                 Seen::After(bytes) => {
                     return Step {
@@ -616,9 +591,5 @@ fn may_come_unasked(bytes: &[u8]) -> bool {
 }
 
 fn fail(forward: usize, error: PgError) -> Step {
-    Step {
-        forward,
-        skip: 0,
-        then: Then::Failed(error),
-    }
+    Step::of(forward, Then::Failed(error))
 }

@@ -240,8 +240,8 @@ impl Metrics {
             ),
             plan_cache: family.counters(
                 "trunkline_plan_cache_total",
-                "Plan cache look-ups: the very text was there (`exact`), one that differs in its literals \
-                 or blanks (`shape`), or none (`miss`).",
+                "Plan cache look-ups: the very text was there, or is the one that the client has prepared before \
+                 (`exact`), one that differs in its literals or blanks (`shape`), or none (`miss`).",
                 &["database", "result"],
             ),
             pools: PoolFamilies::new(&family),
