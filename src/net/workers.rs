@@ -190,7 +190,7 @@ impl Worker {
 }
 
 /// Where Linux tells how long a thread has run. Kept open, so that it does not fail when descriptors run out.
-/// Source: <https://docs.kernel.org/scheduler/sched-stats.html>, "/proc/<pid>/schedstat"
+/// Source: <https://docs.kernel.org/scheduler/sched-stats.html>, `/proc/PID/schedstat`
 struct ThreadTimes(Option<File>);
 
 impl ThreadTimes {
