@@ -13,6 +13,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub mod case;
 pub mod client;
 pub mod clients;
 pub mod cluster;

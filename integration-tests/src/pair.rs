@@ -302,10 +302,21 @@ impl Pair {
 
     /// Asks both.
     pub fn compare(&mut self, sql: &str, parameters: &[Parameter], form: Form) -> Outcome {
+        self.compare_rows(sql, parameters, form, is_ordered(sql))
+    }
+
+    /// As `compare`, where it is known whether the order of the rows counts.
+    pub fn compare_rows(
+        &mut self,
+        sql: &str,
+        parameters: &[Parameter],
+        form: Form,
+        ordered: bool,
+    ) -> Outcome {
         let expected = send(&mut self.oracle, sql, parameters, form)
             .unwrap_or_else(|error| panic!("oracle: {sql}: {error}"));
         match self.ask(sql, parameters, form) {
-            Ok(found) => judge(expected, found, sql, parameters, form),
+            Ok(found) => judge(expected, found, sql, parameters, form, ordered),
             Err(outcome) => outcome,
         }
     }
@@ -326,7 +337,7 @@ impl Pair {
         if let Some(error) = same_violation(&expected, &found) {
             return Outcome::Failed(error);
         }
-        judge(expected, found, sql, parameters, form)
+        judge(expected, found, sql, parameters, form, is_ordered(sql))
     }
 
     fn ask(
@@ -391,6 +402,7 @@ fn judge(
     sql: &str,
     parameters: &[Parameter],
     form: Form,
+    ordered: bool,
 ) -> Outcome {
     if let Some(message) = refusal(&found) {
         let error = expected.iter().find(|reply| reply.tag == b'E');
@@ -402,7 +414,10 @@ fn judge(
     if let Some(error) = unread_parameter(&expected, &found) {
         return Outcome::Failed(error);
     }
-    let (expected, found) = (canonical(expected, sql), canonical(found, sql));
+    let (expected, found) = match ordered {
+        true => (expected, found),
+        false => (unordered(expected), unordered(found)),
+    };
     if expected == found {
         let error = found.iter().find(|reply| reply.tag == b'E');
         return error.map_or(Outcome::Same, |error| {
@@ -423,10 +438,12 @@ fn judge(
 }
 
 /// Rows without ORDER BY come in any order. One in a subquery or window orders no result.
-fn canonical(mut replies: Vec<Reply>, sql: &str) -> Vec<Reply> {
-    if outside_parentheses(sql).contains("order by") {
-        return replies;
-    }
+fn is_ordered(sql: &str) -> bool {
+    outside_parentheses(sql).contains("order by")
+}
+
+/// With the rows of each answer in an order of our own.
+fn unordered(mut replies: Vec<Reply>) -> Vec<Reply> {
     let mut start = 0;
     while start < replies.len() {
         let end = start
@@ -458,10 +475,9 @@ fn outside_parentheses(sql: &str) -> String {
 
 #[test]
 fn only_the_outermost_order_counts() {
-    let ordered = |sql| outside_parentheses(sql).contains("order by");
-    assert!(ordered("select a from (select 1) x ORDER BY 1"));
-    assert!(!ordered("select a from (select b order by 1) x"));
-    assert!(!ordered("select 'order by'"));
+    assert!(is_ordered("select a from (select 1) x ORDER BY 1"));
+    assert!(!is_ordered("select a from (select b order by 1) x"));
+    assert!(!is_ordered("select 'order by'"));
 }
 
 fn send(

@@ -4,56 +4,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
-#[path = "differential/case.rs"]
-mod case;
 #[path = "differential/world.rs"]
 mod world;
 
-use case::Expect;
+use integration_tests::case::{self, Expect, Tally};
 use integration_tests::pair::{Form, Outcome, Pair};
 use world::{check_rows, world, writing};
-
-/// Differences shown before the rest is only counted.
-const SHOWN_MAX: usize = 25;
-
-#[derive(Default)]
-struct Tally {
-    compared: usize,
-    routed: usize,
-    refused: usize,
-    wrong: Vec<String>,
-}
-
-impl Tally {
-    fn count(&mut self, outcome: Outcome) {
-        match outcome {
-            Outcome::Same | Outcome::Failed(_) => self.routed += 1,
-            Outcome::Refused(_) => self.refused += 1,
-            Outcome::Different(difference) => self.wrong.push(difference),
-        }
-        self.compared += 1;
-    }
-
-    fn finish(&self, what: &str) {
-        println!(
-            "{what}: {} compared, {} answered alike, {} refused, {} wrong",
-            self.compared,
-            self.routed,
-            self.refused,
-            self.wrong.len()
-        );
-        // Of a case that is wrong in every form, one.
-        let mut shown = self.wrong.clone();
-        shown.dedup_by_key(|difference| difference.split(": ").next().map(str::to_owned));
-        let shown: Vec<_> = shown.iter().take(SHOWN_MAX).map(String::as_str).collect();
-        assert!(
-            self.wrong.is_empty(),
-            "{what}: {} wrong, among them\n\n{}",
-            self.wrong.len(),
-            shown.join("\n\n")
-        );
-    }
-}
 
 fn connect() -> Pair {
     let world = world();

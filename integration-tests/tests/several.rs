@@ -1,0 +1,304 @@
+//! Statements that read rows of several shards, written down: each is answered as by one PostgreSQL with all the rows, or
+//! refused with 0A000. How many of a file are refused is written beside it (`cases/refused.txt`) and may only fall.
+//!
+//! Two schemas: the demo's with rows of every kind (`cases/several`), and one like TPC-H's (`cases/tpch`), with its small
+//! tables once as reference tables and once as unsharded ones.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use integration_tests::case::{self, Tally};
+use integration_tests::cluster::LOGICAL_SHARDS;
+use integration_tests::pair::{Form, Outcome, Pair};
+use integration_tests::wire::Wire;
+use integration_tests::{Cluster, ProxyOptions, Setup, Subject};
+use trunkline::internals::even_placement;
+
+const SHARDS: usize = 3;
+
+fn cases(directory: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("cases")
+        .join(directory)
+}
+
+/// The statements of a script, comments taken off.
+fn statements(script: &str) -> Vec<String> {
+    let lines = script
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("--"));
+    let text = lines.collect::<Vec<_>>().join("\n");
+    let statements = text
+        .split(";\n")
+        .map(|statement| statement.trim().trim_end_matches(';'));
+    statements
+        .filter(|statement| !statement.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// For a [`Setup`], which is made once for a process.
+fn script(statements: &[String]) -> &'static str {
+    statements
+        .iter()
+        .map(|statement| format!("{statement};\n"))
+        .collect::<String>()
+        .leak()
+}
+
+/// A cluster, a proxy in front of it, and what is compared.
+struct World {
+    // The proxy goes first.
+    subject: Subject,
+    cluster: Cluster,
+}
+
+impl World {
+    /// Runs every case of a directory in every form. Gives for each file how many statements were refused.
+    fn run(&self, directory: &str) -> BTreeMap<String, usize> {
+        let mut files: Vec<_> = fs::read_dir(cases(directory))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
+            .collect();
+        files.sort();
+        assert!(!files.is_empty());
+        files
+            .into_iter()
+            .map(|file| {
+                let name = format!(
+                    "{directory}/{}",
+                    file.file_name().unwrap().to_string_lossy()
+                );
+                let refused = self.run_file(&name, &fs::read_to_string(&file).unwrap());
+                (name, refused)
+            })
+            .collect()
+    }
+
+    fn run_file(&self, name: &str, text: &str) -> usize {
+        let mut pair = Pair::connect(&self.subject, self.cluster.oracle.port());
+        let (mut tally, mut refused) = (Tally::default(), 0);
+        let cases = case::parse(name, text);
+        for case in &cases {
+            let mut is_refused = false;
+            for form in Form::all(case.parameters.is_empty()) {
+                let outcome = match case.partly_ordered {
+                    true => pair.compare_rows(&case.sql, &case.parameters, form, false),
+                    false => pair.compare(&case.sql, &case.parameters, form),
+                };
+                is_refused |= matches!(outcome, Outcome::Refused(_));
+                tally.count(match outcome {
+                    Outcome::Different(what) => {
+                        Outcome::Different(format!("{}: {form:?}: {what}", case.place))
+                    }
+                    outcome => outcome,
+                });
+            }
+            refused += usize::from(is_refused);
+        }
+        println!("{name}: {} statements, {refused} refused", cases.len());
+        tally.finish(name);
+        refused
+    }
+}
+
+/// Compares with what is written down; `UPDATE_EXPECT=1` writes what was found.
+fn check_refused(world: &str, found: BTreeMap<String, usize>) {
+    let file = cases("refused.txt");
+    let text = fs::read_to_string(&file).unwrap_or_default();
+    let mut known: BTreeMap<String, usize> = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| {
+            let (name, count) = line.rsplit_once(' ').unwrap();
+            (name.to_owned(), count.parse().unwrap())
+        })
+        .collect();
+    let found: BTreeMap<_, _> = found
+        .into_iter()
+        .map(|(name, count)| (format!("{world} {name}"), count))
+        .collect();
+    if env::var_os("UPDATE_EXPECT").is_some() {
+        known.extend(found);
+        let lines = known
+            .iter()
+            .map(|(name, count)| format!("{name} {count}\n"));
+        let text = lines.collect::<String>();
+        fs::write(
+            file,
+            format!("# World, file and how many of its statements are refused.\n{text}"),
+        )
+        .unwrap();
+        return;
+    }
+    if env::var_os(integration_tests::subject::SELF_TEST).is_some() {
+        return;
+    }
+    for (name, count) in found {
+        assert_eq!(
+            known.get(&name),
+            Some(&count),
+            "{name}: UPDATE_EXPECT=1 writes what was found"
+        );
+    }
+}
+
+/// `create table t (…)` and the like are about this relation.
+fn relation(statement: &str) -> &str {
+    let mut words = statement.split(|c: char| c.is_whitespace() || c == '(');
+    let is_name = |word: &&str| {
+        ![
+            "create", "insert", "into", "table", "view", "or", "replace", "type", "index", "on", "",
+        ]
+        .contains(word)
+    };
+    words.find(is_name).unwrap_or_default()
+}
+
+fn demo() -> World {
+    let text = fs::read_to_string(cases("several").join("world.sql")).unwrap();
+    let part = |name: &str| {
+        let parts = text
+            .split("-- part: ")
+            .filter_map(|part| part.split_once('\n'));
+        let (_, part) = parts.skip(1).find(|(title, _)| *title == name).unwrap();
+        statements(part)
+    };
+    let sharded = ["readings", "tags", "empty_rows", "lonely"];
+    let cluster = Cluster::start(&Setup {
+        shards: SHARDS,
+        everywhere: script(&[part("everywhere"), part("views")].concat()),
+        default_shard: script(&part("default shard")),
+        ..Setup::default()
+    });
+    let subject = Subject::start(
+        &cluster,
+        &ProxyOptions {
+            tables: sharded.map(str::to_owned).to_vec(),
+            reference_tables: vec!["levels".to_owned()],
+            ..ProxyOptions::default()
+        },
+    );
+    let world = World { subject, cluster };
+    let ports = [world.cluster.oracle.port(), world.subject.port()];
+    let mut sides = ports.map(|port| Wire::connect(port).unwrap());
+    for statement in part("sharded rows") {
+        for side in &mut sides {
+            let replies = side.simple(&statement).unwrap();
+            assert!(
+                replies.iter().all(|reply| reply.tag != b'E'),
+                "{statement}: {replies:?}"
+            );
+        }
+    }
+    world
+}
+
+#[test]
+fn statements_over_the_demos_tables() {
+    check_refused("demo", demo().run("several"));
+}
+
+/// The tables of `cases/tpch` that are sharded, and their keys.
+const TPCH_SHARDED: [(&str, &str); 3] = [
+    ("customer", "c_custkey"),
+    ("orders", "o_orderkey"),
+    ("lineitem", "l_orderkey"),
+];
+const TPCH_SMALL: [&str; 5] = ["region", "nation", "supplier", "part", "partsupp"];
+/// Above all keys.
+const TPCH_KEYS: i64 = 4_000;
+
+/// `referenced`: the small tables are reference tables, else unsharded ones.
+fn tpch(referenced: bool) -> World {
+    let directory = cases("tpch");
+    let rows = |table: &str| {
+        let select = fs::read_to_string(directory.join("rows").join(format!("{table}.sql")));
+        statements(&select.unwrap()).remove(0)
+    };
+    let schema = statements(&fs::read_to_string(directory.join("schema.sql")).unwrap());
+    let (small, sharded): (Vec<_>, Vec<_>) = schema
+        .into_iter()
+        .partition(|statement| TPCH_SMALL.contains(&relation(statement)));
+    let insert = |table: &&str| format!("insert into {table} {}", rows(table));
+    let small = [small, TPCH_SMALL.iter().map(insert).collect()].concat();
+    let cluster = Cluster::start(&Setup {
+        shards: SHARDS,
+        sample: None,
+        everywhere: script(&match referenced {
+            true => [&small[..], &sharded].concat(),
+            false => sharded,
+        }),
+        default_shard: script(if referenced { &[] } else { &small }),
+        ..Setup::default()
+    });
+    let all: Vec<i64> = (0..TPCH_KEYS).collect();
+    for (table, key) in TPCH_SHARDED {
+        let rows = rows(table);
+        let fill = |port: u16, keys: &[i64]| {
+            let keys: Vec<_> = keys.iter().map(i64::to_string).collect();
+            let insert = format!(
+                "insert into {table} select * from ({rows}) r where r.{key} = any ('{{{}}}')",
+                keys.join(",")
+            );
+            let replies = Wire::connect(port).unwrap().simple(&insert).unwrap();
+            assert!(
+                replies.iter().all(|reply| reply.tag != b'E'),
+                "{insert}: {replies:?}"
+            );
+        };
+        fill(cluster.oracle.port(), &all);
+        for shard in 0..SHARDS {
+            let here = all
+                .iter()
+                .copied()
+                .filter(|key| cluster.shard_of(*key) == shard);
+            fill(cluster.primary_port(shard), &here.collect::<Vec<_>>());
+        }
+    }
+    let keyspace = |name: &str, key: &str, tables: &str| {
+        let ranges = even_placement(LOGICAL_SHARDS, SHARDS);
+        let placement = ranges.iter().enumerate();
+        let placement =
+            placement.map(|(shard, range)| format!("{}: {range}", Cluster::shard_name(shard)));
+        format!(
+            "      {name}:
+        key: {{ column: {key}, type: bigint }}
+        logical_shards: {LOGICAL_SHARDS}
+        placement: {{ {} }}
+        tables: {tables}\n",
+            placement.collect::<Vec<_>>().join(", ")
+        )
+    };
+    let options = ProxyOptions {
+        reference_tables: match referenced {
+            true => TPCH_SMALL.map(str::to_owned).to_vec(),
+            false => Vec::new(),
+        },
+        keyspaces: keyspace("customers", "c_custkey", "[ customer ]")
+            + &keyspace(
+                "orders",
+                "o_orderkey",
+                "[ orders, lineitem: { key: l_orderkey } ]",
+            ),
+        ..ProxyOptions::default()
+    };
+    World {
+        subject: Subject::start(&cluster, &options),
+        cluster,
+    }
+}
+
+#[test]
+fn statements_over_tpch_with_reference_tables() {
+    check_refused("reference", tpch(true).run("tpch"));
+}
+
+#[test]
+fn statements_over_tpch_with_unsharded_tables() {
+    check_refused("unsharded", tpch(false).run("tpch"));
+}
