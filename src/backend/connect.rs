@@ -22,7 +22,7 @@ use super::prepared::Prepared;
 use crate::auth::{ClientAuth, ClientAuthError, Credential, Identity, ScramKeys, Step};
 use crate::config::{Address, PoolSettings};
 use crate::error::{PgError, Retry, SqlState};
-use crate::net::{self, Home, Stream, Tls, timer};
+use crate::net::{self, Home, READ_BYTES, Stream, Tls, timer};
 use crate::wire::TransactionStatus;
 
 /// Where to connect, and as whom. `Debug` is left out on purpose: it holds a secret.
@@ -173,6 +173,7 @@ async fn login(
     Ok(Connection {
         stream: login.stream,
         input: login.input,
+        read_bytes: READ_BYTES,
         output: login.output,
         cancel: Arc::new(CancelKey {
             address: target.address.clone(),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
@@ -13,7 +14,7 @@ use super::message::{error_response, read_frame};
 use super::parameters::Parameters;
 use super::prepared::Prepared;
 use crate::error::{PgError, SqlState};
-use crate::net::{Home, Stream, timer};
+use crate::net::{Home, READ_BYTES, Stream, poll_read, timer};
 use crate::wire::TransactionStatus;
 
 /// What the session that last used a connection had SET, as a number the session gives and compares;
@@ -26,6 +27,8 @@ pub struct Connection {
     pub stream: Stream,
     /// Bytes received and not yet consumed.
     pub input: BytesMut,
+    /// Room for the next read.
+    pub(super) read_bytes: usize,
     /// Bytes to send at the next flush.
     pub output: BytesMut,
     /// Where and how to cancel what runs on it.
@@ -66,6 +69,7 @@ impl Connection {
         Self {
             stream,
             input: BytesMut::new(),
+            read_bytes: READ_BYTES,
             output: BytesMut::new(),
             cancel: Arc::new(CancelKey {
                 address: crate::config::Address::Unix("/nowhere".into()),
@@ -92,6 +96,17 @@ impl Connection {
     pub async fn flush(&mut self) -> io::Result<()> {
         self.stream.write_all_buf(&mut self.output).await?;
         self.stream.flush().await
+    }
+
+    /// Reads once; zero bytes mean that the server has closed. Cancel safe. A server that fills a read has more to say,
+    /// and the next ones are larger, until the connection is given back.
+    pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let room = self.read_bytes;
+        let read = ready!(poll_read(&mut self.stream, &mut self.input, room, cx))?;
+        if read >= room {
+            self.read_bytes = STREAM_READ_BYTES;
+        }
+        Poll::Ready(Ok(read))
     }
 
     /// Runs a simple query of our own, swallows its results and takes in what the server reports of
@@ -198,4 +213,6 @@ fn malformed(what: &str) -> io::Error {
 
 /// Our own queries set things; their answers are short.
 const SIMPLE_BODY_MAX: usize = 1024 * 1024;
+/// Room for one read in the midst of a long result. Measured: docs/design/0016.
+const STREAM_READ_BYTES: usize = 4 * READ_BYTES;
 const TERMINATE: [u8; 5] = [b'X', 0, 0, 0, 4];

@@ -29,7 +29,7 @@ use super::connection::Connection;
 use crate::config::PoolSettings;
 use crate::error::{PgError, SqlState};
 use crate::metrics::PoolMetrics;
-use crate::net::{Home, background, timer};
+use crate::net::{Home, READ_BYTES, background, timer};
 use slots::{Connections, Served, Slots, Taken};
 
 /// A pool of connections to one target.
@@ -580,6 +580,7 @@ fn shrink(connection: &mut Connection) {
             *buffer = bytes::BytesMut::new();
         }
     }
+    connection.read_bytes = READ_BYTES;
 }
 
 /// A connection used a moment ago is not asked whether it is still there, which would cost a system call:

@@ -33,7 +33,7 @@ use super::fault::{lost, violation};
 use super::transfer::{Side, poll_transfer};
 use crate::backend::Connection;
 use crate::error::{PgError, SqlState};
-use crate::net::{Buffered, OUTPUT_BYTES_MAX, poll_read, poll_write};
+use crate::net::{Buffered, OUTPUT_BYTES_MAX, poll_write};
 use crate::wire::{
     Described, HEADER_BYTES, PARSE_COMPLETE, TransactionStatus, backend, frontend, header,
     put_close, put_flush, put_sync, says_goodbye,
@@ -236,7 +236,7 @@ impl Relay {
             return Poll::Ready(Ok(()));
         }
         if server.has_news() {
-            match poll_read(&mut server.stream, &mut server.input, cx) {
+            match server.poll_fill(cx) {
                 Poll::Ready(Ok(0)) => {
                     let end = io::ErrorKind::UnexpectedEof.into();
                     return Poll::Ready(Err(lost(server, &end)));

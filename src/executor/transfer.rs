@@ -4,7 +4,7 @@ use std::io;
 use std::task::{Context, Poll};
 
 use crate::backend::Connection;
-use crate::net::{AHEAD_BYTES_MAX, Buffered, OUTPUT_BYTES_MAX, poll_read, poll_write};
+use crate::net::{AHEAD_BYTES_MAX, Buffered, OUTPUT_BYTES_MAX, poll_write};
 
 /// On which side moving bytes failed.
 pub(super) enum Side {
@@ -35,7 +35,7 @@ pub(super) fn poll_transfer(
     let early = asks && server.stream.poll_readable(cx).is_pending();
     let read = match early {
         true => Poll::Pending,
-        false => poll_read(&mut server.stream, &mut server.input, cx),
+        false => server.poll_fill(cx),
     };
     match read {
         Poll::Ready(Ok(0)) => {

@@ -118,7 +118,7 @@ impl Buffered {
             return Poll::Ready(Ok(0));
         }
         let room = self.read_bytes;
-        let read = ready!(poll_read_some(&mut self.stream, &mut self.input, room, cx))?;
+        let read = ready!(poll_read(&mut self.stream, &mut self.input, room, cx))?;
         if let Some(traffic) = &self.traffic {
             traffic.received.inc_by(read as u64);
         }
@@ -302,16 +302,8 @@ impl Buffered {
     }
 }
 
-/// Reads once into `input`.
+/// Reads once into `input`, at most `room` bytes.
 pub fn poll_read(
-    stream: &mut Stream,
-    input: &mut BytesMut,
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<usize>> {
-    poll_read_some(stream, input, READ_BYTES, cx)
-}
-
-fn poll_read_some(
     stream: &mut Stream,
     input: &mut BytesMut,
     room: usize,

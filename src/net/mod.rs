@@ -11,7 +11,7 @@ pub mod timer;
 mod tls;
 mod workers;
 
-pub use buffer::{AHEAD_BYTES_MAX, Buffered, OUTPUT_BYTES_MAX, poll_read, poll_write};
+pub use buffer::{AHEAD_BYTES_MAX, Buffered, OUTPUT_BYTES_MAX, READ_BYTES, poll_read, poll_write};
 pub use client_tls::{Acceptor, Asked};
 pub use listener::{Listener, Peer, Spare, is_exhausted};
 pub use stream::Stream;
