@@ -373,3 +373,41 @@ async fn a_refusing_server_is_asked_once_for_all() {
         "it is asked again after a moment"
     );
 }
+
+#[tokio::test]
+async fn reads_grow_in_a_long_result_and_shrink_with_the_connection() {
+    const RESULT: usize = 1024 * 1024;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let address = listener.local_addr().expect("address");
+    let (near, far) = tokio::join!(tokio::net::TcpStream::connect(address), listener.accept());
+    let mut connection = Connection::detached(crate::net::Stream::Tcp(near.expect("connect")));
+    let (mut far, _) = far.expect("accept");
+    let sending = tokio::spawn(async move { far.write_all(&[b'a'; RESULT]).await });
+
+    let (mut total, mut reads) = (0, Vec::new());
+    while total < RESULT {
+        let read = std::future::poll_fn(|cx| connection.poll_fill(cx))
+            .await
+            .expect("read");
+        assert_eq!(connection.input.len(), read);
+        connection.input.clear();
+        total += read;
+        reads.push(read);
+    }
+    sending.await.expect("no panic").expect("written");
+    let full = reads
+        .iter()
+        .position(|read| *read == READ_BYTES)
+        .expect("a full read");
+    let (before, after) = reads.split_at(full + 1);
+    assert!(before.iter().all(|read| *read <= READ_BYTES), "{reads:?}");
+    assert!(after.iter().any(|read| *read > READ_BYTES), "{reads:?}");
+    assert!(
+        after.iter().all(|read| *read <= 4 * READ_BYTES),
+        "{reads:?}"
+    );
+
+    shrink(&mut connection);
+    assert_eq!(connection.read_bytes, READ_BYTES);
+    assert!(connection.input.capacity() <= IDLE_BUFFER_MAX);
+}
