@@ -28,7 +28,7 @@ pub async fn connect_as(port: u16, user: &str, password: &str, dbname: &str) -> 
     let (client, connection) = loop {
         match config.connect(NoTls).await {
             Ok(connected) => break connected,
-            // It is starting, or a replica has not come to where the database is made.
+            // It is starting, or a replica has not come to where the role and the database are made.
             Err(error) if is_early(&error) && Instant::now() < deadline => {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
@@ -41,9 +41,14 @@ pub async fn connect_as(port: u16, user: &str, password: &str, dbname: &str) -> 
 }
 
 fn is_early(error: &tokio_postgres::Error) -> bool {
-    [SqlState::CANNOT_CONNECT_NOW, SqlState::INVALID_CATALOG_NAME]
-        .iter()
-        .any(|code| error.code() == Some(code))
+    [
+        SqlState::CANNOT_CONNECT_NOW,
+        // Said of a role that is not there, too.
+        SqlState::INVALID_PASSWORD,
+        SqlState::INVALID_CATALOG_NAME,
+    ]
+    .iter()
+    .any(|code| error.code() == Some(code))
 }
 
 /// The rows of a query as texts, NULL as `None`.
