@@ -509,9 +509,11 @@ pub fn plan(data: &[u8]) {
         OIDS[usize::from(types & 7)],
         OIDS[usize::from(types >> 3 & 7)],
     ];
-    let Ok(text) = std::str::from_utf8(input.0) else {
+    let Ok(sent) = std::str::from_utf8(input.0) else {
         return;
     };
+    // As sessions do: the semicolon behind a statement is not part of it.
+    let text = sql::only_statement(sent).unwrap_or(sent);
     let path = ["audit".to_owned(), "public".to_owned()];
     let context = Context {
         map: &MAP,
@@ -537,6 +539,12 @@ pub fn plan(data: &[u8]) {
         end(planned, values.with_params(context.param_types, &params))
     });
     assert_eq!(direct, found, "{text}");
+    // What was sent may be known without being split.
+    if let Some((planned, _)) = CACHE.known(sent, &context) {
+        let values = planned.values();
+        let found = end(&planned, values.with_params(context.param_types, &params));
+        assert_eq!(direct, found, "{sent}");
+    }
     if let Ok(plan) = plan {
         let _ = plan.lines(&MAP, values);
     }
