@@ -302,7 +302,7 @@ impl Buffered {
     }
 }
 
-/// Reads once into `input`, at most `room` bytes.
+/// Reads once into `input`, after seeing to it that it has room for `room` bytes; where it has more, more may come.
 pub fn poll_read(
     stream: &mut Stream,
     input: &mut BytesMut,
