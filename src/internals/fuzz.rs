@@ -1,6 +1,10 @@
 //! What the fuzz targets under `fuzz/` run: one function for each, which panics where something that
 //! must hold does not. Each takes whatever bytes there are.
 
+mod planning;
+
+pub use planning::{params, plan};
+
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
@@ -10,13 +14,6 @@ use crate::auth::{
     ClientAuth, Credential, Identity, Mechanism, ScramKeys, ScramServer, Secret, Secrets, Step,
 };
 use crate::config::Password;
-use crate::plan::{ParamValues, Plan, Values};
-use crate::planner::{self, Context, Function, Relation, RelationKind, Schema};
-use crate::shardmap::{
-    HashFunction, Keyspace, KeyspaceIndex, MapVersion, Placement, ShardId, ShardMap,
-    ShardingFunction, ShardingKey, TableKind, TableName,
-};
-use crate::types::{Format, KeyType, KeyValue, Oid};
 use crate::{auth, backend, executor, frontend, net, sql, wire};
 
 /// Bytes of the input taken one by one, zero where there are no more.
@@ -394,208 +391,6 @@ pub fn lex(data: &[u8]) {
         end = piece.range.end;
         let alone = &text[piece.range];
         assert_eq!(sql::only_statement(alone).as_deref(), Ok(alone));
-    }
-}
-
-/// Two shards; tables by bigint, text and uuid; a reference table.
-static MAP: LazyLock<ShardMap> = LazyLock::new(|| {
-    let keyspace = |name: &str, column: &str, key_type| Keyspace {
-        name: name.to_owned(),
-        key: ShardingKey::single(column, key_type),
-        function: ShardingFunction::Hash(HashFunction {
-            logical_shards: 256,
-        }),
-        placement: Placement::even(256, 2),
-        require_key: false,
-    };
-    let sharded = |name: &str, keyspace, column: &str| {
-        let kind = TableKind::Sharded {
-            keyspace: KeyspaceIndex(keyspace),
-            columns: vec![column.to_owned()],
-        };
-        (table("public", name), kind)
-    };
-    let tables = [
-        sharded("matches", 0, "organization_id"),
-        sharded("detections", 0, "organization_id"),
-        sharded("organizations", 0, "id"),
-        sharded("docs", 1, "tenant"),
-        sharded("pages", 1, "tenant"),
-        sharded("devices", 2, "device_id"),
-        (table("public", "classes"), TableKind::Reference),
-    ];
-    ShardMap {
-        version: MapVersion(1),
-        shards: vec!["s1".to_owned(), "s2".to_owned()],
-        default_shard: ShardId(0),
-        keyspaces: vec![
-            keyspace("tenants", "organization_id", KeyType::BigInt),
-            keyspace("texts", "tenant", KeyType::Text),
-            keyspace("things", "device_id", KeyType::Uuid),
-        ],
-        tables: tables.into_iter().collect(),
-    }
-});
-
-static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema {
-    version: 1,
-    relations: [(
-        table("public", "recent_matches"),
-        Relation {
-            kind: RelationKind::Opaque("a view".to_owned()),
-            columns: Vec::new(),
-        },
-    )]
-    .into(),
-    functions: [(
-        table("public", "count_matches"),
-        Function::Opaque("is user-defined".to_owned()),
-    )]
-    .into(),
-    ..Schema::default()
-});
-
-fn table(schema: &str, name: &str) -> TableName {
-    TableName {
-        schema: schema.to_owned(),
-        name: name.to_owned(),
-    }
-}
-
-/// Parameters made of the input.
-struct Params<'a>(Vec<(Format, Option<&'a [u8]>)>);
-
-impl<'a> Params<'a> {
-    fn read(input: &mut Input<'a>) -> Self {
-        let count = input.byte() % 5;
-        let param = |input: &mut Input<'a>| {
-            let kind = input.byte();
-            let format = if kind & 1 == 0 {
-                Format::Text
-            } else {
-                Format::Binary
-            };
-            let value = input.part();
-            (format, (kind & 6 != 6).then_some(value))
-        };
-        Self((0..count).map(|_| param(input)).collect())
-    }
-}
-
-impl ParamValues for Params<'_> {
-    fn param(&self, index: u16) -> Option<(Format, Option<&[u8]>)> {
-        self.0.get(usize::from(index)).copied()
-    }
-}
-
-const OIDS: [Oid; 8] = [
-    Oid::UNSPECIFIED,
-    Oid::INT2,
-    Oid::INT4,
-    Oid::INT8,
-    Oid::TEXT,
-    Oid::VARCHAR,
-    Oid::UUID,
-    Oid(1_700),
-];
-
-/// Text to plan to shard.
-pub fn plan(data: &[u8]) {
-    let mut input = Input(data);
-    let params = Params::read(&mut input);
-    let flags = input.byte();
-    let types = input.byte();
-    let declared = [
-        OIDS[usize::from(types & 7)],
-        OIDS[usize::from(types >> 3 & 7)],
-    ];
-    let Ok(sent) = std::str::from_utf8(input.0) else {
-        return;
-    };
-    // As sessions do: the semicolon behind a statement is not part of it.
-    let text = sql::only_statement(sent).unwrap_or(sent);
-    let path = ["audit".to_owned(), "public".to_owned()];
-    let context = Context {
-        map: &MAP,
-        schema: &SCHEMA,
-        search_path: (flags & 2 == 2).then_some(&path),
-        role: "app",
-        hint: None,
-        param_types: if flags & 4 == 4 { &declared } else { &[] },
-        transaction_pooling: flags & 1 == 0,
-    };
-    let plan = planner::plan(text, &context);
-    assert_eq!(planner::plan(text, &context), plan);
-    // Whatever the cache has seen before, the statement goes where it goes by itself.
-    let cached = CACHE.plan(text, &context);
-    let end = |plan: &Plan, values: Values<'_>| match plan {
-        Plan::Control(_) => Some(None),
-        Plan::Route(route) => route.resolve(&MAP, values).ok().map(Some),
-    };
-    let values = Values::of_params(context.param_types, &params);
-    let direct = plan.as_ref().ok().and_then(|plan| end(plan, values));
-    let found = cached.as_ref().ok().and_then(|(planned, _)| {
-        let values = planned.values();
-        end(planned, values.with_params(context.param_types, &params))
-    });
-    assert_eq!(direct, found, "{text}");
-    // What was sent may be known without being split.
-    if let Some((planned, _)) = CACHE.known(sent, &context) {
-        let values = planned.values();
-        let found = end(&planned, values.with_params(context.param_types, &params));
-        assert_eq!(direct, found, "{sent}");
-    }
-    if let Ok(plan) = plan {
-        let _ = plan.lines(&MAP, values);
-    }
-}
-
-static CACHE: LazyLock<planner::PlanCache> = LazyLock::new(|| planner::PlanCache::new(1 << 20));
-
-/// Sharding keys from parameters and literals.
-pub fn params(data: &[u8]) {
-    let mut input = Input(data);
-    let kind = input.byte();
-    let key = KeyType::ALL[usize::from(kind % 11)];
-    let oid = match kind >> 4 {
-        choice @ 0..8 => OIDS[usize::from(choice)],
-        _ => Oid(input.u32()),
-    };
-    let bytes = input.0;
-    let literal = key.parse_text(bytes);
-    let values = [
-        literal,
-        key.parse_param(oid, Format::Text, bytes),
-        key.parse_param(oid, Format::Binary, bytes),
-    ];
-    for value in values.into_iter().flatten() {
-        match &value {
-            KeyValue::Int(number) => assert_eq!(
-                KeyType::BigInt.parse_text(number.to_string().as_bytes()),
-                Ok(value.clone())
-            ),
-            KeyValue::Text(text) => {
-                assert!(bytes.starts_with(text.as_bytes()));
-                assert!(text.len() == bytes.len() || key == KeyType::Bpchar);
-                assert!(!text.contains('\0'));
-            }
-            KeyValue::Date(_) | KeyValue::Timestamp(_) => {
-                // What prints as a day before Christ is not read.
-                let printed = key.print(&value);
-                assert!(
-                    printed.ends_with("BC")
-                        || key.parse_text(printed.as_bytes()).as_ref() == Ok(&value)
-                );
-            }
-            _ => {}
-        }
-        for keyspace in 0..3 {
-            if let Some((logical, shard)) =
-                MAP.locate(KeyspaceIndex(keyspace), std::slice::from_ref(&value))
-            {
-                assert!(logical.0 < 256 && shard.0 < 2);
-            }
-        }
     }
 }
 
