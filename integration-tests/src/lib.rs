@@ -22,13 +22,17 @@ pub mod fault;
 pub mod oracle;
 pub mod pair;
 pub mod proxy;
+pub mod random;
 pub mod subject;
 pub mod wire;
+pub mod world;
 
 pub use cluster::{Cluster, Setup};
 pub use fault::Fault;
 pub use proxy::{Proxy, ProxyOptions};
+pub use random::Random;
 pub use subject::Subject;
+pub use world::World;
 
 /// How long a test waits for what is bound to come.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,7 +1,11 @@
 //! One statement to the proxy and to the oracle, in one form, and what came of it.
 
-use crate::Subject;
+mod loose;
+
+pub use loose::{Answer, QUERY_CANCELED, Rows};
+
 use crate::wire::{Format, Parameters, Reply, Script, Wire};
+use crate::{Random, Subject};
 
 /// A value for a parameter, and the type a driver would declare for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -224,6 +228,26 @@ impl Form {
                 given: Format::Text,
                 wanted: Format::Text,
             }
+        }
+    }
+
+    /// One of them, the usual ones more often.
+    pub fn random(random: &mut Random, simple: bool) -> Self {
+        let given = random.pick(&[Format::Text, Format::Binary]);
+        let wanted = random.pick(&[Format::Text, Format::Binary]);
+        let typed = random.chance(60);
+        match random.below(8) {
+            0..=5 if simple => Self::Simple,
+            0 => Self::Named {
+                typed,
+                given,
+                wanted,
+            },
+            _ => Self::Unnamed {
+                typed,
+                given,
+                wanted,
+            },
         }
     }
 

@@ -17,8 +17,6 @@ mod family;
 mod generator;
 #[path = "generated/predicate.rs"]
 mod predicate;
-#[path = "generated/random.rs"]
-mod random;
 #[path = "generated/read.rs"]
 mod read;
 #[path = "generated/value.rs"]
@@ -35,8 +33,8 @@ use std::time::Instant;
 
 use family::{Family, families};
 pub use generator::{Generator, Made, Relation};
+use integration_tests::Random;
 use integration_tests::pair::{Form, Outcome, Pair};
-use random::Random;
 use world::{Servers, World};
 
 /// Statements of a run, unless the environment says otherwise.
@@ -255,7 +253,7 @@ impl<'a> Worker<'a> {
             } else {
                 generator.read()
             };
-            let mut form = generator.form(made.parameters.is_empty());
+            let mut form = Form::random(&mut generator.random, made.parameters.is_empty());
             if writing {
                 form = form.once();
             }

@@ -7,103 +7,65 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use integration_tests::case::{self, Tally};
 use integration_tests::cluster::LOGICAL_SHARDS;
 use integration_tests::pair::{Form, Outcome, Pair};
 use integration_tests::wire::Wire;
-use integration_tests::{Cluster, ProxyOptions, Setup, Subject};
+use integration_tests::world::{SHARDS, cases, script, statements};
+use integration_tests::{Cluster, ProxyOptions, Setup, Subject, World};
 use trunkline::internals::even_placement;
 
-const SHARDS: usize = 3;
+/// How much of the demo's rows the written statements expect.
+const SAMPLE: f64 = 0.01;
 
-fn cases(directory: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("cases")
-        .join(directory)
-}
-
-/// The statements of a script, comments taken off.
-fn statements(script: &str) -> Vec<String> {
-    let lines = script
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("--"));
-    let text = lines.collect::<Vec<_>>().join("\n");
-    let statements = text
-        .split(";\n")
-        .map(|statement| statement.trim().trim_end_matches(';'));
-    statements
-        .filter(|statement| !statement.is_empty())
-        .map(str::to_owned)
+/// Runs every case of a directory in every form. Gives for each file how many statements were refused.
+fn run(world: &World, directory: &str) -> BTreeMap<String, usize> {
+    let mut files: Vec<_> = fs::read_dir(cases(directory))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty());
+    files
+        .into_iter()
+        .map(|file| {
+            let name = format!(
+                "{directory}/{}",
+                file.file_name().unwrap().to_string_lossy()
+            );
+            let refused = run_file(world, &name, &fs::read_to_string(&file).unwrap());
+            (name, refused)
+        })
         .collect()
 }
 
-/// For a [`Setup`], which is made once for a process.
-fn script(statements: &[String]) -> &'static str {
-    statements
-        .iter()
-        .map(|statement| format!("{statement};\n"))
-        .collect::<String>()
-        .leak()
-}
-
-/// A cluster, a proxy in front of it, and what is compared.
-struct World {
-    // The proxy goes first.
-    subject: Subject,
-    cluster: Cluster,
-}
-
-impl World {
-    /// Runs every case of a directory in every form. Gives for each file how many statements were refused.
-    fn run(&self, directory: &str) -> BTreeMap<String, usize> {
-        let mut files: Vec<_> = fs::read_dir(cases(directory))
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
-            .collect();
-        files.sort();
-        assert!(!files.is_empty());
-        files
-            .into_iter()
-            .map(|file| {
-                let name = format!(
-                    "{directory}/{}",
-                    file.file_name().unwrap().to_string_lossy()
-                );
-                let refused = self.run_file(&name, &fs::read_to_string(&file).unwrap());
-                (name, refused)
-            })
-            .collect()
-    }
-
-    fn run_file(&self, name: &str, text: &str) -> usize {
-        let mut pair = Pair::connect(&self.subject, self.cluster.oracle.port());
-        let (mut tally, mut refused) = (Tally::default(), 0);
-        let cases = case::parse(name, text);
-        for case in &cases {
-            let mut is_refused = false;
-            for form in Form::all(case.parameters.is_empty()) {
-                let outcome = match case.partly_ordered {
-                    true => pair.compare_rows(&case.sql, &case.parameters, form, false),
-                    false => pair.compare(&case.sql, &case.parameters, form),
-                };
-                is_refused |= matches!(outcome, Outcome::Refused(_));
-                tally.count(match outcome {
-                    Outcome::Different(what) => {
-                        Outcome::Different(format!("{}: {form:?}: {what}", case.place))
-                    }
-                    outcome => outcome,
-                });
-            }
-            refused += usize::from(is_refused);
+fn run_file(world: &World, name: &str, text: &str) -> usize {
+    let mut pair = Pair::connect(&world.subject, world.cluster.oracle.port());
+    let (mut tally, mut refused) = (Tally::default(), 0);
+    let cases = case::parse(name, text);
+    for case in &cases {
+        let mut is_refused = false;
+        for form in Form::all(case.parameters.is_empty()) {
+            let outcome = match case.partly_ordered {
+                true => pair.compare_rows(&case.sql, &case.parameters, form, false),
+                false => pair.compare(&case.sql, &case.parameters, form),
+            };
+            is_refused |= matches!(outcome, Outcome::Refused(_));
+            tally.count(match outcome {
+                Outcome::Different(what) => {
+                    Outcome::Different(format!("{}: {form:?}: {what}", case.place))
+                }
+                outcome => outcome,
+            });
         }
-        println!("{name}: {} statements, {refused} refused", cases.len());
-        tally.finish(name);
-        refused
+        refused += usize::from(is_refused);
     }
+    println!("{name}: {} statements, {refused} refused", cases.len());
+    tally.finish(name);
+    refused
 }
 
 /// Compares with what is written down; `UPDATE_EXPECT=1` writes what was found.
@@ -159,48 +121,9 @@ fn relation(statement: &str) -> &str {
     words.find(is_name).unwrap_or_default()
 }
 
-fn demo() -> World {
-    let text = fs::read_to_string(cases("several").join("world.sql")).unwrap();
-    let part = |name: &str| {
-        let parts = text
-            .split("-- part: ")
-            .filter_map(|part| part.split_once('\n'));
-        let (_, part) = parts.skip(1).find(|(title, _)| *title == name).unwrap();
-        statements(part)
-    };
-    let sharded = ["readings", "tags", "empty_rows", "lonely"];
-    let cluster = Cluster::start(&Setup {
-        shards: SHARDS,
-        everywhere: script(&[part("everywhere"), part("views")].concat()),
-        default_shard: script(&part("default shard")),
-        ..Setup::default()
-    });
-    let subject = Subject::start(
-        &cluster,
-        &ProxyOptions {
-            tables: sharded.map(str::to_owned).to_vec(),
-            reference_tables: vec!["levels".to_owned()],
-            ..ProxyOptions::default()
-        },
-    );
-    let world = World { subject, cluster };
-    let ports = [world.cluster.oracle.port(), world.subject.port()];
-    let mut sides = ports.map(|port| Wire::connect(port).unwrap());
-    for statement in part("sharded rows") {
-        for side in &mut sides {
-            let replies = side.simple(&statement).unwrap();
-            assert!(
-                replies.iter().all(|reply| reply.tag != b'E'),
-                "{statement}: {replies:?}"
-            );
-        }
-    }
-    world
-}
-
 #[test]
 fn statements_over_the_demos_tables() {
-    check_refused("demo", demo().run("several"));
+    check_refused("demo", run(&World::demo(SAMPLE), "several"));
 }
 
 /// The tables of `cases/tpch` that are sharded, and their keys.
@@ -295,10 +218,10 @@ fn tpch(referenced: bool) -> World {
 
 #[test]
 fn statements_over_tpch_with_reference_tables() {
-    check_refused("reference", tpch(true).run("tpch"));
+    check_refused("reference", run(&tpch(true), "tpch"));
 }
 
 #[test]
 fn statements_over_tpch_with_unsharded_tables() {
-    check_refused("unsharded", tpch(false).run("tpch"));
+    check_refused("unsharded", run(&tpch(false), "tpch"));
 }

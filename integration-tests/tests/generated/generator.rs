@@ -1,11 +1,10 @@
 //! Statements made up from shapes, predicates, scopes and forms of literals, with a liking for what looks tied to
 //! one key and is not.
 
-use integration_tests::pair::{Form, Parameter};
-use integration_tests::wire::Format;
+use integration_tests::Random;
+use integration_tests::pair::Parameter;
 
 use super::family::Family;
-use super::random::Random;
 
 pub struct Made {
     pub sql: String,
@@ -46,26 +45,6 @@ impl Generator {
             tied: 80,
             aliases: 0,
             depth: 0,
-        }
-    }
-
-    /// How a statement is sent.
-    pub fn form(&mut self, simple: bool) -> Form {
-        let given = self.random.pick(&[Format::Text, Format::Binary]);
-        let wanted = self.random.pick(&[Format::Text, Format::Binary]);
-        let typed = self.random.chance(60);
-        match self.random.below(8) {
-            0..=5 if simple => Form::Simple,
-            0 => Form::Named {
-                typed,
-                given,
-                wanted,
-            },
-            _ => Form::Unnamed {
-                typed,
-                given,
-                wanted,
-            },
         }
     }
 

@@ -1,0 +1,106 @@
+//! Comparing what PostgreSQL itself defines of an answer, for statements nobody has read: rows that are not ordered come in
+//! any order, of an error the SQLSTATE counts, and how far a server got before it does not.
+
+use super::{Form, Outcome, Pair, Parameter, Reply, judge, send};
+
+/// How much of its rows a statement defines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    Ordered,
+    Unordered,
+    /// A limit without a total order: how many, and of which columns.
+    Counted,
+}
+
+/// What came of a comparison, and the oracle's error if it had one: SQLSTATE and message.
+pub struct Answer {
+    pub outcome: Outcome,
+    pub oracle_error: Option<String>,
+}
+
+impl Pair {
+    /// The oracle gives up a statement after this time, so that one that was made too expensive does not stop the others.
+    pub fn limit_oracle(&mut self, milliseconds: u64) {
+        let limit = format!("set statement_timeout = {milliseconds}");
+        self.oracle.simple(&limit).unwrap();
+    }
+
+    /// Asks both, and compares what is defined. What the oracle does not finish in time is not asked of the subject.
+    pub fn compare_defined(
+        &mut self,
+        sql: &str,
+        parameters: &[Parameter],
+        form: Form,
+        rows: Rows,
+    ) -> Answer {
+        let expected = send(&mut self.oracle, sql, parameters, form)
+            .unwrap_or_else(|error| panic!("oracle: {sql}: {error}"));
+        let oracle_error = error_of(&expected);
+        if let Some(error) = &oracle_error
+            && error.starts_with(QUERY_CANCELED)
+        {
+            return Answer {
+                outcome: Outcome::Failed(error.clone()),
+                oracle_error,
+            };
+        }
+        let outcome = match self.ask(sql, parameters, form) {
+            Ok(found) => {
+                let (expected, found) = (defined(expected, rows), defined(found, rows));
+                judge(
+                    expected,
+                    found,
+                    sql,
+                    parameters,
+                    form,
+                    rows != Rows::Unordered,
+                )
+            }
+            Err(outcome) => outcome,
+        };
+        Answer {
+            outcome,
+            oracle_error,
+        }
+    }
+}
+
+pub const QUERY_CANCELED: &str = "57014";
+
+fn error_of(replies: &[Reply]) -> Option<String> {
+    let error = replies.iter().find(|reply| reply.tag == b'E')?;
+    let field = |name| error.field(name).unwrap_or_default();
+    Some(format!("{} {}", field(b'C'), field(b'M')))
+}
+
+/// An answer without what is not defined. Each part of it ends with ReadyForQuery.
+fn defined(replies: Vec<Reply>, rows: Rows) -> Vec<Reply> {
+    let mut kept = Vec::new();
+    for part in replies.split_inclusive(|reply| reply.tag == b'Z') {
+        match part.iter().find(|reply| reply.tag == b'E') {
+            Some(error) if error.field(b'C').as_deref() == Some("0A000") => {
+                // A refusal, which `judge` looks at as a whole.
+                kept.extend_from_slice(part);
+            }
+            Some(error) => {
+                let state = error.field(b'C').unwrap_or_default();
+                kept.push(Reply {
+                    tag: b'E',
+                    body: format!("C{state}\0").into_bytes(),
+                });
+                kept.extend(part.last().cloned());
+            }
+            None if rows == Rows::Counted => {
+                kept.extend(part.iter().map(|reply| match reply.tag {
+                    b'D' => Reply {
+                        tag: b'D',
+                        body: Vec::new(),
+                    },
+                    _ => reply.clone(),
+                }))
+            }
+            None => kept.extend_from_slice(part),
+        }
+    }
+    kept
+}
