@@ -16,6 +16,8 @@ pub enum Rows {
 pub struct Answer {
     pub outcome: Outcome,
     pub oracle_error: Option<String>,
+    /// How many rows the oracle gave.
+    pub rows: usize,
 }
 
 impl Pair {
@@ -23,6 +25,11 @@ impl Pair {
     pub fn limit_oracle(&mut self, milliseconds: u64) {
         let limit = format!("set statement_timeout = {milliseconds}");
         self.oracle.simple(&limit).unwrap();
+    }
+
+    /// A setting of the subject alone.
+    pub fn set_subject(&mut self, setting: &str) {
+        self.subject.simple(&format!("set {setting}")).unwrap();
     }
 
     /// Asks both, and compares what is defined. What the oracle does not finish in time is not asked of the subject.
@@ -36,12 +43,14 @@ impl Pair {
         let expected = send(&mut self.oracle, sql, parameters, form)
             .unwrap_or_else(|error| panic!("oracle: {sql}: {error}"));
         let oracle_error = error_of(&expected);
+        let rows_given = expected.iter().filter(|reply| reply.tag == b'D').count();
         if let Some(error) = &oracle_error
             && error.starts_with(QUERY_CANCELED)
         {
             return Answer {
                 outcome: Outcome::Failed(error.clone()),
                 oracle_error,
+                rows: rows_given,
             };
         }
         let outcome = match self.ask(sql, parameters, form) {
@@ -61,6 +70,7 @@ impl Pair {
         Answer {
             outcome,
             oracle_error,
+            rows: rows_given,
         }
     }
 }

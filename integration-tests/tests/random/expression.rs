@@ -174,7 +174,10 @@ impl Generator {
             Type::Numeric => self.numeric(depth),
             Type::Real => self.leaf(ty),
             Type::Float => self.float(depth),
-            Type::Bool => Expr::new(self.boolean(depth), Type::Bool).bound(1.0),
+            Type::Bool => {
+                let condition = self.boolean(depth);
+                Expr::new(tree!["(", condition, ")"], Type::Bool).bound(1.0)
+            }
             Type::Text => self.text(depth),
             Type::Date => self.date(depth),
             Type::Timestamp => self.timestamp(depth),

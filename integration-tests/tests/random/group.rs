@@ -38,10 +38,7 @@ impl Generator {
             Body::GroupingSets => "grouping sets",
             _ => "group by",
         });
-        let count = self.weighted(&[(50, 1), (35, 2), (15, 3)]);
-        let aggregates: Vec<Expr> = (0..count)
-            .map(|_| self.locally(|generator| generator.aggregate(keys.as_deref())))
-            .collect();
+        let aggregates = self.aggregates(wanted, body, keys.as_deref());
         let sets = body == Body::GroupingSets;
         let markers: Vec<Expr> = match sets {
             true => groups.iter().map(grouping).collect(),
@@ -88,6 +85,57 @@ impl Generator {
         self.ended(select, place, Some(keys), rows, false)
     }
 
+    /// Of all rows: one for each output, by which PostgreSQL knows that there are no groups.
+    fn aggregates(
+        &mut self,
+        wanted: Option<&[Type]>,
+        body: Body,
+        keys: Option<&[Expr]>,
+    ) -> Vec<Expr> {
+        if let (Some(wanted), Body::Aggregated) = (wanted, body) {
+            let of = |ty: &Type| self.locally(|generator| generator.aggregate_of(*ty));
+            return wanted.iter().map(of).collect();
+        }
+        let count = self.weighted(&[(50, 1), (35, 2), (15, 3)]);
+        (0..count)
+            .map(|_| self.locally(|generator| generator.aggregate(keys)))
+            .collect()
+    }
+
+    fn aggregate_of(&mut self, ty: Type) -> Expr {
+        match ty {
+            Type::Int8 if self.chance(50) => {
+                self.used("count(*)");
+                Expr::new(tree!["count(*)"], ty).bound(1e6)
+            }
+            Type::Numeric if self.chance(60) => match self.chance(50) {
+                true => self.sum_of(Type::Int8),
+                false => self.average(),
+            },
+            ty if ty.has_extremes() => {
+                self.used("min, max");
+                let of = self.expr(ty, 1).made_exact(false);
+                let name = self.pick(&["min", "max"]);
+                Expr {
+                    node: tree![name, "(", of.node, ")"],
+                    plain: false,
+                    ..of
+                }
+            }
+            Type::Bool => {
+                self.used("bool_and, bool_or");
+                Expr::new(tree!["bool_or(", self.boolean(1), ")"], ty)
+            }
+            ty => {
+                let of = self.expr(ty, 1);
+                let node = tree!["(array_agg(", &of.node, " order by ", &of.node, ")"];
+                Expr::new(tree![node, ")[1]"], ty)
+                    .bound(of.bound)
+                    .exact(of.exact)
+            }
+        }
+    }
+
     fn ended_single(&mut self, select: Select, place: Place) -> Query {
         match place {
             Place::Single => {
@@ -113,7 +161,14 @@ impl Generator {
         written: Written,
     ) -> Vec<Expr> {
         if wanted.is_some() {
-            return Vec::new();
+            return match groups.is_empty() && place == Place::Arm {
+                true => {
+                    let aggregates = aggregates.iter().cloned();
+                    aggregates.map(|of| of.made_exact(true)).collect()
+                }
+                false if groups.is_empty() => aggregates.to_vec(),
+                false => Vec::new(),
+            };
         }
         let mut outputs: Vec<Expr> = match written {
             Written::Ordinals => groups.to_vec(),
@@ -123,8 +178,10 @@ impl Generator {
                 .cloned()
                 .collect(),
         };
-        for aggregate in aggregates {
-            match self.chance(75) {
+        for (number, aggregate) in aggregates.iter().enumerate() {
+            // Without one and without groups it would be another query.
+            let kept = number == 0 && groups.is_empty();
+            match kept || self.chance(75) {
                 true => outputs.push(aggregate.clone()),
                 false => {
                     let depth = 1 + self.below(2) as u32;
@@ -135,7 +192,12 @@ impl Generator {
         }
         if place == Place::Derived {
             // A column that nothing can be done with is of no use there.
-            outputs.retain(|output| output.ty != Type::Json);
+            let outputs = outputs.iter_mut();
+            outputs
+                .filter(|output| output.ty == Type::Json)
+                .for_each(|output| {
+                    *output = output.clone().made_exact(false);
+                });
         }
         outputs
     }
@@ -247,8 +309,12 @@ impl Generator {
     }
 
     fn sum(&mut self) -> Expr {
-        self.used("sum");
         let ty = self.pick(&[Type::Int4, Type::Int8, Type::Numeric]);
+        self.sum_of(ty)
+    }
+
+    fn sum_of(&mut self, ty: Type) -> Expr {
+        self.used("sum");
         let of = self.expr(ty, 1);
         let distinct = match self.chance(10) && of.ty != Type::Numeric {
             true => "distinct ",

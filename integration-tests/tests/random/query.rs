@@ -134,8 +134,8 @@ impl Generator {
     pub fn filter(&mut self, from: &From) -> Node {
         let mut conditions = from.required.clone();
         let more = match self.depth {
-            0 => self.weighted(&[(35, 0), (45, 1), (20, 2)]),
-            _ => self.weighted(&[(45, 0), (45, 1), (10, 2)]),
+            0 => self.weighted(&[(42, 0), (44, 1), (14, 2)]),
+            _ => self.weighted(&[(55, 0), (40, 1), (5, 2)]),
         };
         for _ in 0..more {
             let condition = match self.chance(30) {

@@ -301,7 +301,7 @@ fn sharded() -> Vec<(u64, Table)> {
             },
         ),
         (
-            4,
+            2,
             Table {
                 name: "empty_rows",
                 rows: 1.0,

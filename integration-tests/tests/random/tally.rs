@@ -8,6 +8,8 @@ use crate::generator::Made;
 
 /// Of a hundred statements that are not meant to fail, so many PostgreSQL accepts, or the generator is rotten.
 const ACCEPTED_PERCENT_MIN: u64 = 95;
+/// Of a hundred, those that give rows: what is empty on both sides shows little.
+const WITH_ROWS_PERCENT_MIN: u64 = 55;
 /// Of a hundred, those that may take the oracle too long.
 const SLOW_PERCENT_MAX: u64 = 1;
 /// Features that a run has to have had answered by PostgreSQL, and statements from which on that is asked.
@@ -50,6 +52,9 @@ pub struct Tally {
     meant: u64,
     accepted: u64,
     slow: u64,
+    /// Statements that gave rows, and the rows.
+    with_rows: u64,
+    rows: u64,
     refusals: BTreeMap<String, u64>,
     /// Errors of the oracle that were not meant, and a statement of each.
     errors: BTreeMap<String, (u64, String)>,
@@ -62,6 +67,8 @@ impl Tally {
         for feature in &made.features {
             self.features.entry(feature).or_default().count(answer);
         }
+        self.with_rows += u64::from(answer.rows > 0);
+        self.rows += answer.rows as u64;
         let error = answer.oracle_error.as_deref().unwrap_or_default();
         let is_slow = error.starts_with(QUERY_CANCELED);
         if !made.failing {
@@ -116,12 +123,14 @@ impl Tally {
         let features = self.features.values();
         let features = features.filter(|counts| counts.accepted > 0).count();
         println!(
-            "{} statements: {}; PostgreSQL accepted {} of {}, {} took too long; {features} features",
+            "{} statements: {}; PostgreSQL accepted {} of {}, {} took too long; {} gave {} rows; {features} features",
             self.all.all(),
             self.summary(),
             self.accepted,
             self.meant,
-            self.slow
+            self.slow,
+            self.with_rows,
+            self.rows
         );
         assert!(
             self.wrong.is_empty(),
@@ -130,6 +139,7 @@ impl Tally {
             self.wrong.join("\n\n")
         );
         assert!(self.accepted * 100 >= self.meant * ACCEPTED_PERCENT_MIN);
+        assert!(self.with_rows * 100 >= self.all.all() * WITH_ROWS_PERCENT_MIN);
         assert!(self.slow * 100 <= self.meant * SLOW_PERCENT_MAX);
         assert!(self.all.all() < FEATURES_FROM || features >= FEATURES_MIN);
     }
