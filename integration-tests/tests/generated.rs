@@ -132,7 +132,7 @@ fn generated_statements() {
             scope.spawn(move || {
                 let mut worker = Worker::connect(world);
                 for batch in 0..batches {
-                    let seed = Random::new(seed ^ batch.wrapping_mul(0x2545_f491_4f6c_dd1d)).next();
+                    let seed = Random::new(seed ^ batch.wrapping_mul(0x2545_f491_4f6c_dd1d)).draw();
                     if family_of(seed).1 % WORKERS != number {
                         continue;
                     }
@@ -220,7 +220,7 @@ fn now() -> u64 {
 /// The family a batch is about, and its place among them.
 fn family_of(seed: u64) -> (&'static Family, usize) {
     let families = families();
-    let place = (Random::new(seed).next() % families.len() as u64) as usize;
+    let place = (Random::new(seed).draw() % families.len() as u64) as usize;
     (families[place], place)
 }
 

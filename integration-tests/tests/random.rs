@@ -163,14 +163,15 @@ impl Worker {
         let mut pair = Pair::connect(&world.subject, world.cluster.oracle.port());
         pair.limit_oracle(ORACLE_LIMIT.as_millis() as u64);
         if !pair.has_proxy() {
-            UNLIKE.map(|setting| pair.set_subject(setting));
+            for setting in UNLIKE {
+                pair.set_subject(setting);
+            }
         }
         Self { pair }
     }
 
     fn compare(&mut self, tree: &Node, form: Form) -> Answer {
         let text = tree.text();
-        // Whoever has no parameters left can say so in any form.
         self.pair
             .compare_defined(&text.sql, &text.parameters, form, text.rows)
     }
@@ -243,7 +244,7 @@ fn shuffle(port: u16) {
 
 /// Of a statement of a run.
 fn statement_seed(seed: u64, number: u64) -> u64 {
-    Random::new(seed ^ number.wrapping_mul(0x2545_f491_4f6c_dd1d)).next()
+    Random::new(seed ^ number.wrapping_mul(0x2545_f491_4f6c_dd1d)).draw()
 }
 
 fn number(name: &str) -> Option<u64> {

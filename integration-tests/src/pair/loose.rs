@@ -55,7 +55,7 @@ impl Pair {
         }
         let outcome = match self.ask(sql, parameters, form) {
             Ok(found) => {
-                let (expected, found) = (defined(expected, rows), defined(found, rows));
+                let (expected, found) = (defined(&expected, rows), defined(&found, rows));
                 judge(
                     expected,
                     found,
@@ -84,7 +84,7 @@ fn error_of(replies: &[Reply]) -> Option<String> {
 }
 
 /// An answer without what is not defined. Each part of it ends with ReadyForQuery.
-fn defined(replies: Vec<Reply>, rows: Rows) -> Vec<Reply> {
+fn defined(replies: &[Reply], rows: Rows) -> Vec<Reply> {
     let mut kept = Vec::new();
     for part in replies.split_inclusive(|reply| reply.tag == b'Z') {
         match part.iter().find(|reply| reply.tag == b'E') {

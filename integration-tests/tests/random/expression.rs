@@ -72,7 +72,7 @@ impl Generator {
             _ if self.chance(40) => Expr::new(tree!["(", node, " is null)"], Type::Bool),
             ty => {
                 let other = self.expr(ty, depth - 1);
-                self.coalesce(atom, other)
+                self.coalesce(&atom, &other)
             }
         }
     }
@@ -94,25 +94,7 @@ impl Generator {
     fn generic(&mut self, ty: Type, depth: u32) -> Expr {
         let a = self.expr(ty, depth - 1);
         match self.below(12) {
-            0..3 => {
-                self.used("case");
-                let b = self.expr(ty, depth - 1);
-                let condition = self.boolean(depth - 1);
-                let (simple_a, simple_b) = (a.node.clone(), b.node.clone());
-                let node = tree![
-                    "case when ",
-                    condition,
-                    " then ",
-                    &a.node,
-                    tree![" else ", &b.node].optional(),
-                    " end"
-                ];
-                let made = either(node, &a, &b);
-                Expr {
-                    node: made.node.or(vec![simple_a, simple_b]),
-                    ..made
-                }
-            }
+            0..3 => self.case(a, depth),
             3 => {
                 self.used("case with an operand");
                 let b = self.expr(ty, depth - 1);
@@ -133,7 +115,7 @@ impl Generator {
             }
             4..7 => {
                 let b = self.expr(ty, depth - 1);
-                self.coalesce(a, b)
+                self.coalesce(&a, &b)
             }
             7 => {
                 self.used("nullif");
@@ -161,10 +143,29 @@ impl Generator {
         }
     }
 
-    fn coalesce(&mut self, a: Expr, b: Expr) -> Expr {
+    fn case(&mut self, a: Expr, depth: u32) -> Expr {
+        self.used("case");
+        let b = self.expr(a.ty, depth - 1);
+        let condition = self.boolean(depth - 1);
+        let node = tree![
+            "case when ",
+            condition,
+            " then ",
+            &a.node,
+            tree![" else ", &b.node].optional(),
+            " end"
+        ];
+        let made = either(node, &a, &b);
+        Expr {
+            node: made.node.or(vec![a.node, b.node]),
+            ..made
+        }
+    }
+
+    fn coalesce(&mut self, a: &Expr, b: &Expr) -> Expr {
         self.used("coalesce");
         let node = tree!["coalesce(", &a.node, ", ", &b.node, ")"];
-        either(node, &a, &b)
+        either(node, a, b)
     }
 
     fn typed(&mut self, ty: Type, depth: u32) -> Expr {
@@ -197,98 +198,101 @@ impl Generator {
     }
 
     fn integer(&mut self, ty: Type, depth: u32) -> Expr {
-        let int = |node: Node, bound: f64| Expr::new(node, Type::Int4).bound(bound);
         match self.below(18) {
             0..5 => self.arithmetic(ty, depth),
-            5 => {
-                let text = self.expr(Type::Text, depth - 1);
-                let name = self.pick(&["length", "octet_length", "char_length", "ascii"]);
-                int(tree![name, "(", text.node, ")"], 2e6)
-            }
-            6 => {
-                let text = self.expr(Type::Text, depth - 1);
-                int(tree!["strpos(", text.node, ", 'e')"], 1e6)
-            }
-            7..9 => {
-                let ty = self.pick(&[Type::Date, Type::Timestamp, Type::Timestamptz]);
-                let time = self.expr(ty, depth - 1);
-                if !time.is_finite() {
-                    return self.leaf(Type::Int4);
-                }
-                let field = self.pick(&["year", "month", "day", "isodow", "doy", "quarter"]);
-                let node = tree![format!("extract({field} from "), time.node, ")::int"];
-                int(node, 10_000.0)
-            }
-            9 => {
-                let (a, b) = (
-                    self.expr(Type::Date, depth - 1),
-                    self.expr(Type::Date, depth - 1),
-                );
-                if !(a.is_finite() && b.is_finite()) {
-                    return self.leaf(Type::Int4);
-                }
-                int(tree!["(", a.node, " - ", b.node, ")"], 1e7)
-            }
-            10 => {
-                let wide = self.expr(Type::Numeric, depth - 1);
-                if wide.bound > Type::Int4.limit() {
-                    return self.leaf(ty);
-                }
-                int(tree!["round(", wide.node, ")::int"], wide.bound + 1.0)
-            }
-            11 => int(tree!["(", self.boolean(depth - 1), ")::int"], 1.0),
-            12 => {
-                let array = self.expr(Type::Ints, depth - 1);
-                match self.below(3) {
-                    0 => int(tree!["cardinality(", array.node, ")"], 100.0),
-                    1 => int(tree!["array_length(", array.node, ", 1)"], 100.0),
-                    _ => int(tree!["(", array.node, ")[1]"], f64::INFINITY),
-                }
-            }
-            13 => {
-                let json = self.expr(Type::Jsonb, 0).node;
-                let node = tree![
-                    "case jsonb_typeof(",
-                    &json,
-                    ") when 'array' then jsonb_array_length(",
-                    &json,
-                    ") end"
-                ];
-                int(node, 100.0)
-            }
-            14 => {
-                let a = self.expr(ty, depth - 1);
-                if a.bound > a.ty.limit() {
-                    return a;
-                }
-                let name = self.pick(&["abs(", "-(", "sign("]);
-                let ty = if name == "sign(" { Type::Float } else { a.ty };
-                if ty == Type::Float {
-                    return int(tree!["sign(", a.node, ")::int"], 1.0);
-                }
-                Expr::new(tree![name, a.node, ")"], ty).bound(a.bound)
-            }
-            15 => match self.gathered() {
+            5..7 => self.integer_of_text(depth),
+            7..10 => self.integer_of_time(depth),
+            10..13 => self.integer_of_container(depth),
+            13 => match self.gathered() {
                 Some(node) => int(node, 1e6),
                 None => self.leaf(Type::Int4),
             },
-            16 => {
-                let a = self.expr(ty, depth - 1);
+            14 => {
+                let condition = self.boolean(depth - 1);
+                int(tree!["(", condition, ")::int"], 1.0)
+            }
+            _ => self.integer_of_number(ty, depth),
+        }
+    }
+
+    fn integer_of_text(&mut self, depth: u32) -> Expr {
+        let text = self.expr(Type::Text, depth - 1).node;
+        let (name, more) = self.pick(&[
+            ("length", ""),
+            ("octet_length", ""),
+            ("char_length", ""),
+            ("ascii", ""),
+            ("strpos", ", 'e'"),
+        ]);
+        int(tree![name, "(", text, more, ")"], 2e6)
+    }
+
+    fn integer_of_time(&mut self, depth: u32) -> Expr {
+        if self.chance(30) {
+            let a = self.expr(Type::Date, depth - 1);
+            let b = self.expr(Type::Date, depth - 1);
+            return match a.is_finite() && b.is_finite() {
+                true => int(tree!["(", a.node, " - ", b.node, ")"], 1e7),
+                false => self.leaf(Type::Int4),
+            };
+        }
+        let ty = self.pick(&[Type::Date, Type::Timestamp, Type::Timestamptz]);
+        let time = self.expr(ty, depth - 1);
+        if !time.is_finite() {
+            return self.leaf(Type::Int4);
+        }
+        let field = self.pick(&["year", "month", "day", "isodow", "doy", "quarter"]);
+        let node = tree![format!("extract({field} from "), time.node, ")::int"];
+        int(node, 10_000.0)
+    }
+
+    /// Of an array or a document.
+    fn integer_of_container(&mut self, depth: u32) -> Expr {
+        if self.chance(30) {
+            let json = self.expr(Type::Jsonb, 0).node;
+            let node = tree![
+                "case jsonb_typeof(",
+                &json,
+                ") when 'array' then jsonb_array_length(",
+                &json,
+                ") end"
+            ];
+            return int(node, 100.0);
+        }
+        let array = self.expr(Type::Ints, depth - 1).node;
+        match self.below(3) {
+            0 => int(tree!["cardinality(", array, ")"], 100.0),
+            1 => int(tree!["array_length(", array, ", 1)"], 100.0),
+            _ => int(tree!["(", array, ")[1]"], f64::INFINITY),
+        }
+    }
+
+    fn integer_of_number(&mut self, ty: Type, depth: u32) -> Expr {
+        if self.chance(25) {
+            let wide = self.expr(Type::Numeric, depth - 1);
+            return match wide.bound < Type::Int4.limit() {
+                true => int(tree!["round(", wide.node, ")::int"], wide.bound + 1.0),
+                false => self.leaf(ty),
+            };
+        }
+        let a = self.expr(ty, depth - 1);
+        let bound = a.bound + 8.0;
+        if bound > a.ty.limit() {
+            return a;
+        }
+        let of = |node: Node, ty: Type| Expr::new(node, ty).bound(bound);
+        match self.below(4) {
+            0 => {
                 let operator = self.pick(&[" & 6", " | 3", " # 5"]);
-                let bound = a.bound + 8.0;
-                if bound > a.ty.limit() {
-                    return a;
-                }
-                Expr::new(tree!["(", a.node, operator, ")"], a.ty).bound(bound)
+                of(tree!["(", a.node, operator, ")"], a.ty)
             }
-            _ => {
-                let a = self.expr(ty, depth - 1);
-                let (node, bound) = (tree!["(", a.node, ")::bigint"], a.bound);
-                match ty {
-                    Type::Int8 => Expr::new(node, ty).bound(bound),
-                    _ => self.leaf(ty),
-                }
+            1 => {
+                let name = self.pick(&["abs(", "-("]);
+                of(tree![name, a.node, ")"], a.ty)
             }
+            2 => int(tree!["sign(", a.node, ")::int"], 1.0),
+            _ if ty == Type::Int8 => of(tree!["(", a.node, ")::bigint"], ty),
+            _ => a,
         }
     }
 
@@ -364,6 +368,10 @@ impl Generator {
         let a = self.expr(ty, depth - 1);
         Expr::new(tree!["(", a.node, ")::float8"], Type::Float)
     }
+}
+
+fn int(node: Node, bound: f64) -> Expr {
+    Expr::new(node, Type::Int4).bound(bound)
 }
 
 /// One of two values of the same kind.

@@ -60,6 +60,11 @@ impl Expr {
         self.plain && matches!(&self.node, Node::Text(name) if name.contains('.'))
     }
 
+    /// A column that USING made of two.
+    pub fn is_merged(&self) -> bool {
+        self.plain && !self.is_qualified()
+    }
+
     /// Whether it has neither infinities nor NaN.
     pub fn is_finite(&self) -> bool {
         self.bound.is_finite()

@@ -195,8 +195,37 @@ impl Generator {
             return self.using(from, draft, (left, word, right), tie, names);
         }
         let condition = self.on(&here, &draft.source, tie, join);
+        let second = match draft.is_lateral || !self.chance(10) {
+            true => None,
+            false => self.bracketed(from, &draft.source, tie),
+        };
         self.add(from, draft, tie, None);
+        let right = match second {
+            Some((second, tie, node)) => {
+                self.add(from, second, tie, None);
+                tree!["(", right, node, ")"]
+            }
+            None => right,
+        };
         tree![&left, word, right, " on ", condition].or(vec![left])
+    }
+
+    /// Something joined to the right side before that is joined to the left one.
+    fn bracketed(&mut self, from: &From, first: &Source, tie: Tie) -> Option<(Draft, Tie, Node)> {
+        let mut draft = self.source(false);
+        let beside = std::slice::from_ref(first);
+        let second_tie = self.tie(beside, &draft.source, false);
+        let rows = estimate(from.rows, first.rows, tie);
+        let fewest = self.fewest(&draft);
+        if estimate(rows, fewest, second_tie) > self.product_max * 2.0 {
+            return None;
+        }
+        self.used("join in brackets");
+        let (node, _) = self.finish(&mut draft, fewest, Restrict::Within);
+        let word = self.pick(&[" join ", " left join "]);
+        let condition = self.condition(beside, &draft.source, second_tie);
+        let node = tree![word, node, " on ", condition];
+        Some((draft, second_tie, node))
     }
 
     /// USING or NATURAL.
@@ -303,7 +332,7 @@ impl Generator {
             return condition;
         }
         // ON sees what it joins, and nothing else of this level.
-        let sources = [left, &[right.clone()]].concat();
+        let sources = [left, std::slice::from_ref(right)].concat();
         let rows = self.scope().rows;
         let shown = Scope {
             atoms: atoms(&sources),

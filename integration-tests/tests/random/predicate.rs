@@ -134,7 +134,7 @@ impl Generator {
 
     /// What says on which shards the rows may be.
     pub fn key_condition(&mut self) -> Option<Node> {
-        let key = self.atom(|atom| is_key(atom))?.node;
+        let key = self.atom(is_key)?.node;
         let node = match self.below(24) {
             0..3 => {
                 self.used("key = value");
@@ -152,7 +152,11 @@ impl Generator {
             }
             14..17 => {
                 self.used("key between");
-                tree![key, " between symmetric ", self.key(), " and ", self.key()]
+                let (low, high) =
+                    self.pick(&[("2", "64"), ("-5", "13"), ("42", "200"), ("7", "999")]);
+                let low = self.literal_of(Type::Int8, low).node;
+                let high = self.literal_of(Type::Int8, high).node;
+                tree![key, " between ", low, " and ", high]
             }
             17 => {
                 self.used("contradictory keys");
@@ -208,7 +212,11 @@ impl Generator {
         self.used("between");
         let left = self.expr(ty, depth).node;
         let (low, high) = (self.operand(ty), self.operand(ty));
-        let word = self.pick(&[" between ", " between symmetric ", " not between "]);
+        let word = self.weighted(&[
+            (60, " between "),
+            (30, " not between "),
+            (3, " between symmetric "),
+        ]);
         Some(tree!["(", left, ")", word, low, " and ", high])
     }
 

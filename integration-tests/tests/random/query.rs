@@ -198,10 +198,12 @@ impl Generator {
     /// Names for them.
     pub fn named(&mut self, exprs: Vec<Expr>, place: Place) -> Vec<Output> {
         let always = matches!(place, Place::Derived | Place::Arm | Place::Values);
+        // In ORDER BY the name of a merged column would be that of an output first.
+        let merged = self.scope().atoms.iter().any(Expr::is_merged);
         exprs
             .into_iter()
             .map(|expr| {
-                let named = always || self.chance(40);
+                let named = always || merged && expr.plain || self.chance(40);
                 let alias = named.then(|| self.name("c"));
                 Output { expr, alias }
             })
@@ -229,6 +231,10 @@ impl Generator {
         } else {
             let exprs = self.outputs(wanted, place);
             select.outputs = self.named(exprs, place);
+            if wanted.is_none() && self.chance(4) {
+                let output = self.whole_row(&from);
+                select.outputs.push(output);
+            }
             let keys = from.keys();
             self.add_windows(
                 &mut select,
@@ -238,7 +244,22 @@ impl Generator {
                 from.is_unique(),
             );
         }
-        self.ended(select, place, from.keys(), from.rows, false)
+        self.ended(&select, place, from.keys(), from.rows, false)
+    }
+
+    /// A row as a value.
+    fn whole_row(&mut self, from: &From) -> Output {
+        self.used("whole row");
+        let number = self.below(from.sources.len() as u64) as usize;
+        let source = &from.sources[number].alias;
+        let expr = match self.chance(50) {
+            true => Expr::new(tree!["to_json(", source, ")"], Type::Json),
+            false => Expr::new(tree!["(", source, ")::text"], Type::Text),
+        };
+        Output {
+            expr,
+            alias: Some(self.name("c")),
+        }
     }
 
     fn distinct(&mut self, wanted: Option<&[Type]>, place: Place) -> Query {
@@ -262,7 +283,7 @@ impl Generator {
         let rows = from.rows.min(100.0);
         // ORDER BY has to be of the output, all of which is a key.
         self.scopes.pop();
-        self.finished(select, place, rows)
+        self.finished(&select, place, rows)
     }
 
     fn distinct_on(&mut self, wanted: Option<&[Type]>, place: Place) -> Query {
@@ -287,7 +308,7 @@ impl Generator {
         let mut order = on;
         order.extend(keys.into_iter().map(|key| key.node));
         let order: Vec<Node> = order.into_iter().map(|node| self.directed(node)).collect();
-        let limit = self.limit(place, true);
+        let limit = self.limit(place, true, true);
         let node = tree![
             select.node(),
             " order by ",
@@ -310,14 +331,14 @@ impl Generator {
     /// A SELECT with the scope that it was made in, its order and its limit.
     pub fn ended(
         &mut self,
-        select: Select,
+        select: &Select,
         place: Place,
         keys: Option<Vec<Expr>>,
         rows: f64,
         unique: bool,
     ) -> Query {
         let keys = keys.map(|keys| keys.into_iter().map(|key| key.node).collect());
-        let tail = self.tail(&select, place, keys, true);
+        let tail = self.tail(select, place, keys, true);
         self.scopes.pop();
         Query {
             node: tree![select.node(), tail],
@@ -328,8 +349,8 @@ impl Generator {
     }
 
     /// A SELECT whose output is its key.
-    fn finished(&mut self, select: Select, place: Place, rows: f64) -> Query {
-        let tail = self.tail(&select, place, None, false);
+    fn finished(&mut self, select: &Select, place: Place, rows: f64) -> Query {
+        let tail = self.tail(select, place, None, false);
         Query {
             node: tree![select.node(), tail],
             columns: columns(&select.outputs),

@@ -182,250 +182,176 @@ pub fn tables() -> Vec<(u64, Table)> {
     tables
 }
 
-fn sharded() -> Vec<(u64, Table)> {
-    use Type::*;
-    let organization = organizations;
-    let match_id = || plain("match_id", Int8, 9_100.0);
-    vec![
-        (
-            22,
-            Table {
-                name: "organizations",
-                rows: 200.0,
-                columns: vec![
-                    organization(),
-                    plain("name", Text, 1.0),
-                    column("country", Text, 1.0, false),
-                    plain("created_at", Timestamptz, 1.0),
-                ],
-                key: 1,
-                restrictions: &[
-                    ("@.organization_id < 12", 11.0),
-                    ("@.organization_id in (1, 7, 42, 150, 200)", 5.0),
-                    ("@.country = 'DE'", 25.0),
-                    ("@.name like '%7'", 20.0),
-                    ("@.organization_id % 17 = 3", 12.0),
-                ],
-            },
-        ),
-        (
-            22,
-            Table {
-                name: "matches",
-                rows: 420.0,
-                columns: vec![
-                    organization(),
-                    match_id(),
-                    plain("home", Text, 1.0),
-                    plain("away", Text, 1.0),
-                    plain("played_on", Date, 1.0),
-                    plain("spectators", Int4, 60_000.0),
-                ],
-                key: 2,
-                restrictions: &[
-                    ("@.organization_id between 30 and 45", 30.0),
-                    ("@.spectators > 56000", 30.0),
-                    ("@.organization_id in (3, 9, 42)", 6.0),
-                    ("@.match_id = 2 and @.organization_id < 60", 30.0),
-                    ("@.home = 'Team 3'", 12.0),
-                ],
-            },
-        ),
-        (
-            14,
-            Table {
-                name: "detections",
-                rows: 2_800.0,
-                columns: vec![
-                    organization(),
-                    match_id(),
-                    plain("detection_id", Int8, 100_000.0),
-                    plain("class_id", Int4, 12.0),
-                    plain("score", Numeric, 1.0),
-                    plain("detected_at", Timestamptz, 1.0),
-                    plain("label", Text, 1.0),
-                    plain("payload", Jsonb, 1.0),
-                ],
-                // Its key is the first and the third column; with the second it is one all the more.
-                key: 3,
-                restrictions: &[
-                    ("@.detection_id = 1 and @.organization_id < 40", 40.0),
-                    ("@.score > 0.99", 28.0),
-                    ("@.organization_id in (3, 42)", 15.0),
-                    ("@.class_id = 5 and @.score < 0.1", 23.0),
-                ],
-            },
-        ),
-        (
-            20,
-            Table {
-                name: "readings",
-                rows: 130.0,
-                columns: readings(),
-                key: 2,
-                restrictions: &[
-                    ("@.organization_id < 20", 35.0),
-                    ("@.reading_id = 1", 42.0),
-                    ("@.organization_id in (2, 151, -5)", 13.0),
-                    ("@.feeling = 'meh'", 20.0),
-                ],
-            },
-        ),
-        (
-            16,
-            Table {
-                name: "tags",
-                rows: 130.0,
-                columns: vec![organization(), match_id(), plain("tag", Text, 1.0)],
-                key: 3,
-                restrictions: &[
-                    ("@.tag = 'final'", 18.0),
-                    ("@.organization_id < 8", 30.0),
-                    ("@.match_id = 2", 30.0),
-                ],
-            },
-        ),
-        (
-            5,
-            Table {
-                name: "lonely",
-                rows: 6.0,
-                columns: vec![
-                    organization(),
-                    plain("id", Int8, 10.0),
-                    plain("n", Int4, 100.0),
-                    plain("label", Text, 1.0),
-                ],
-                key: 2,
-                restrictions: &[],
-            },
-        ),
-        (
-            2,
-            Table {
-                name: "empty_rows",
-                rows: 1.0,
-                columns: vec![
-                    organization(),
-                    plain("id", Int8, 10.0),
-                    plain("n", Int4, 10.0),
-                    plain("amount", Numeric, 10.0),
-                    plain("ratio", Float, 10.0),
-                    plain("label", Text, 1.0),
-                ],
-                key: 1,
-                restrictions: &[],
-            },
-        ),
-    ]
+fn match_id() -> Column {
+    plain("match_id", Type::Int8, 9_100.0)
 }
 
-/// Reference tables, then unsharded ones.
-fn small() -> Vec<(u64, Table)> {
-    use Type::*;
-    let table = |name, rows, columns| Table {
-        name,
-        rows,
-        columns,
-        key: 1,
-        restrictions: &[],
-    };
-    let name = || plain("name", Text, 1.0);
-    vec![
-        (
-            5,
-            table("classes", 12.0, vec![plain("class_id", Int4, 12.0), name()]),
-        ),
-        (
-            5,
-            table("levels", 5.0, vec![plain("level", Int4, 10.0), name()]),
-        ),
-        (
-            4,
-            table(
-                "countries",
-                9.0,
-                vec![
-                    column("code", Text, 1.0, false),
-                    name(),
-                    plain("continent", Text, 1.0),
-                ],
-            ),
-        ),
-        (
-            4,
-            table(
-                "notes",
-                9.0,
-                vec![
-                    plain("id", Int4, 10.0),
-                    organizations(),
-                    plain("body", Text, 1.0),
-                ],
-            ),
-        ),
-    ]
-}
-
-fn views() -> Vec<(u64, Table)> {
-    use Type::*;
-    let table = |name, rows, columns, key, restrictions| Table {
+/// With a number of rows, and of key columns.
+fn table(
+    name: &'static str,
+    rows: f64,
+    key: usize,
+    columns: Vec<Column>,
+    restrictions: &'static [(&'static str, f64)],
+) -> Table {
+    Table {
         name,
         rows,
         columns,
         key,
         restrictions,
-    };
-    let match_id = || plain("match_id", Int8, 9_100.0);
-    let spectators = || plain("spectators", Int4, 60_000.0);
+    }
+}
+
+fn sharded() -> Vec<(u64, Table)> {
+    use Type::*;
+    let lonely = vec![
+        organizations(),
+        plain("id", Int8, 10.0),
+        plain("n", Int4, 100.0),
+        plain("label", Text, 1.0),
+    ];
+    let empty_rows = vec![
+        organizations(),
+        plain("id", Int8, 10.0),
+        plain("n", Int4, 10.0),
+        plain("amount", Numeric, 10.0),
+        plain("ratio", Float, 10.0),
+        plain("label", Text, 1.0),
+    ];
+    let of_readings: &[_] = &[
+        ("@.organization_id < 20", 35.0),
+        ("@.reading_id = 1", 42.0),
+        ("@.organization_id in (2, 151, -5)", 13.0),
+        ("@.feeling = 'meh'", 20.0),
+    ];
+    let tags = vec![organizations(), match_id(), plain("tag", Text, 1.0)];
+    let of_tags: &[_] = &[
+        ("@.tag = 'final'", 18.0),
+        ("@.organization_id < 8", 30.0),
+        ("@.match_id = 2", 30.0),
+    ];
     vec![
-        (
-            3,
-            table(
-                "match_sheets",
-                420.0,
-                vec![
-                    organizations(),
-                    match_id(),
-                    plain("pairing", Text, 1.0),
-                    plain("played_on", Date, 1.0),
-                    spectators(),
-                ],
-                2,
-                &[("@.organization_id between 30 and 45", 30.0)][..],
-            ),
-        ),
-        (
-            3,
-            table(
-                "match_places",
-                420.0,
-                vec![
-                    organizations(),
-                    match_id(),
-                    plain("played_on", Date, 1.0),
-                    spectators(),
-                    plain("organization", Text, 1.0),
-                    column("country", Text, 1.0, false),
-                ],
-                2,
-                &[("@.spectators > 56000", 30.0)][..],
-            ),
-        ),
-        (
-            3,
-            table(
-                "organization_crowds",
-                200.0,
-                vec![
-                    organizations(),
-                    plain("matches", Int8, 1e6),
-                    plain("crowd", Int8, 1e9),
-                    plain("last_played", Date, 1.0),
-                ],
-                1,
-                &[("@.matches > 2", 12.0), ("@.organization_id < 20", 19.0)][..],
-            ),
-        ),
+        (22, organization_table()),
+        (22, match_table()),
+        (14, detection_table()),
+        (20, table("readings", 130.0, 2, readings(), of_readings)),
+        (16, table("tags", 130.0, 3, tags, of_tags)),
+        (5, table("lonely", 6.0, 2, lonely, &[])),
+        (2, table("empty_rows", 1.0, 1, empty_rows, &[])),
+    ]
+}
+
+fn organization_table() -> Table {
+    let columns = vec![
+        organizations(),
+        plain("name", Type::Text, 1.0),
+        column("country", Type::Text, 1.0, false),
+        plain("created_at", Type::Timestamptz, 1.0),
+    ];
+    let restrictions = &[
+        ("@.organization_id < 12", 11.0),
+        ("@.organization_id in (1, 7, 42, 150, 200)", 5.0),
+        ("@.country = 'DE'", 25.0),
+        ("@.name like '%7'", 20.0),
+        ("@.organization_id % 17 = 3", 12.0),
+    ];
+    table("organizations", 200.0, 1, columns, restrictions)
+}
+
+fn match_table() -> Table {
+    let columns = vec![
+        organizations(),
+        match_id(),
+        plain("home", Type::Text, 1.0),
+        plain("away", Type::Text, 1.0),
+        plain("played_on", Type::Date, 1.0),
+        plain("spectators", Type::Int4, 60_000.0),
+    ];
+    let restrictions = &[
+        ("@.organization_id between 30 and 45", 30.0),
+        ("@.spectators > 56000", 30.0),
+        ("@.organization_id in (3, 9, 42)", 6.0),
+        ("@.match_id = 2 and @.organization_id < 60", 30.0),
+        ("@.home = 'Team 3'", 12.0),
+    ];
+    table("matches", 420.0, 2, columns, restrictions)
+}
+
+/// Its key is the first and the third column; with the second it is one all the more.
+fn detection_table() -> Table {
+    let columns = vec![
+        organizations(),
+        match_id(),
+        plain("detection_id", Type::Int8, 100_000.0),
+        plain("class_id", Type::Int4, 12.0),
+        plain("score", Type::Numeric, 1.0),
+        plain("detected_at", Type::Timestamptz, 1.0),
+        plain("label", Type::Text, 1.0),
+        plain("payload", Type::Jsonb, 1.0),
+    ];
+    let restrictions = &[
+        ("@.detection_id = 1 and @.organization_id < 40", 40.0),
+        ("@.score > 0.99", 28.0),
+        ("@.organization_id in (3, 42)", 15.0),
+        ("@.class_id = 5 and @.score < 0.1", 23.0),
+    ];
+    table("detections", 2_800.0, 3, columns, restrictions)
+}
+
+/// Reference tables, then unsharded ones.
+fn small() -> Vec<(u64, Table)> {
+    let name = || plain("name", Type::Text, 1.0);
+    let classes = vec![plain("class_id", Type::Int4, 12.0), name()];
+    let levels = vec![plain("level", Type::Int4, 10.0), name()];
+    let countries = vec![
+        column("code", Type::Text, 1.0, false),
+        name(),
+        plain("continent", Type::Text, 1.0),
+    ];
+    let notes = vec![
+        plain("id", Type::Int4, 10.0),
+        organizations(),
+        plain("body", Type::Text, 1.0),
+    ];
+    vec![
+        (5, table("classes", 12.0, 1, classes, &[])),
+        (5, table("levels", 5.0, 1, levels, &[])),
+        (4, table("countries", 9.0, 1, countries, &[])),
+        (4, table("notes", 9.0, 1, notes, &[])),
+    ]
+}
+
+fn views() -> Vec<(u64, Table)> {
+    use Type::*;
+    let spectators = || plain("spectators", Int4, 60_000.0);
+    let sheets = vec![
+        organizations(),
+        match_id(),
+        plain("pairing", Text, 1.0),
+        plain("played_on", Date, 1.0),
+        spectators(),
+    ];
+    let places = vec![
+        organizations(),
+        match_id(),
+        plain("played_on", Date, 1.0),
+        spectators(),
+        plain("organization", Text, 1.0),
+        column("country", Text, 1.0, false),
+    ];
+    let crowds = vec![
+        organizations(),
+        plain("matches", Int8, 1e6),
+        plain("crowd", Int8, 1e9),
+        plain("last_played", Date, 1.0),
+    ];
+    let of_sheets: &[_] = &[("@.organization_id between 30 and 45", 30.0)];
+    let of_places: &[_] = &[("@.spectators > 56000", 30.0)];
+    let of_crowds: &[_] = &[("@.matches > 2", 12.0), ("@.organization_id < 20", 19.0)];
+    vec![
+        (3, table("match_sheets", 420.0, 2, sheets, of_sheets)),
+        (3, table("match_places", 420.0, 2, places, of_places)),
+        (3, table("organization_crowds", 200.0, 1, crowds, of_crowds)),
     ]
 }

@@ -23,6 +23,11 @@ impl Generator {
         let query = self.nested(|generator| generator.query(Some(&[ty]), Place::Single))?;
         self.used("scalar subquery");
         let column = &query.columns[0];
+        if !column.ty.fits(ty) {
+            // It was made exact, which made it another type.
+            let node = tree!["(", query.node, format!(")::{}", ty.name())];
+            return Some(Expr::new(node, ty).exact(false));
+        }
         Some(Expr {
             node: tree!["(", query.node, ")"],
             ty: column.ty,
@@ -43,13 +48,7 @@ impl Generator {
             true => (SCANNED_MAX / rows, (JOINED_MAX / rows).clamp(1.0, 1_000.0)),
             false => (self.scan_max, self.product_max.min(1_000.0)),
         };
-        let sees_outer = self.sees_outer;
-        Some(self.deeper(
-            (sees_outer && correlated) || correlated,
-            scan_max,
-            product_max,
-            make,
-        ))
+        Some(self.deeper(correlated, scan_max, product_max, make))
     }
 
     /// A subquery that is evaluated for each row of what stands before it in FROM.

@@ -38,6 +38,8 @@ impl Generator {
         let whole = !fresh;
         let output_is_key = whole && select.outputs.iter().all(|output| output.expr.exact);
         let can_be_total = keys.is_some() || output_is_key;
+        // PostgreSQL 15 makes a subquery of min and max that inherits WITH TIES, and fails.
+        let ties = keys.as_ref().is_none_or(|keys| !keys.is_empty());
         let total = can_be_total && (place == Place::Single || self.chance(TOTAL_PERCENT));
         let mut order = self.leading(select, fresh);
         if total {
@@ -58,11 +60,11 @@ impl Generator {
             // Whatever row comes first: not to be sent.
             (Place::Single, false) => tree![" limit 0"],
             (Place::Top, true) => {
-                let limit = self.limit(place, true);
+                let limit = self.limit(place, true, ties);
                 tree![order, limit].defines(Rows::Ordered).optional()
             }
             (_, true) => {
-                let limit = self.limit(place, true);
+                let limit = self.limit(place, true, ties);
                 tree![order, limit].optional()
             }
             (Place::Top, false) if self.chance(12) => {
@@ -73,7 +75,7 @@ impl Generator {
                     .optional()
             }
             (_, false) => {
-                let limit = self.limit(place, false);
+                let limit = self.limit(place, false, ties);
                 tree![order, limit].optional()
             }
         }
@@ -137,18 +139,19 @@ impl Generator {
     }
 
     /// How many rows, if not all. Without a total order only what takes rows that compare equal together.
-    pub fn limit(&mut self, place: Place, total: bool) -> Node {
+    pub fn limit(&mut self, place: Place, total: bool, ties: bool) -> Node {
         let likely = if place == Place::Top { 38 } else { 60 };
         if !self.chance(likely) {
             return Node::nothing();
         }
         let count = 1 + self.below(12);
         let node = match self.below(14) {
+            _ if !total && !ties => return Node::nothing(),
             _ if !total => {
                 self.used("with ties");
                 tree![format!(" fetch first {count} rows with ties")]
             }
-            0 => {
+            0 if ties => {
                 self.used("with ties");
                 tree![format!(" fetch first {count} rows with ties")]
             }

@@ -55,8 +55,9 @@ pub struct Tally {
     /// Statements that gave rows, and the rows.
     with_rows: u64,
     rows: u64,
-    refusals: BTreeMap<String, u64>,
-    /// Errors of the oracle that were not meant, and a statement of each.
+    /// With the shortest statement of each.
+    refusals: BTreeMap<String, (u64, String)>,
+    /// Errors of the oracle that were not meant.
     errors: BTreeMap<String, (u64, String)>,
     pub wrong: Vec<String>,
 }
@@ -76,14 +77,12 @@ impl Tally {
             self.slow += u64::from(is_slow);
             self.accepted += u64::from(error.is_empty() || is_slow);
             if !error.is_empty() {
-                let known = self.errors.entry(abstracted(error)).or_default();
-                known.0 += 1;
-                known.1 = made.tree.text().sql;
+                note(&mut self.errors, error, made);
             }
         }
         match &answer.outcome {
             Outcome::Refused(reason) => {
-                *self.refusals.entry(abstracted(reason)).or_default() += 1;
+                note(&mut self.refusals, reason, made);
             }
             Outcome::Different(difference) => {
                 println!("different: {difference}\n");
@@ -110,16 +109,8 @@ impl Tally {
                 counts.same, counts.failed, counts.refused, counts.wrong
             );
         }
-        let mut refusals: Vec<_> = self.refusals.iter().collect();
-        refusals.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-        for (reason, count) in refusals.into_iter().take(REASONS_SHOWN) {
-            println!("  {count} × {reason}");
-        }
-        let mut errors: Vec<_> = self.errors.iter().collect();
-        errors.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
-        for (error, (count, sql)) in errors.into_iter().take(REASONS_SHOWN) {
-            println!("  {count} × the oracle: {error}\n      {sql}");
-        }
+        show("refused", &self.refusals);
+        show("the oracle's error", &self.errors);
         let features = self.features.values();
         let features = features.filter(|counts| counts.accepted > 0).count();
         println!(
@@ -142,6 +133,25 @@ impl Tally {
         assert!(self.with_rows * 100 >= self.all.all() * WITH_ROWS_PERCENT_MIN);
         assert!(self.slow * 100 <= self.meant * SLOW_PERCENT_MAX);
         assert!(self.all.all() < FEATURES_FROM || features >= FEATURES_MIN);
+    }
+}
+
+fn note(reasons: &mut BTreeMap<String, (u64, String)>, reason: &str, made: &Made) {
+    let sql = made.tree.text().sql;
+    let known = reasons
+        .entry(abstracted(reason))
+        .or_insert_with(|| (0, sql.clone()));
+    known.0 += 1;
+    if sql.len() < known.1.len() {
+        known.1 = sql;
+    }
+}
+
+fn show(what: &str, reasons: &BTreeMap<String, (u64, String)>) {
+    let mut reasons: Vec<_> = reasons.iter().collect();
+    reasons.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+    for (reason, (count, sql)) in reasons.into_iter().take(REASONS_SHOWN) {
+        println!("  {count} × {what}: {reason}\n      {sql}");
     }
 }
 

@@ -116,9 +116,7 @@ impl Generator {
                 let name = if text == "t" { "true" } else { "false" };
                 (name.to_owned(), ty)
             }
-            (Type::Date | Type::Timestamp | Type::Uuid | Type::Mood, 0) => {
-                (format!("{name} {quoted}"), ty)
-            }
+            (Type::Date | Type::Timestamp | Type::Uuid, 0) => (format!("{name} {quoted}"), ty),
             (_, 1) => (format!("cast({quoted} as {name})"), ty),
             _ => (format!("{quoted}::{name}"), ty),
         };
