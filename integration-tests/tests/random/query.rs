@@ -198,12 +198,12 @@ impl Generator {
     /// Names for them.
     pub fn named(&mut self, exprs: Vec<Expr>, place: Place) -> Vec<Output> {
         let always = matches!(place, Place::Derived | Place::Arm | Place::Values);
-        // In ORDER BY the name of a merged column would be that of an output first.
+        // In ORDER BY the name of a merged column would first be that of an output, and CASE takes its name from ELSE.
         let merged = self.scope().atoms.iter().any(Expr::is_merged);
         exprs
             .into_iter()
             .map(|expr| {
-                let named = always || merged && expr.plain || self.chance(40);
+                let named = always || merged || self.chance(40);
                 let alias = named.then(|| self.name("c"));
                 Output { expr, alias }
             })

@@ -271,7 +271,7 @@ impl Generator {
             .iter()
             .enumerate()
             .map(|(number, ty)| Column {
-                name: format!("v{}", number + 1),
+                name: format!("x{}", number + 1),
                 ty: *ty,
                 bound: 1e4,
                 exact: *ty != Type::Numeric,
