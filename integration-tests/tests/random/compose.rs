@@ -121,6 +121,7 @@ impl Generator {
             star: None,
             rest: Node::nothing(),
             windows: Vec::new(),
+            ties: true,
         };
         let tail = match place {
             Place::Arm | Place::Values => Node::nothing(),

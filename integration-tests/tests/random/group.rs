@@ -18,6 +18,7 @@ impl Generator {
     pub fn grouped(&mut self, wanted: Option<&[Type]>, place: Place, body: Body) -> Query {
         let from = self.from();
         let filter = self.filter(&from);
+        let has_filter = !filter.text().sql.is_empty();
         let rows = self.scope().rows;
         let keys = from.keys();
         let groups = self.groups(body);
@@ -60,9 +61,16 @@ impl Generator {
             star: None,
             rest: tree![" from ", &from.node, filter, group_by, having],
             windows: Vec::new(),
+            // PostgreSQL 15 makes a subquery of min and max that inherits WITH TIES, and fails.
+            ties: body == Body::Grouped,
         };
-        let keys = [groups, markers].concat();
-        self.add_windows(&mut select, wanted, place, Some(&keys), !sets);
+        let mut keys = Some([groups, markers].concat());
+        if !sets {
+            self.add_windows(&mut select, wanted, place, keys.as_deref(), true);
+        } else if from.sources.len() > 1 || has_filter {
+            // It takes columns that are equal before the sets are made for equal after that, and does not sort by the second.
+            keys = None;
+        }
         let rows = match body {
             Body::Aggregated => 1.0,
             _ => from.rows.min(100.0),
@@ -70,7 +78,7 @@ impl Generator {
         if body == Body::Aggregated {
             return self.ended_single(&select, place);
         }
-        self.ended(&select, place, Some(keys), rows, false)
+        self.ended(&select, place, keys, rows, false)
     }
 
     fn groups(&mut self, body: Body) -> Vec<Expr> {

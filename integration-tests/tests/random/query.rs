@@ -88,6 +88,8 @@ pub struct Select {
     /// FROM, WHERE, GROUP BY, HAVING.
     pub rest: Node,
     pub windows: Vec<Node>,
+    /// Whether rows that compare equal may be taken together.
+    pub ties: bool,
 }
 
 impl Select {
@@ -219,6 +221,7 @@ impl Generator {
             star: None,
             rest: tree![" from ", &from.node, filter],
             windows: Vec::new(),
+            ties: true,
         };
         if place == Place::Top && self.chance(10) {
             self.used("select *");
@@ -279,6 +282,7 @@ impl Generator {
             star: None,
             rest: tree![" from ", &from.node, filter],
             windows: Vec::new(),
+            ties: true,
         };
         let rows = from.rows.min(100.0);
         // ORDER BY has to be of the output, all of which is a key.
@@ -303,6 +307,7 @@ impl Generator {
             star: None,
             rest: tree![" from ", &from.node, filter],
             windows: Vec::new(),
+            ties: true,
         };
         self.scopes.pop();
         let mut order = on;

@@ -38,8 +38,7 @@ impl Generator {
         let whole = !fresh;
         let output_is_key = whole && select.outputs.iter().all(|output| output.expr.exact);
         let can_be_total = keys.is_some() || output_is_key;
-        // PostgreSQL 15 makes a subquery of min and max that inherits WITH TIES, and fails.
-        let ties = keys.as_ref().is_none_or(|keys| !keys.is_empty());
+        let ties = select.ties;
         let total = can_be_total && (place == Place::Single || self.chance(TOTAL_PERCENT));
         let mut order = self.leading(select, fresh);
         if total {
