@@ -462,7 +462,7 @@ fn judge(
 }
 
 /// Rows without ORDER BY come in any order. One in a subquery or window orders no result.
-fn is_ordered(sql: &str) -> bool {
+pub fn is_ordered(sql: &str) -> bool {
     outside_parentheses(sql).contains("order by")
 }
 

@@ -11,7 +11,7 @@ use std::{env, fs};
 
 use integration_tests::case::{self, Tally};
 use integration_tests::cluster::LOGICAL_SHARDS;
-use integration_tests::pair::{Form, Outcome, Pair};
+use integration_tests::pair::{Form, Outcome, Pair, Rows, is_ordered};
 use integration_tests::wire::Wire;
 use integration_tests::world::{SHARDS, cases, script, statements};
 use integration_tests::{Cluster, ProxyOptions, Setup, Subject, World};
@@ -49,10 +49,14 @@ fn run_file(world: &World, name: &str, text: &str) -> usize {
     for case in &cases {
         let mut is_refused = false;
         for form in Form::all(case.parameters.is_empty()) {
-            let outcome = match case.partly_ordered {
-                true => pair.compare_rows(&case.sql, &case.parameters, form, false),
-                false => pair.compare(&case.sql, &case.parameters, form),
+            let ordered = is_ordered(&case.sql) && !case.partly_ordered;
+            let rows = if ordered {
+                Rows::Ordered
+            } else {
+                Rows::Unordered
             };
+            let answer = pair.compare_defined(&case.sql, &case.parameters, form, rows);
+            let outcome = answer.outcome;
             is_refused |= matches!(outcome, Outcome::Refused(_));
             tally.count(match outcome {
                 Outcome::Different(what) => {
@@ -198,6 +202,7 @@ fn tpch(referenced: bool) -> World {
         )
     };
     let options = ProxyOptions {
+        database: "    limits: { gather_rows: 1_000_000 }\n".to_owned(),
         reference_tables: match referenced {
             true => TPCH_SMALL.map(str::to_owned).to_vec(),
             false => Vec::new(),

@@ -125,16 +125,71 @@ impl Connection {
         }
     }
 
+    /// As [`Self::simple`], for as long as it takes.
+    pub async fn run(&mut self, sql: &str) -> Result<(), PgError> {
+        match self.simple_unbounded(sql).await {
+            Ok(outcome) => outcome,
+            Err(error) => Err(self.lost(&error)),
+        }
+    }
+
     async fn simple_unbounded(&mut self, sql: &str) -> io::Result<Result<(), PgError>> {
+        self.ask(sql).await?;
+        self.answered().await
+    }
+
+    /// Runs a COPY FROM STDIN of our own to where the server waits for data. It ends with [`Self::copied_in`].
+    ///
+    /// Not cancel safe, as [`Self::simple`].
+    pub async fn copy_in(&mut self, sql: &str) -> Result<(), PgError> {
+        let begun = async {
+            self.ask(sql).await?;
+            loop {
+                let frame = read_frame(&mut self.stream, &mut self.input, SIMPLE_BODY_MAX).await?;
+                match frame.tag {
+                    b'G' => return Ok(Ok(())),
+                    b'E' => {
+                        self.answered_after(true).await?.ok();
+                        return Ok(Err(error_response(&frame.body)));
+                    }
+                    b'N' | b'A' => {}
+                    _ => return Err(malformed("message")),
+                }
+            }
+        };
+        match begun.await {
+            Ok(outcome) => outcome,
+            Err(error) => Err(self.lost(&error)),
+        }
+    }
+
+    /// What became of a COPY FROM STDIN whose CopyDone has been sent.
+    ///
+    /// Not cancel safe, as [`Self::simple`].
+    pub async fn copied_in(&mut self) -> Result<(), PgError> {
+        match self.answered().await {
+            Ok(outcome) => outcome,
+            Err(error) => Err(self.lost(&error)),
+        }
+    }
+
+    async fn ask(&mut self, sql: &str) -> io::Result<()> {
         if !self.input.is_empty() || self.has_news() {
             return Err(malformed("bytes ahead of the answer"));
         }
         // A simple query makes the server forget its unnamed statement.
         self.prepared.unnamed = None;
         frontend::query(sql, &mut self.output)?;
-        self.flush().await?;
+        self.flush().await
+    }
+
+    async fn answered(&mut self) -> io::Result<Result<(), PgError>> {
+        self.answered_after(false).await
+    }
+
+    /// Reads to ReadyForQuery. `complete`: what may come before it has.
+    async fn answered_after(&mut self, mut complete: bool) -> io::Result<Result<(), PgError>> {
         let mut outcome = Ok(());
-        let mut complete = false;
         loop {
             let frame = read_frame(&mut self.stream, &mut self.input, SIMPLE_BODY_MAX).await?;
             match frame.tag {

@@ -68,7 +68,7 @@ pub(super) fn take_frame(input: &mut BytesMut, body_max: usize) -> io::Result<Op
 
 /// The fields of an ErrorResponse body. What is missing or malformed is left out or becomes XX000:
 /// an error must not be lost because of its looks.
-pub(super) fn error_response(body: &[u8]) -> PgError {
+pub fn error_response(body: &[u8]) -> PgError {
     let mut error = PgError::shard(
         SqlState::INTERNAL_ERROR,
         "the server reported an error without a message",

@@ -16,6 +16,7 @@ pub use cancel::{CancelKey, cancel};
 pub use connect::connect;
 pub use connect::{DerivedKeys, Target};
 pub use connection::{Connection, SettingsMark};
+pub use message::error_response;
 pub use parameters::Parameters;
 pub use pool::{Lease, Offer, Pool, PoolStats, Slot};
 pub use prepared::StatementId;

@@ -129,6 +129,7 @@ mod tests {
             schema: Arc::default(),
             user: "app",
             transaction_pooling: true,
+            gathers: true,
         };
         explain(&subject, &Given(params.collect()), sql)
     }
@@ -191,7 +192,7 @@ mod tests {
     fn each_statement_is_explained() {
         let (text, all) = explained(
             &[],
-            "begin; select * from matches where organization_id = 5; select * from matches",
+            "begin; select * from matches where organization_id = 5; select ctid from matches",
         );
         assert!(!all);
         assert!(text.contains("Control Begin: BEGIN"), "{text}");

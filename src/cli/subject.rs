@@ -47,6 +47,7 @@ pub(super) struct Subject<'a> {
     pub(super) schema: Arc<Schema>,
     pub(super) user: &'a str,
     pub(super) transaction_pooling: bool,
+    pub(super) gathers: bool,
 }
 
 impl SubjectArgs {
@@ -66,6 +67,7 @@ impl SubjectArgs {
             },
             user,
             transaction_pooling: database.pool.mode == PoolMode::Transaction,
+            gathers: database.gather.is_on(),
         })
     }
 
@@ -95,6 +97,7 @@ impl Subject<'_> {
             hint: settings.hint(),
             param_types: &[],
             transaction_pooling: self.transaction_pooling,
+            gathers: self.gathers,
         };
         let planned = match asker.context(self.map, &self.schema) {
             Ok(context) => plan(statement, &context),

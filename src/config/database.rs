@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::keyspaces;
 use super::reader::{Context, MapReader, did_you_mean};
 use super::resolved::{
-    Address, AuthQuery, Database, Password, PoolMode, PoolSettings, ServerTls, ServerTlsMode,
-    Service, Shard,
+    Address, AuthQuery, Database, GatherLimits, Password, PoolMode, PoolSettings, ServerTls,
+    ServerTlsMode, Service, Shard,
 };
 use super::users::{RawUser, service_password};
 use super::yaml::{Key, Node};
@@ -71,6 +71,7 @@ pub(super) fn database(
         |node| server_tls(context, node),
     );
     later_sections(context, &mut map);
+    let gather = gather_limits(context, &mut map);
     map.finish();
 
     let (keyspaces, tables) = tables?;
@@ -89,6 +90,7 @@ pub(super) fn database(
         pool: pool?,
         server_tls: server_tls?,
         auth_query: auth_query?,
+        gather: gather?,
     })
 }
 
@@ -300,7 +302,28 @@ fn later_sections(context: &Context<'_>, map: &mut MapReader<'_>) {
             "a transaction writes on one shard",
         );
     }
-    map.not_yet("limits", "nothing is gathered from several shards");
+}
+
+fn gather_limits(context: &Context<'_>, map: &mut MapReader<'_>) -> Option<GatherLimits> {
+    let mut limits = GatherLimits::default();
+    let Some(node) = map.optional("limits") else {
+        return Some(limits);
+    };
+    let mut map = context.map(node, "limits: { gather_rows, gather_bytes }")?;
+    let rows = map
+        .optional("gather_rows")
+        .map_or(Some(limits.rows), |node| {
+            context.number(node, 0, i64::MAX as u64)
+        });
+    let bytes = map
+        .optional("gather_bytes")
+        .map_or(Some(limits.bytes), |node| {
+            context.bytes(node, 0, i64::MAX as u64)
+        });
+    map.finish();
+    limits.rows = rows?;
+    limits.bytes = bytes?;
+    Some(limits)
 }
 
 /// A section of which only one choice exists so far.

@@ -136,6 +136,29 @@ pub struct Database {
     pub server_tls: ServerTls,
     /// Where verifiers of users come from that are not configured; `None`: there are no others.
     pub auth_query: Option<AuthQuery>,
+    pub gather: GatherLimits,
+}
+
+/// What one statement may have moved from shard to shard. Nothing is gathered where it may not move a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GatherLimits {
+    pub rows: u64,
+    pub bytes: u64,
+}
+
+impl Default for GatherLimits {
+    fn default() -> Self {
+        Self {
+            rows: 0,
+            bytes: 1 << 30,
+        }
+    }
+}
+
+impl GatherLimits {
+    pub fn is_on(&self) -> bool {
+        self.rows > 0
+    }
 }
 
 /// A shard that is asked, as the service user, for the verifiers of users.

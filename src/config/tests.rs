@@ -176,6 +176,7 @@ fn database_summary(out: &mut String, database: &Database) {
         pool,
         server_tls,
         auth_query,
+        gather,
     } = database;
     let Password::Plain(password) = &service.password else {
         panic!("a service without a plain password")
@@ -247,6 +248,9 @@ fn database_summary(out: &mut String, database: &Database) {
         };
     }
     let _ = writeln!(out, "  {pool:?}\n  {server_tls:?}");
+    if *gather != crate::config::resolved::GatherLimits::default() {
+        let _ = writeln!(out, "  {gather:?}");
+    }
     if let Some(auth_query) = auth_query {
         let _ = writeln!(out, "  {auth_query:?}");
     }

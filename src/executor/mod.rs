@@ -1,17 +1,19 @@
-//! Runs a plan. So far a plan is one statement on one shard, so this room is the relay: frames of
-//! one leased server connection to the client, undecoded, by the session's own task.
+//! Runs a plan: the relay passes frames of one leased server connection to the client, undecoded, by the session's own
+//! task; [`gather`] passes rows of several servers to one of them before that.
 //!
 //! Knows no SQL and no session; what to expect of the server is pushed by `session` and `frontend`.
 
 mod copy;
 mod expect;
 mod fault;
+mod gather;
 mod relay;
 mod transfer;
 
 #[cfg(feature = "internals")]
 pub use copy::fuzz as fuzz_copy;
 pub use expect::{Expect, Forward, Stage};
+pub use gather::{GatherError, Lane, Load, Moved, Pieces, gather};
 #[cfg(feature = "internals")]
 pub use relay::fuzz as fuzz_relay;
 pub use relay::{Paused, Relay, RelayError};

@@ -361,6 +361,9 @@ impl Client {
         let missing = self.portal_exists(name);
         if missing.is_ok() {
             self.session.routed_as_bound();
+            if max_rows != 0 {
+                self.session.keep_gathered();
+            }
             let expect = Expect::Execute {
                 forward: Forward::ToClient,
                 before,

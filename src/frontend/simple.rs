@@ -10,9 +10,9 @@ use super::Client;
 use super::service::malformed;
 use crate::error::{PgError, SqlState};
 use crate::executor::Forward;
-use crate::plan::{Control, ExplainFormat, Plan, Planned, Route, Values};
-use crate::planner::{KEY, SHARD, is_own_setting, own_column};
-use crate::session::{Failure, Purpose, aside};
+use crate::plan::{Control, ExplainFormat, Gathering, Plan, Planned, Route, Values};
+use crate::planner::{KEY, SHARD, is_own_setting, own_column, retold};
+use crate::session::{Failure, Purpose, Way, aside};
 use crate::shardmap::ShardId;
 use crate::sql::{self, Piece};
 use crate::txn::Transaction;
@@ -86,8 +86,11 @@ impl Client {
             // Large, as all that a statement of the ordinary kind does not do: on the heap.
             Plan::Control(control) => Box::pin(self.control(control, text)).await,
             Plan::Route(route) => {
-                let (shard, lines) = self.routed(&plan, route)?;
-                self.send(text, shard, lines, Manner::of(route)).await
+                let (way, lines) = self.routed(&plan, route)?;
+                match way.gathering {
+                    None => self.send(text, way.shard, lines, Manner::of(route)).await,
+                    Some(gathering) => Box::pin(self.gather(text, &gathering, lines)).await,
+                }
             }
         }
     }
@@ -143,22 +146,35 @@ impl Client {
         match &**plan {
             Plan::Control(control) => self.control(control, statement).await,
             Plan::Route(route) => {
-                let (shard, lines) = self.routed(plan, route)?;
-                self.send(text, shard, lines, Manner::of(route)).await
+                let (way, lines) = self.routed(plan, route)?;
+                match way.gathering {
+                    None => self.send(text, way.shard, lines, Manner::of(route)).await,
+                    Some(gathering) => Box::pin(self.gather(text, &gathering, lines)).await,
+                }
             }
         }
     }
 
-    /// Where the only statement of a text goes, and what comes ahead of its rows.
-    fn routed(
+    /// Runs a statement where its rows have been brought together.
+    async fn gather(
         &mut self,
-        plan: &Planned,
-        route: &Route,
-    ) -> Result<(ShardId, Option<Bytes>), PgError> {
+        text: &str,
+        gathering: &Gathering,
+        before: Option<Bytes>,
+    ) -> Result<(), Failure> {
+        let session = &mut self.session;
+        session.gather(&mut self.io, gathering, text, &[]).await?;
+        let told = retold(text, gathering)?;
+        session.queue_string(&told, Forward::ToClient, before, false)?;
+        session.run(&mut self.io).await
+    }
+
+    /// Where the only statement of a text goes, and what comes ahead of its rows.
+    fn routed(&mut self, plan: &Planned, route: &Route) -> Result<(Way, Option<Bytes>), PgError> {
         self.session.routed(plan);
         let values = plan.values();
-        let shard = self.session.resolve(route, values)?;
-        Ok((shard, self.explained(route, values)))
+        let way = self.session.resolve(route, values)?;
+        Ok((way, self.explained(route, values)))
     }
 
     /// All statements of a string are planned before any of it runs, so none may change what the names

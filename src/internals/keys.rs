@@ -102,6 +102,7 @@ impl Map {
             hint: None,
             param_types: &declared,
             transaction_pooling: true,
+            gathers: false,
         };
         let plan = planner::plan(statement, &context).map_err(|error| error.message)?;
         let Plan::Route(route) = &plan else {
@@ -112,6 +113,7 @@ impl Map {
         Ok(match destination.map_err(|error| error.message)? {
             Destination::Any => None,
             Destination::Shard(shard) => Some(self.0.shard_name(shard)),
+            Destination::Gather(_) => return Err("gathered".to_owned()),
         })
     }
 

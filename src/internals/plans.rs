@@ -126,6 +126,7 @@ impl Plans {
             hint: None,
             param_types: &[],
             transaction_pooling: true,
+            gathers: false,
         }
     }
 
@@ -149,6 +150,7 @@ impl Plans {
         let shard = match route.resolve(&self.map, values).ok()? {
             Destination::Any => 0,
             Destination::Shard(shard) => shard.0,
+            Destination::Gather(_) => return None,
         };
         let found = match lookup {
             Lookup::Exact => Found::Exact,

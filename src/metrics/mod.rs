@@ -31,6 +31,8 @@ pub struct Metrics {
     statement_seconds: HistogramVec,
     transactions: IntCounterVec,
     refusals: IntCounterVec,
+    gathered_rows: IntCounterVec,
+    gathered_bytes: IntCounterVec,
     plan_cache: IntCounterVec,
     pools: PoolFamilies,
     servers: ServerFamilies,
@@ -86,6 +88,8 @@ pub struct StatementMetrics {
     pub transactions_committed: IntCounter,
     pub transactions_rolled_back: IntCounter,
     pub refusals: IntCounter,
+    pub gathered_rows: IntCounter,
+    pub gathered_bytes: IntCounter,
     pub plan_cache_exact: IntCounter,
     pub plan_cache_shape: IntCounter,
     pub plan_cache_misses: IntCounter,
@@ -108,6 +112,8 @@ pub enum Route {
     Any,
     /// The default shard.
     Default,
+    /// Rows of several shards, gathered on one.
+    Gather,
     /// Transaction and session control.
     Control,
     /// Refused, or failed before a route was known.
@@ -115,10 +121,11 @@ pub enum Route {
 }
 
 impl Route {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Key,
         Self::Any,
         Self::Default,
+        Self::Gather,
         Self::Control,
         Self::None,
     ];
@@ -128,6 +135,7 @@ impl Route {
             Self::Key => "key",
             Self::Any => "any",
             Self::Default => "default",
+            Self::Gather => "gather",
             Self::Control => "control",
             Self::None => "none",
         }
@@ -238,6 +246,16 @@ impl Metrics {
                 "Statements refused (0A000) because they cannot be answered correctly.",
                 &["database"],
             ),
+            gathered_rows: family.counters(
+                "trunkline_gathered_rows_total",
+                "Rows that went from shard to shard for statements that need those of several.",
+                &["database"],
+            ),
+            gathered_bytes: family.counters(
+                "trunkline_gathered_bytes_total",
+                "Bytes of those rows, as COPY has them.",
+                &["database"],
+            ),
             plan_cache: family.counters(
                 "trunkline_plan_cache_total",
                 "Plan cache look-ups: the very text was there, or is the one that the client has prepared before \
@@ -281,6 +299,8 @@ impl Metrics {
             transactions_committed: transactions("commit"),
             transactions_rolled_back: transactions("rollback"),
             refusals: self.refusals.with_label_values(&[database]),
+            gathered_rows: self.gathered_rows.with_label_values(&[database]),
+            gathered_bytes: self.gathered_bytes.with_label_values(&[database]),
             plan_cache_exact: plan_cache("exact"),
             plan_cache_shape: plan_cache("shape"),
             plan_cache_misses: plan_cache("miss"),

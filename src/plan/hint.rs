@@ -214,11 +214,11 @@ impl Hinted {
         map: &ShardMap,
     ) -> Result<Destination, PgError> {
         let wanted = self.shard(map)?;
-        match *found {
-            Destination::Shard(shard) if shard != wanted => Err(PgError::refusal(
+        match found {
+            Destination::Shard(shard) if *shard != wanted => Err(PgError::refusal(
                 format!(
                     "the statement's own key values lead to shard \"{}\", the hint {} to shard \"{}\"",
-                    map.shard_name(shard),
+                    map.shard_name(*shard),
                     self.hint,
                     map.shard_name(wanted)
                 ),

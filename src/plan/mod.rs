@@ -4,12 +4,14 @@
 //! A plan never holds a parameter's value and knows no sockets.
 
 mod constant;
+mod gather;
 mod hint;
 mod node;
 mod print;
 mod resolve;
 
 pub use constant::{Compared, compared, compared_elements};
+pub use gather::{Gather, Gathering, Piece};
 pub use hint::{Hint, Hinted, HintedTo, key_list, key_values, quoted};
 pub use node::{
     Access, Catalogs, ColumnKey, Control, ExplainFormat, KeySource, KeyTarget, Plan, Planned,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Hinted;
+use super::{Gather, Hinted};
 use crate::shardmap::KeyspaceIndex;
 use crate::sql::Literals;
 use crate::sql::tree::Slot;
@@ -49,6 +49,9 @@ pub struct Route {
     /// Where the user wants it: what `targets` leads to has to be the same shard. `Any` is all that could be
     /// proved where the hint alone decides.
     pub hint: Option<Box<Hinted>>,
+    /// A SELECT that may need rows of several shards, and how it gets them: always where `targets` is no key, else where
+    /// the key leads to several.
+    pub gather: Option<Box<Gather>>,
     /// Why this is the right place, in words for EXPLAIN: tables, columns, what the key is tied to.
     pub reason: String,
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    Access, Control, Hinted, HintedTo, KeySource, KeyTarget, Located, Plan, RelationKey, Route,
-    Setting, Targets, Values,
+    Access, Control, Destination, Gathering, Hinted, HintedTo, KeySource, KeyTarget, Located, Plan,
+    RelationKey, Route, Setting, Targets, Values,
 };
 use crate::shardmap::{Keyspace, LogicalShardId, ShardId, ShardMap};
 use crate::sql::Literal;
@@ -17,6 +17,9 @@ pub fn explain_lines(route: &Route, map: &ShardMap, values: Values<'_>) -> Vec<S
         Access::Read => "read",
         Access::Write => "write",
     };
+    if let Ok(Destination::Gather(gathering)) = route.resolve(map, values) {
+        return gather_lines(route, &gathering, access, map);
+    }
     let mut lines = Vec::new();
     match &route.targets {
         Targets::Any | Targets::Default if route.hint.is_some() => {
@@ -44,6 +47,31 @@ pub fn explain_lines(route: &Route, map: &ShardMap, values: Values<'_>) -> Vec<S
         lines.push(format!("  {}", hint_line(hinted, map)));
     }
     if !route.reason.is_empty() {
+        lines.push(format!("  {}", route.reason));
+    }
+    lines
+}
+
+/// What is brought together, from where, and why.
+fn gather_lines(route: &Route, gathering: &Gathering, access: &str, map: &ShardMap) -> Vec<String> {
+    let place = match gathering.at {
+        Some(shard) => format!("default shard {}", map.shard_name(shard)),
+        None => "any shard".to_owned(),
+    };
+    let mut lines = vec![format!("Gather on {place}, {access}")];
+    lines.extend(gathering.pieces.iter().map(|(table, shards)| {
+        format!(
+            "  rows of {table} from {}",
+            map.shard_names(shards.iter().copied())
+        )
+    }));
+    lines.extend(
+        gathering
+            .views
+            .iter()
+            .map(|view| format!("  view {view} over them")),
+    );
+    if matches!(route.targets, Targets::Any | Targets::Default) {
         lines.push(format!("  {}", route.reason));
     }
     lines

@@ -1,7 +1,9 @@
 //! From a route and the values for its slots to one shard.
 
 use super::constant::{Compared, compared, compared_elements, compared_text};
-use super::{ColumnKey, KeySource, KeyTarget, Planned, RelationKey, Route, Targets};
+use super::{
+    ColumnKey, Gather, Gathering, KeySource, KeyTarget, Planned, RelationKey, Route, Targets,
+};
 use crate::error::{PgError, SqlState};
 use crate::shardmap::{LogicalShardId, ShardId, ShardMap};
 use crate::sql::tree::Slot;
@@ -75,6 +77,8 @@ impl Planned {
 pub enum Destination {
     Any,
     Shard(ShardId),
+    /// Several shards have rows of it.
+    Gather(Box<Gathering>),
 }
 
 /// A key or the beginning of one, and a logical shard that may hold its rows.
@@ -103,30 +107,26 @@ impl Route {
 
     /// What the statement's own key values say.
     fn proven(&self, map: &ShardMap, values: Values<'_>) -> Result<Destination, PgError> {
-        let target = match &self.targets {
-            Targets::Any => return Ok(Destination::Any),
-            Targets::Default => return Ok(Destination::Shard(map.default_shard)),
-            Targets::Key(target) => target,
+        let target = match (&self.targets, &self.gather) {
+            (Targets::Any, None) => return Ok(Destination::Any),
+            (Targets::Any, Some(gather)) => return gathered(gather, None, map, values),
+            (Targets::Default, None) => return Ok(Destination::Shard(map.default_shard)),
+            (Targets::Default, Some(gather)) => {
+                return gathered(gather, Some(map.default_shard), map, values);
+            }
+            (Targets::Key(target), _) => target,
         };
         target.check_ready(map)?;
-        let mut found: Option<ShardId> = None;
-        let mut several = false;
-        let mut meet = |shard: ShardId| match found {
-            None => found = Some(shard),
-            Some(other) => several |= other != shard,
-        };
-        for relation in &target.relations {
-            if target.meet_one_condition(relation, map, values, &mut meet)? {
-                continue;
+        match (target.one_shard(map, values), &self.gather) {
+            (Ok(Some(found)), _) => Ok(found),
+            (Ok(None), Some(gather)) => gathered(gather, None, map, values),
+            // A value that cannot be read says nothing of the shard.
+            (Err(error), Some(gather)) if error.code == SqlState::FEATURE_NOT_SUPPORTED => {
+                gathered(gather, None, map, values)
             }
-            let located = target.locate(relation, map, values)?;
-            let places = located.iter().flat_map(|located| &located.places);
-            places.for_each(|(_, shard)| meet(*shard));
+            (Ok(None), None) => Err(self.scattered(map, target, values)),
+            (Err(error), _) => Err(error),
         }
-        if several {
-            return Err(self.scattered(map, target, values));
-        }
-        Ok(found.map_or(Destination::Any, Destination::Shard))
     }
 
     /// True where the shard is known only once parameters are.
@@ -160,8 +160,12 @@ impl Route {
             Targets::Key(target) => target.relations.as_slice(),
             _ => &[],
         };
+        let gather = self.gather.iter();
+        let pieces = gather.flat_map(|gather| &gather.pieces);
+        let gathered = pieces.flat_map(|piece| &piece.keys.relations);
         relations
             .iter()
+            .chain(gathered)
             .flat_map(|relation| &relation.columns)
             .flat_map(|column| column.conditions.iter().flatten())
     }
@@ -195,7 +199,43 @@ impl Route {
     }
 }
 
+fn gathered(
+    gather: &Gather,
+    at: Option<ShardId>,
+    map: &ShardMap,
+    values: Values<'_>,
+) -> Result<Destination, PgError> {
+    let gathering = gather.resolve(at, map, values)?;
+    Ok(match gathering.only_shard() {
+        Some(shard) => Destination::Shard(shard),
+        None => Destination::Gather(Box::new(gathering)),
+    })
+}
+
 impl KeyTarget {
+    /// The shard of all keys; `None` where there are several.
+    fn one_shard(
+        &self,
+        map: &ShardMap,
+        values: Values<'_>,
+    ) -> Result<Option<Destination>, PgError> {
+        let mut found: Option<ShardId> = None;
+        let mut several = false;
+        let mut meet = |shard: ShardId| match found {
+            None => found = Some(shard),
+            Some(other) => several |= other != shard,
+        };
+        for relation in &self.relations {
+            if self.meet_one_condition(relation, map, values, &mut meet)? {
+                continue;
+            }
+            let located = self.locate(relation, map, values)?;
+            let places = located.iter().flat_map(|located| &located.places);
+            places.for_each(|(_, shard)| meet(*shard));
+        }
+        Ok((!several).then(|| found.map_or(Destination::Any, Destination::Shard)))
+    }
+
     /// The hot path, without a list for each key: meets the shards of a key of one column under one condition (it
     /// equals a value, or one of several). False where it is not so simple; what was met till then is met again by
     /// [`Self::locate`], or that refuses.
@@ -238,7 +278,7 @@ impl KeyTarget {
     }
 
     /// A directory that has not been read would answer with its fallback.
-    fn check_ready(&self, map: &ShardMap) -> Result<(), PgError> {
+    pub(super) fn check_ready(&self, map: &ShardMap) -> Result<(), PgError> {
         let keyspace = map.keyspace(self.keyspace);
         if keyspace.function.is_ready() {
             return Ok(());

@@ -40,6 +40,7 @@ pub fn read_query(text: &str, map: &ShardMap, schema: &Schema) -> Result<Query, 
         hint: None,
         param_types: &[],
         transaction_pooling: true,
+        gathers: false,
     };
     let names = Names::new(&context);
     let calls = functions::check(&tokens, &names, &context).map_err(|error| error.message)?;
@@ -57,6 +58,7 @@ pub fn read_query(text: &str, map: &ShardMap, schema: &Schema) -> Result<Query, 
         names: &names,
         context: &context,
         lenient: false,
+        gathers: false,
     };
     let mentioned = names.mentioned(&tokens).or(calls.in_sql.as_deref());
     let at = Cursor::new(text, &tokens);

@@ -22,7 +22,9 @@ use alike::{Alike, Known};
 
 use super::{Context, plan, plan_tokens};
 use crate::error::PgError;
-use crate::plan::{ColumnKey, Hint, KeySource, Plan, Planned, RelationKey, Route, Targets};
+use crate::plan::{
+    ColumnKey, Hint, KeySource, KeyTarget, Piece, Plan, Planned, RelationKey, Route, Targets,
+};
 use crate::sql::{self, Literals, Shape, Template};
 use crate::types::{KeyValue, Oid};
 
@@ -527,9 +529,7 @@ fn size(key: &Key, answer: &Answer) -> usize {
         }
     };
     let of_plan = |plan: &Plan| match plan {
-        Plan::Route(Route {
-            targets, reason, ..
-        }) => reason.len() + targets_size(targets),
+        Plan::Route(route) => route.reason.len() + keys_size(route),
         Plan::Control(_) => key.text.len(),
     };
     let answer = match answer {
@@ -545,10 +545,21 @@ fn size(key: &Key, answer: &Answer) -> usize {
     ENTRY_BYTES + key + answer
 }
 
-fn targets_size(targets: &Targets) -> usize {
-    let Targets::Key(target) = targets else {
-        return 0;
+/// What is known of keys.
+fn keys_size(route: &Route) -> usize {
+    let target = match &route.targets {
+        Targets::Key(target) => Some(target),
+        Targets::Any | Targets::Default => None,
     };
+    let pieces = route.gather.iter().flat_map(|gather| &gather.pieces);
+    let named = pieces
+        .clone()
+        .map(|piece| size_of::<Piece>() + piece.table.schema.len() + piece.table.name.len());
+    let keys = pieces.map(|piece| &piece.keys).chain(target);
+    keys.map(target_size).chain(named).sum()
+}
+
+fn target_size(target: &KeyTarget) -> usize {
     let source = |source: &KeySource| {
         let text = match source {
             KeySource::Literal(KeyValue::Text(text)) => text.len(),

@@ -13,6 +13,7 @@ mod control;
 pub mod corpora;
 mod cursor;
 mod functions;
+mod gather;
 mod hint;
 mod hinted;
 mod names;
@@ -25,6 +26,7 @@ mod utility;
 pub use body::{names_in, read_query};
 pub use cache::{Lookup, PlanCache};
 pub use control::check_setting;
+pub use gather::retold;
 pub use hint::{KEY, KEYSPACE, SHARD, check_own_setting, is_own_setting, of_settings, own_column};
 pub use schema::{Column, Function, PUBLIC, Relation, RelationKind, Schema, SqlFunction};
 
@@ -37,7 +39,7 @@ use crate::types::Oid;
 use cursor::Cursor;
 use names::Names;
 use schema::NO_ROLE;
-use scope::Footprint;
+use scope::{Footprint, Untied};
 
 /// What a plan depends on besides the statement's text.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +57,8 @@ pub struct Context<'a> {
     /// Server connections change hands between transactions (transaction pooling): statements that
     /// leave state on a connection are refused.
     pub transaction_pooling: bool,
+    /// What needs rows of several shards may have them gathered; else it is refused.
+    pub gathers: bool,
 }
 
 /// Who asks, and what the session has set itself. Both a session and `trunkline explain` make their [`Context`]
@@ -69,6 +73,8 @@ pub struct Asker<'a> {
     pub hint: Option<&'a Hint>,
     pub param_types: &'a [Oid],
     pub transaction_pooling: bool,
+    /// What needs rows of several shards may have them gathered; else it is refused.
+    pub gathers: bool,
 }
 
 impl<'a> Asker<'a> {
@@ -91,6 +97,7 @@ impl<'a> Asker<'a> {
             hint: self.hint,
             param_types: self.param_types,
             transaction_pooling: self.transaction_pooling,
+            gathers: self.gathers,
         })
     }
 
@@ -105,6 +112,7 @@ impl<'a> Asker<'a> {
             hint: None,
             param_types: &[],
             transaction_pooling: self.transaction_pooling,
+            gathers: self.gathers,
         };
         let planned = plan(text, &context).ok();
         planned.filter(|plan| matches!(plan, Plan::Control(_)))
@@ -184,6 +192,7 @@ fn route_statement(
         names: &names,
         context,
         lenient: hinted && !guarded && !hinted::has_slots(at.rest),
+        gathers: context.gathers && !hinted,
     }
     .statement(at)
 }
@@ -193,6 +202,8 @@ struct Planner<'a> {
     context: &'a Context<'a>,
     /// Tables that nothing ties do not matter: a hint stands for them.
     lenient: bool,
+    /// What needs rows of several shards may have them gathered.
+    gathers: bool,
 }
 
 impl Planner<'_> {
@@ -269,11 +280,25 @@ impl Planner<'_> {
             ));
         };
         let analysis = self.analyse(at, listed, calls.in_sql_count)?;
-        let mut footprint =
-            scope::footprint(&analysis.query, self.names, self.context, self.lenient)?;
-        footprint.untied = unproven.or(footprint.untied);
-        let on_default = calls.on_default.or(calls.asks_catalog);
-        self.route(footprint, tokens, access, on_default)
+        let untied = match self.lenient {
+            true => Untied::Noted,
+            false => Untied::Refused,
+        };
+        let footprint = scope::footprint(&analysis.query, self.names, self.context, untied);
+        let planned = footprint.and_then(|mut footprint| {
+            footprint.untied = unproven.or(footprint.untied);
+            self.route(footprint, tokens, access, &calls)
+        });
+        let planned = planned.map(|plan| gather::without_whole_rows(plan, &analysis.query));
+        match planned {
+            // With slots for literals less can be proved: the text itself is planned then.
+            Err(refusal)
+                if self.gathers && access == Access::Read && !hinted::has_slots(tokens) =>
+            {
+                self.gathered(&analysis.query, tokens, &calls, refusal)
+            }
+            planned => planned,
+        }
     }
 
     /// Into scopes, with the safety net: each name of the map among the tokens, and each of the `calls` of
@@ -348,14 +373,15 @@ impl Planner<'_> {
         mut found: Footprint<'_>,
         tokens: &[Token<'_>],
         access: Access,
-        on_default: Option<String>,
+        calls: &functions::Calls,
     ) -> Result<Plan, PgError> {
+        let on_default = calls.on_default.as_ref().or(calls.asks_catalog.as_ref());
         let default = found
             .default
             .first()
             .cloned()
             .map(|table| format!("{table} (not in the shard map)"))
-            .or(on_default);
+            .or_else(|| on_default.cloned());
         let Some(keyspace) = found.keyspace else {
             if let Some(error) = found.untied {
                 return Err(error);
@@ -406,11 +432,19 @@ impl Planner<'_> {
         let whole = found.reference.iter();
         let whole = whole.map(|table| format!("{table} is whole on every shard"));
         let reasons: Vec<String> = unproven.chain(views).chain(whole).collect();
+        let gather = match self.gathers && access == Access::Read && gather::may_be_several(&found)
+        {
+            true => self.gather(&found, tokens, calls).ok(),
+            false => None,
+        };
         let target = KeyTarget {
             keyspace,
             relations: found.relations,
         };
-        Ok(route(Targets::Key(target), access, reasons.join(", ")))
+        Ok(Plan::Route(Route {
+            gather: gather.map(Box::new),
+            ..only(Targets::Key(target), access, reasons.join(", "))
+        }))
     }
 }
 
@@ -444,6 +478,7 @@ fn only(targets: Targets, access: Access, reason: String) -> Route {
         unsettles: false,
         catalogs: Catalogs::Read,
         hint: None,
+        gather: None,
         reason,
     }
 }

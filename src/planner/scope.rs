@@ -28,7 +28,7 @@ mod write;
 
 pub(super) use write::reference_write;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -52,14 +52,41 @@ pub(super) struct Footprint<'a> {
     pub(super) keyspace: Option<KeyspaceIndex>,
     pub(super) relations: Vec<RelationKey>,
     pub(super) reference: BTreeSet<&'a TableName>,
-    /// Views that were looked through.
-    pub(super) views: BTreeSet<&'a TableName>,
+    /// Views that were looked through, each behind those it reads.
+    pub(super) views: Vec<&'a TableName>,
     /// Tables and catalogs of the default shard, as written.
     pub(super) default: BTreeSet<String>,
+    /// The first catalog among those.
+    pub(super) catalog: Option<String>,
+    /// A function in SQL was looked through.
+    pub(super) functions: bool,
+    /// What each sharded table's uses are tied to.
+    pub(super) uses: BTreeMap<&'a TableName, Uses>,
     /// Why the first sharded table that nothing ties is not tied; only where the walk goes on without.
     pub(super) untied: Option<PgError>,
     /// For each parameter, what its uses without a cast make of it.
     pub(super) inferred: Inferred,
+}
+
+/// How a sharded table is used.
+#[derive(Debug)]
+pub(super) struct Uses {
+    pub(super) keyspace: KeyspaceIndex,
+    /// Places in [`Footprint::relations`].
+    pub(super) relations: BTreeSet<usize>,
+    /// Nothing ties one of them.
+    pub(super) untied: bool,
+}
+
+/// What becomes of a sharded table that nothing ties.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Untied {
+    #[default]
+    Refused,
+    /// A hint stands for it.
+    Noted,
+    /// Its rows are gathered, and so are those of tables of other keyspaces.
+    Gathered,
 }
 
 /// A column of a leaf.
@@ -332,11 +359,10 @@ struct Tally<'a> {
     trial: Option<bool>,
     /// FOR UPDATE without OF, or of something other than a table, which reaches into subqueries.
     locks_all: bool,
-    /// The relations of `found`, and what they cost.
-    seen: HashSet<RelationKey>,
+    /// The relations of `found` by their places, and what they cost.
+    seen: HashMap<RelationKey, usize>,
     recorded_bytes: usize,
-    /// A table that nothing ties is noted and passed over: a hint stands for it.
-    lenient: bool,
+    untied: Untied,
     /// Where the walk down is.
     place: Place<'a>,
     /// Nodes that are compared with what says nothing: for refusals.
@@ -345,12 +371,12 @@ struct Tally<'a> {
 
 /// Walks a statement's scopes.
 ///
-/// Errors: a table that is not tied (noted only, where `lenient`), and what cannot be done to listed tables.
+/// Errors: a table that is not tied, where `untied` refuses it, and what cannot be done to listed tables.
 pub(super) fn footprint<'a>(
     query: &'a Query,
     names: &'a Names<'_>,
     context: &'a Context<'a>,
-    lenient: bool,
+    untied: Untied,
 ) -> Result<Footprint<'a>, PgError> {
     let mut walker = Walker {
         names,
@@ -364,7 +390,7 @@ pub(super) fn footprint<'a>(
         pool: Pool::default(),
         known: HashMap::new(),
         tally: Tally {
-            lenient,
+            untied,
             ..Tally::default()
         },
         found: Footprint::default(),

@@ -238,10 +238,15 @@ impl Planner<'_> {
         let Some(place) = at.rest.iter().position(|token| token.is_word("for")) else {
             return Err(Cursor { rest: &[], ..at }.syntax_error());
         };
-        let plan = self.inner_query(Cursor {
+        let mut plan = self.inner_query(Cursor {
             rest: &at.rest[place + 1..],
             ..at
         })?;
+        if let Plan::Route(route) = &mut plan
+            && let Some(gather) = &mut route.gather
+        {
+            gather.lasting = true;
+        }
         let holds = at.rest[..place]
             .windows(2)
             .any(|pair| pair[0].is_word("with") && pair[1].is_word("hold"));

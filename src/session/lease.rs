@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use tokio::time::Instant;
 
+use super::gather::Gathered;
 use super::interrupt::unless;
 use super::{Failure, Session};
 use crate::backend::{self, Connection, Lease, Offer, SettingsMark, StatementId};
@@ -18,7 +19,7 @@ use crate::types::Oid;
 use crate::wire::{self, Replies};
 
 /// Settings on a connection are not known; the next lease starts from the server's defaults.
-const UNKNOWN: SettingsMark = SettingsMark(u64::MAX);
+pub(super) const UNKNOWN: SettingsMark = SettingsMark(u64::MAX);
 
 /// A portal nobody can have made: running it fails the server's transaction.
 const NO_PORTAL: &[u8] = b"trunkline: the statement was refused";
@@ -45,7 +46,9 @@ pub(super) struct Bound {
     /// Among them some that may change data, so that leaving now would tear an implicit transaction.
     pub(super) effects: bool,
     /// A transaction was begun for a look only; the client's own is on no server yet.
-    peeking: bool,
+    pub(super) peeking: bool,
+    /// Temporary tables stand in front of those of the statement that runs.
+    pub(super) gathered: Option<Box<Gathered>>,
 }
 
 impl Bound {
@@ -67,6 +70,9 @@ impl Session {
         purpose: Purpose,
     ) -> Result<(), Failure> {
         // What is waited for here is rarely waited for, and large: on the heap.
+        if self.has_gathered() {
+            Box::pin(self.end_gather(io)).await?;
+        }
         if let Some(server) = &self.server {
             let deferred = matches!(self.txn, Transaction::Deferred(_));
             if server.shard != shard || (server.peeking && purpose == Purpose::Run) {
@@ -113,7 +119,7 @@ impl Session {
         Ok(!plain || purpose == Purpose::Peek)
     }
 
-    fn may_leave(&self, to: ShardId) -> Result<(), PgError> {
+    pub(super) fn may_leave(&self, to: ShardId) -> Result<(), PgError> {
         let Some(server) = &self.server else {
             return Ok(());
         };
@@ -138,6 +144,18 @@ impl Session {
             ));
         }
         Ok(())
+    }
+
+    /// Leases a connection to be the one in use, with the session's settings.
+    pub(super) async fn occupy(
+        &mut self,
+        io: &mut Buffered,
+        shard: ShardId,
+    ) -> Result<(), Failure> {
+        if let Err(offer) = self.take_now(shard) {
+            self.take(io, shard, offer).await?;
+        }
+        self.sync_settings(io).await
     }
 
     /// Leases a connection that is free, or takes one that was kept. Otherwise what there is instead.
@@ -199,6 +217,7 @@ impl Session {
             pipelined: false,
             peeking: false,
             effects: false,
+            gathered: None,
         });
     }
 
@@ -214,15 +233,15 @@ impl Session {
         if self.has_its_settings() {
             return Ok(());
         }
-        let Some(server) = &mut self.server else {
+        let Some(server) = &self.server else {
             return Ok(());
         };
         let wanted = self.settings.mark();
-        let mut text = String::new();
-        if server.lease.settings != SettingsMark(0) {
-            text.push_str("SET SESSION AUTHORIZATION DEFAULT; RESET ALL;\n");
-        }
-        text.push_str(&self.settings.replay());
+        let has = server.lease.settings;
+        let text = self.settings_text(has);
+        let Some(server) = &mut self.server else {
+            return Ok(());
+        };
         let deadline = Instant::now() + self.database.config.pool.connect;
         server.lease.settings = UNKNOWN;
         let entry = &self.registered.entry;
@@ -235,6 +254,16 @@ impl Session {
         server.lease.settings = wanted;
         report(&mut self.reported, &server.lease, &mut io.output);
         Ok(())
+    }
+
+    /// What brings a connection that has these settings to the session's.
+    pub(super) fn settings_text(&self, has: SettingsMark) -> String {
+        let mut text = String::new();
+        if has != SettingsMark(0) {
+            text.push_str("SET SESSION AUTHORIZATION DEFAULT; RESET ALL;\n");
+        }
+        text.push_str(&self.settings.replay());
+        text
     }
 
     /// As `run`, where only statements of our own are under way: a cancel, too, ends it, at the price of the
@@ -329,8 +358,9 @@ impl Session {
             return Ok(());
         }
         self.run(io).await?;
+        let peeking = self.server.as_ref().is_some_and(|server| server.peeking);
         let unheard_of = self.txn.is_unheard_of();
-        if !unheard_of {
+        if !unheard_of && !peeking {
             self.txn.observe(self.relay.status);
         }
         match self.take_error() {
@@ -402,6 +432,9 @@ impl Session {
     /// Errors: the client has vanished meanwhile.
     pub async fn finish(&mut self, io: &mut Buffered) -> Result<(), Failure> {
         let leaves = self.conclude();
+        if !leaves && self.has_gathered() {
+            Box::pin(self.end_gather(io)).await?;
+        }
         if leaves && !self.leave_now() {
             // Rare, and large: on the heap.
             Box::pin(self.leave(io)).await;
@@ -496,6 +529,7 @@ impl Session {
         }
         server.pipelined = false;
         server.effects = false;
+        server.gathered = None;
         if self.session_pooled() {
             self.kept.push(server);
         } else {

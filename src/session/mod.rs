@@ -12,6 +12,7 @@
 mod control;
 mod crowd;
 mod definitions;
+mod gather;
 mod interrupt;
 mod lease;
 mod planning;
@@ -30,6 +31,7 @@ use std::task::Poll;
 pub use crowd::{Admission, Place, Refusal, TurnedAway};
 pub use interrupt::{Activity, Reason};
 pub use lease::Purpose;
+pub use planning::Way;
 pub use registry::{Entry, Registered, Registry};
 pub use settings::Settings;
 pub use statement::{Globals, Prepared, Statements};
@@ -131,6 +133,8 @@ pub struct Session {
     server: Option<Bound>,
     /// Session pooling: connections to other shards, kept until the client leaves.
     kept: Vec<Bound>,
+    /// How much of what was gathered has got other names.
+    put_aside: u64,
     /// Parameters as the client was last told.
     reported: Arc<Parameters>,
 }
@@ -185,6 +189,7 @@ impl Session {
             relay,
             server: None,
             kept: Vec::new(),
+            put_aside: 0,
             reported: Arc::default(),
         }
     }

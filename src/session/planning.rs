@@ -6,12 +6,28 @@ use super::statement::{Epoch, Prepared};
 use super::{Failure, Session, aside, in_failed_transaction};
 use crate::error::{PgError, SqlState};
 use crate::net::Buffered;
-use crate::plan::{Destination, Plan, Planned, Route, Values, explain_lines};
+use crate::plan::{Destination, Gathering, Plan, Planned, Route, Values, explain_lines};
 use crate::planner::{Asker, Lookup, Schema};
 use crate::shardmap::ShardId;
 use crate::sql;
 use crate::types::Oid;
 use crate::wire::TransactionStatus;
+
+/// Where a statement runs, and what it needs there first.
+#[derive(Debug)]
+pub struct Way {
+    pub shard: ShardId,
+    pub gathering: Option<Box<Gathering>>,
+}
+
+impl Way {
+    fn to(shard: ShardId) -> Self {
+        Self {
+            shard,
+            gathering: None,
+        }
+    }
+}
 
 impl Session {
     /// What planning needs is there.
@@ -74,6 +90,7 @@ impl Session {
             hint: self.settings.hint(),
             param_types,
             transaction_pooling: !self.session_pooled(),
+            gathers: self.database.config.gather.is_on(),
         }
     }
 
@@ -130,12 +147,16 @@ impl Session {
     /// else the default.
     ///
     /// Errors: those of [`Session::check_definitions`] and of [`Route::resolve`].
-    pub fn resolve(&self, route: &Route, values: Values<'_>) -> Result<ShardId, PgError> {
+    pub fn resolve(&self, route: &Route, values: Values<'_>) -> Result<Way, PgError> {
         self.check_definitions([route])?;
-        match route.resolve(self.map(), values)? {
-            Destination::Shard(shard) => Ok(shard),
-            Destination::Any => Ok(self.any_shard()),
-        }
+        Ok(match route.resolve(self.map(), values)? {
+            Destination::Shard(shard) => Way::to(shard),
+            Destination::Any => Way::to(self.any_shard()),
+            Destination::Gather(gathering) => Way {
+                shard: gathering.at.unwrap_or_else(|| self.any_shard()),
+                gathering: Some(gathering),
+            },
+        })
     }
 
     /// As `resolve`, of one of several that are looked at together before; `None` where any shard would do.
@@ -147,6 +168,10 @@ impl Session {
         match route.resolve(self.map(), values)? {
             Destination::Shard(shard) => Ok(Some(shard)),
             Destination::Any => Ok(None),
+            Destination::Gather(_) => Err(PgError::refusal(
+                "a statement over rows of several shards in a string of several statements",
+                "Send it alone.",
+            )),
         }
     }
 
@@ -250,6 +275,7 @@ impl Session {
         match route.resolve(self.map(), values) {
             Ok(Destination::Shard(shard)) => shard,
             Ok(Destination::Any) => self.any_shard(),
+            Ok(Destination::Gather(gathering)) => gathering.at.unwrap_or_else(|| self.any_shard()),
             Err(_) => {
                 let hinted = route.hint.as_ref().map(|hinted| hinted.shard(self.map()));
                 hinted

@@ -5,9 +5,12 @@ use std::future::poll_fn;
 use bytes::BytesMut;
 
 use super::{Failure, Session};
+use crate::backend::StatementId;
 use crate::error::PgError;
 use crate::executor::{Expect, Forward, Stage};
 use crate::net::Buffered;
+use crate::plan::Gathering;
+use crate::planner;
 use crate::session::Prepared;
 use crate::wire::{self, Described, Oversized};
 
@@ -105,6 +108,31 @@ impl Session {
         self.relay.push(Expect::Parse {
             forward: client.map_or(Forward::Swallow, |_| Forward::ToClient),
             id: global.id,
+            name: client.map(Into::into),
+        });
+        Ok(())
+    }
+
+    /// As `queue_parse`, without a name, of a statement over what was gathered for it: what its names mean here they mean
+    /// for this once.
+    pub fn queue_parse_apart(
+        &mut self,
+        prepared: &Prepared,
+        gathering: &Gathering,
+        client: Option<&[u8]>,
+    ) -> Result<(), PgError> {
+        let Some(server) = &mut self.server else {
+            return Ok(());
+        };
+        let global = &prepared.global;
+        let text = planner::retold(&global.text, gathering)?;
+        let types = global.param_types.iter().map(|oid| oid.0);
+        server.lease.prepared.unnamed = None;
+        wire::put_parse(&mut server.lease.output, b"", text.as_bytes(), types)?;
+        server.pipelined = true;
+        self.relay.push(Expect::Parse {
+            forward: client.map_or(Forward::Swallow, |_| Forward::ToClient),
+            id: StatementId(0),
             name: client.map(Into::into),
         });
         Ok(())

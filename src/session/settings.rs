@@ -187,6 +187,34 @@ impl Settings {
         statements.join(";\n")
     }
 
+    /// The statements that bring a connection with what [`Self::replay`] sets to what the transaction has set since, each
+    /// with a semicolon behind it.
+    pub fn pending(&self) -> String {
+        let own = |name: &str| is_own_setting(name);
+        let mut text = String::new();
+        let mut push = |statement: &str| {
+            text.push_str(statement);
+            text.push_str("\n;");
+        };
+        for change in &self.changes {
+            match change {
+                Change::Set(entry) | Change::Local(entry) if own(&entry.name) => {}
+                Change::Set(entry) | Change::Local(entry) => push(&entry.text),
+                Change::Reset(Some(name)) if own(name) => {}
+                Change::Reset(name) => {
+                    match name {
+                        Some(name) => push(&format!("RESET \"{}\"", name.replace('"', "\"\""))),
+                        None => push("RESET ALL"),
+                    }
+                    if let Some(restore) = self.replay_startup(name.as_deref(), false) {
+                        push(&restore);
+                    }
+                }
+            }
+        }
+        text
+    }
+
     /// Errors: 54000 where one more statement of this size would be too much.
     pub fn check_room(&self, text: &str) -> Result<(), PgError> {
         if !self.is_full(text) {

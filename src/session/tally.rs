@@ -97,14 +97,24 @@ impl Session {
     }
 
     /// A Bind went where its plan says; its Executes will.
-    pub fn bound(&mut self, plan: &Plan) {
+    pub fn bound(&mut self, plan: &Plan, gathers: bool) {
         self.note_definition(plan);
-        self.tally.bound = route_of(plan);
+        self.tally.bound = match gathers {
+            true => Route::Gather,
+            false => route_of(plan),
+        };
     }
 
     /// As `routed`, of the last Bind.
     pub fn routed_as_bound(&mut self) {
         self.pend(self.tally.bound);
+    }
+
+    /// What was last said to be routed is gathered.
+    pub(super) fn gathers(&mut self) {
+        if let Some(last) = self.tally.pending.back_mut() {
+            *last = Route::Gather;
+        }
     }
 
     /// As `routed`, of a statement that steers the session.
@@ -176,6 +186,7 @@ pub fn route_of(plan: &Plan) -> Route {
     match plan {
         Plan::Control(_) => Route::Control,
         Plan::Route(route) => match route.targets {
+            Targets::Any | Targets::Default if route.gather.is_some() => Route::Gather,
             // A hint names one shard as a key does.
             _ if route.hint.is_some() => Route::Key,
             Targets::Key(_) => Route::Key,

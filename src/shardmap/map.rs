@@ -26,6 +26,18 @@ pub struct TableName {
     pub name: String,
 }
 
+impl TableName {
+    /// As SQL writes it, each part in quotes.
+    pub fn sql(&self) -> String {
+        format!("{}.{}", identifier(&self.schema), identifier(&self.name))
+    }
+}
+
+/// A name in quotes.
+pub fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.schema != "public" {

@@ -17,6 +17,6 @@ pub use function::{
 };
 pub use map::{
     KeyColumn, Keyspace, KeyspaceIndex, MapVersion, ShardId, ShardMap, ShardingKey, TableKind,
-    TableName,
+    TableName, identifier,
 };
 pub use placement::{Placement, PlacementBuilder, PlacementError, format_ranges};

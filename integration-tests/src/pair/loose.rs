@@ -86,6 +86,12 @@ fn error_of(replies: &[Reply]) -> Option<String> {
 /// An answer without what is not defined. Each part of it ends with ReadyForQuery.
 fn defined(replies: &[Reply], rows: Rows) -> Vec<Reply> {
     let mut kept = Vec::new();
+    // What is noted of a text is noted where it is parsed, and a server that knows it need not parse it.
+    let replies: Vec<Reply> = replies
+        .iter()
+        .filter(|reply| reply.tag != b'N')
+        .cloned()
+        .collect();
     for part in replies.split_inclusive(|reply| reply.tag == b'Z') {
         match part.iter().find(|reply| reply.tag == b'E') {
             Some(error) if error.field(b'C').as_deref() == Some("0A000") => {

@@ -11,8 +11,7 @@ use crate::frontend::Client;
 use crate::frontend::service::{malformed, too_long};
 use crate::frontend::simple::{Manner, rows};
 use crate::plan::{ExplainFormat, ParamValues, Plan, Route};
-use crate::session::{Failure, Prepared};
-use crate::shardmap::ShardId;
+use crate::session::{Failure, Prepared, Way};
 use crate::types::Format;
 use crate::wire::{self, Bind, HEADER_BYTES, Header, Replies};
 
@@ -41,7 +40,7 @@ struct Bound {
     portal_len: usize,
     statement_len: usize,
     /// `None` for a statement about the session.
-    target: Option<(ShardId, Manner)>,
+    target: Option<(Way, Manner)>,
     explain: Option<Bytes>,
 }
 
@@ -156,8 +155,12 @@ impl Client {
         check_formats(route, bind)?;
         let declared = &bound.prepared.global.param_types;
         let values = bound.prepared.plan.values().with_params(declared, &params);
-        let shard = self.session.resolve(route, values)?;
-        bound.target = Some((shard, Manner::of(route)));
+        let way = self.session.resolve(route, values)?;
+        if way.gathering.is_some() && !complete {
+            // What it holds is looked through, and held meanwhile.
+            return Ok(None);
+        }
+        bound.target = Some((way, Manner::of(route)));
         if route.explain == Some(ExplainFormat::Text) {
             bound.explain = Some(rows(&self.session.explain_lines(route, values)));
         }
@@ -179,7 +182,7 @@ impl Client {
         let portal_at = HEADER_BYTES..HEADER_BYTES + bound.portal_len;
         let portal: &[u8] = &self.io.input[portal_at.clone()];
         self.pipeline.forget_portal(portal);
-        let Some((shard, manner)) = bound.target else {
+        let Some((way, manner)) = bound.target else {
             let portal = portal.into();
             self.in_turn().await?;
             if parsed.is_some() {
@@ -195,17 +198,25 @@ impl Client {
             let portal = portal.into();
             self.pipeline.keep_portal(portal, Portal::Explain(lines))?;
         }
-        self.session
-            .enter(&mut self.io, shard, manner.purpose)
-            .await?;
-        if manner.unsettles {
-            self.session.forget_settings();
+        if let Some(gathering) = &way.gathering {
+            let text = &bound.prepared.global.text;
+            let values = self.io.input[..head.len].to_vec();
+            let (session, io) = (&mut self.session, &mut self.io);
+            Box::pin(session.gather(io, gathering, text, &values)).await?;
+            session.queue_parse_apart(&bound.prepared, gathering, parsed.as_deref())?;
+        } else {
+            self.session
+                .enter(&mut self.io, way.shard, manner.purpose)
+                .await?;
+            if manner.unsettles {
+                self.session.forget_settings();
+            }
+            self.session
+                .queue_parse(&bound.prepared, bound.unnamed, parsed.as_deref())?;
         }
-        self.session
-            .queue_parse(&bound.prepared, bound.unnamed, parsed.as_deref())?;
         let input = &self.io.input[..head.len.min(self.io.input.len())];
         let rest_at = portal_at.end + 1 + bound.statement_len + 1;
-        let name: &[u8] = if bound.unnamed {
+        let name: &[u8] = if bound.unnamed || way.gathering.is_some() {
             b""
         } else {
             &bound.prepared.global.name
@@ -216,7 +227,8 @@ impl Client {
                 out.extend_from_slice(&input[rest_at..]);
                 Ok(())
             })?;
-        self.session.bound(&bound.prepared.plan);
+        self.session
+            .bound(&bound.prepared.plan, way.gathering.is_some());
         let here = input.len();
         self.io.input.advance(here);
         Ok(head.len - here)

@@ -138,6 +138,7 @@ pub fn plan(data: &[u8]) {
         hint: None,
         param_types: if flags & 4 == 4 { &declared } else { &[] },
         transaction_pooling: flags & 1 == 0,
+        gathers: false,
     };
     let plan = planner::plan(text, &context);
     assert_eq!(planner::plan(text, &context), plan);

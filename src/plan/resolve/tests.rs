@@ -241,6 +241,7 @@ fn a_plan_says_which_literals_it_needs() {
         unsettles: false,
         catalogs: Catalogs::Read,
         hint: None,
+        gather: None,
         reason: String::new(),
     };
     assert_eq!(*route.slots(), [3, 7]);

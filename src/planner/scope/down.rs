@@ -7,11 +7,15 @@
 //! counts rows of all values, DISTINCT ON or a window compares without that column, rows are locked, or
 //! the query writes.
 
+use std::collections::BTreeSet;
+
 use super::outputs::touched;
 use super::place::Place;
 use super::pool::SetId;
 use super::write::StoredKey;
-use super::{Exposed, LeafKind, MemberState, Node, Part, Sharded, Tie, Value, Walker, too_many};
+use super::{
+    Exposed, LeafKind, MemberState, Node, Part, Sharded, Tie, Untied, Uses, Value, Walker, too_many,
+};
 use crate::error::PgError;
 use crate::plan::{ColumnKey, RelationKey};
 use crate::sql::tree::Verb;
@@ -179,10 +183,11 @@ impl<'a> Walker<'a, '_> {
         }
         if sets.first().is_none_or(Vec::is_empty) {
             let untied = self.untied(leaf, sharded);
-            if !self.tally.lenient {
+            if self.tally.untied == Untied::Refused {
                 return Err(untied);
             }
             self.found.untied.get_or_insert(untied);
+            self.used(sharded).untied = true;
             return Ok(());
         }
         let relation = match &self.leaves[leaf].exposed {
@@ -230,11 +235,8 @@ impl<'a> Walker<'a, '_> {
         sets: &[Vec<SetId>],
         stores: bool,
     ) -> Result<(), PgError> {
-        if self
-            .found
-            .keyspace
-            .is_some_and(|keyspace| keyspace != sharded.keyspace)
-        {
+        let other = self.found.keyspace.filter(|it| *it != sharded.keyspace);
+        if other.is_some() && self.tally.untied != Untied::Gathered {
             let other = self
                 .found
                 .sharded
@@ -269,10 +271,22 @@ impl<'a> Walker<'a, '_> {
             columns: columns.map(column).collect(),
             stores,
         };
-        if self.tally.seen.insert(relation.clone()) {
+        let next = self.found.relations.len();
+        let place = *self.tally.seen.entry(relation.clone()).or_insert(next);
+        if place == next {
             self.found.relations.push(relation);
         }
+        self.used(sharded).relations.insert(place);
         Ok(())
+    }
+
+    fn used(&mut self, sharded: Sharded<'a>) -> &mut Uses {
+        let uses = self.found.uses.entry(sharded.table);
+        uses.or_insert_with(|| Uses {
+            keyspace: sharded.keyspace,
+            relations: BTreeSet::new(),
+            untied: false,
+        })
     }
 
     /// The rows that INSERT and MERGE store.

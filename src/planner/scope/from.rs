@@ -200,8 +200,11 @@ impl<'a> Walker<'a, '_> {
             }
             Relation::View { view, .. } if table.target => return Err(view_write(view)),
             Relation::View { view, query } => return self.view(view, query, table, exposed),
-            Relation::Catalog | Relation::Unlisted => {
+            relation @ (Relation::Catalog | Relation::Unlisted) => {
                 self.found.default.insert(name.to_string());
+                if matches!(relation, Relation::Catalog) {
+                    self.found.catalog.get_or_insert_with(|| name.to_string());
+                }
                 unknown(exposed)
             }
         };
@@ -348,7 +351,6 @@ impl<'a> Walker<'a, '_> {
         table: &'a tree::Table,
         exposed: Exposed<'a>,
     ) -> Result<usize, PgError> {
-        self.found.views.insert(view);
         let sight = self.within(query, &view.to_string())?;
         let built = self.seeing(
             Sight {
@@ -358,6 +360,9 @@ impl<'a> Walker<'a, '_> {
             |walker| walker.build_query(query, true),
         )?;
         self.queries[built].place = Place::View(view);
+        if !self.found.views.contains(&view) {
+            self.found.views.push(view);
+        }
         let mut leaf = self.query_leaf(exposed, built, true)?;
         if let Some(known) = self.names.columns(view)
             && known.len() == leaf.columns.len()
@@ -419,6 +424,7 @@ impl<'a> Walker<'a, '_> {
         let Some(function) = self.names.sql_function(&call.name) else {
             return Ok(None);
         };
+        self.found.functions = true;
         let sight = self.within(&function.body, &format!("function {}", call.name))?;
         let given = call.arguments.as_deref().unwrap_or_default();
         let mut arguments = Vec::new();

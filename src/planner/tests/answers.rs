@@ -361,7 +361,7 @@ fn check(schema: &Schema, seed: u64) -> usize {
         let shards = match destination {
             Ok(Destination::Shard(shard)) => vec![shard],
             Ok(Destination::Any) => vec![ShardId(0), ShardId(1)],
-            Err(_) => continue,
+            Ok(Destination::Gather(_)) | Err(_) => continue,
         };
         routed += 1;
         for _ in 0..12 {

@@ -131,10 +131,10 @@ fn each_column_goes_its_own_way() {
 
 #[test]
 fn the_first_column_alone_reaches_all_its_shards() {
-    let told = refused("select * from orders where region = 'eu'");
+    let told = refused("select ctid from orders where region = 'eu'");
     assert!(told.contains("on several shards"), "{told}");
     let told = refused(
-        "select * from orders o join lines l on l.r = o.region where o.region = 'eu' and o.shop = 5",
+        "select ctid from orders o join lines l on l.r = o.region where o.region = 'eu' and o.shop = 5",
     );
     assert!(told.contains("on several shards"), "{told}");
 }
@@ -170,16 +170,16 @@ fn the_first_column_alone_goes_where_its_group_is() {
         )
         .is_err()
     );
-    let told = lines_of("select * from orders where region = 'eu'", &spread(256));
-    assert!(told.is_err(), "{told:?}");
+    let told = lines_of("select * from orders where region = 'eu'", &spread(256)).expect("several");
+    assert_eq!(told[1..], ["  rows of orders from s1, s2"]);
 }
 
 #[test]
 fn the_other_columns_alone_tie_nothing() {
-    let told = refused("select * from orders where shop = 5");
+    let told = refused("select ctid from orders where shop = 5");
     assert!(told.contains("sharded by (region, shop)"), "{told}");
     assert!(told.contains("ties region"), "{told}");
-    refused("select * from orders where region = 'eu' or shop = 5");
+    refused("select ctid from orders where region = 'eu' or shop = 5");
     // Of rows in a list each column has its own values: more rows than the list's.
     let rows = known("select * from orders where (region, shop) in (('eu', 5), ('us', 6))");
     assert_eq!(rows.len(), 4, "{rows:?}");

@@ -229,6 +229,7 @@ fn database(servers: &[&Server], tables: &[&str], server_tls: ServerTls) -> Arc<
         },
         server_tls,
         auth_query: None,
+        gather: Default::default(),
     })
 }
 

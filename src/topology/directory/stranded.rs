@@ -8,7 +8,9 @@ use std::sync::Arc;
 use tokio_postgres::error::SqlState;
 
 use super::{Control, ControlError, within};
-use crate::shardmap::{DirectoryFunction, KeyspaceIndex, ShardId, ShardMap, TableKind, TableName};
+use crate::shardmap::{
+    DirectoryFunction, KeyspaceIndex, ShardId, ShardMap, TableKind, TableName, identifier,
+};
 use crate::topology::schema::{Access, LOAD_TIMEOUT, said};
 use crate::topology::shard::LiveShard;
 use crate::types::KeyValue;
@@ -141,13 +143,13 @@ impl Stranded<'_> {
         let types = &self.now.keyspace(self.keyspace).key.columns;
         let mut text = "SELECT DISTINCT k.place".to_owned();
         for name in names {
-            let _ = write!(text, ", t.{}::pg_catalog.text", quoted(name));
+            let _ = write!(text, ", t.{}::pg_catalog.text", identifier(name));
         }
         let _ = write!(
             text,
             " FROM {}.{} AS t JOIN unnest(",
-            quoted(&table.schema),
-            quoted(&table.name)
+            identifier(&table.schema),
+            identifier(&table.name)
         );
         for column in 1..=columns {
             let comma = if column == 1 { "" } else { ", " };
@@ -162,7 +164,7 @@ impl Stranded<'_> {
             let _ = write!(
                 text,
                 " AND t.{} = k.c{}::{}",
-                quoted(name),
+                identifier(name),
                 place + 1,
                 column.key_type.name()
             );
@@ -203,10 +205,6 @@ async fn rows_of(
         Ok((usize::try_from(place - 1).unwrap_or(usize::MAX), texts))
     };
     rows.iter().map(row).collect()
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Entries asked for at once.

@@ -199,6 +199,7 @@ async fn entries_are_in_force_where_no_row_is_left_behind() {
         unsettles: false,
         catalogs: crate::plan::Catalogs::Read,
         hint: None,
+        gather: None,
         reason: String::new(),
     };
     let resolved = route.resolve(&other.map(), crate::plan::Values::NONE);

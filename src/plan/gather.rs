@@ -1,0 +1,102 @@
+//! What a statement over rows of several shards needs brought together before it runs.
+
+use std::collections::BTreeSet;
+
+use super::{KeyTarget, Values};
+use crate::error::PgError;
+use crate::shardmap::{ShardId, ShardMap, TableName};
+
+/// The tables of a statement that one shard alone cannot answer. Their rows are copied into temporary tables of the
+/// same names on the shard where it runs; there the client's own text means those.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gather {
+    /// Each table once, in the order of their names.
+    pub pieces: Vec<Piece>,
+    /// Views over them, each behind those it reads.
+    pub views: Vec<TableName>,
+    /// It declares a cursor: what was gathered is read after the statement has ended.
+    pub lasting: bool,
+}
+
+/// The rows of one sharded table that can matter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Piece {
+    pub table: TableName,
+    /// What all its uses in the statement are tied to; without relations nothing is known.
+    pub keys: KeyTarget,
+}
+
+/// A [`Gather`] once its keys are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gathering {
+    /// Where the statement has to run; `None` for any shard.
+    pub at: Option<ShardId>,
+    /// Each table with the shards that may have rows of it, in the shard map's order.
+    pub pieces: Vec<(TableName, Vec<ShardId>)>,
+    pub views: Vec<TableName>,
+    pub lasting: bool,
+}
+
+impl Gather {
+    pub(super) fn resolve(
+        &self,
+        at: Option<ShardId>,
+        map: &ShardMap,
+        values: Values<'_>,
+    ) -> Result<Gathering, PgError> {
+        let piece = |piece: &Piece| Ok((piece.table.clone(), piece.shards(map, values)?));
+        Ok(Gathering {
+            at,
+            pieces: self
+                .pieces
+                .iter()
+                .map(piece)
+                .collect::<Result<_, PgError>>()?,
+            views: self.views.clone(),
+            lasting: self.lasting,
+        })
+    }
+}
+
+impl Piece {
+    /// Errors: the keyspace's directory has not been read yet; more keys than are looked at.
+    fn shards(&self, map: &ShardMap, values: Values<'_>) -> Result<Vec<ShardId>, PgError> {
+        self.keys.check_ready(map)?;
+        let placement = &map.keyspace(self.keys.keyspace).placement;
+        let all = || {
+            let logical = map.reachable(self.keys.keyspace, &[]).into_iter();
+            logical.map(|logical| placement.shard(logical)).collect()
+        };
+        let mut shards: BTreeSet<ShardId> = BTreeSet::new();
+        for relation in &self.keys.relations {
+            match self.keys.locate(relation, map, values) {
+                Ok(located) => {
+                    let places = located.iter().flat_map(|located| &located.places);
+                    shards.extend(places.map(|(_, shard)| *shard));
+                }
+                // A value that cannot be read says nothing.
+                Err(_) => return Ok(Vec::from_iter::<BTreeSet<ShardId>>(all())),
+            }
+        }
+        if self.keys.relations.is_empty() {
+            shards = all();
+        }
+        Ok(shards.into_iter().collect())
+    }
+}
+
+impl Gathering {
+    /// The only shard whose rows can matter, where it may run there.
+    pub(super) fn only_shard(&self) -> Option<ShardId> {
+        let mut shards = self.pieces.iter().flat_map(|(_, shards)| shards);
+        let first = *shards.next()?;
+        (shards.all(|shard| *shard == first) && self.at.is_none_or(|at| at == first))
+            .then_some(first)
+    }
+
+    /// Every shard that has something to give, in the shard map's order.
+    pub fn shards(&self) -> BTreeSet<ShardId> {
+        let shards = self.pieces.iter().flat_map(|(_, shards)| shards);
+        shards.copied().collect()
+    }
+}
