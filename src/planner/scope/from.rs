@@ -349,6 +349,9 @@ impl<'a> Walker<'a, '_> {
         exposed: Exposed<'a>,
     ) -> Result<usize, PgError> {
         self.found.views.insert(view);
+        if !query.settled {
+            self.found.unsettled.get_or_insert(view);
+        }
         let sight = self.within(query, &view.to_string())?;
         let built = self.seeing(
             Sight {
