@@ -372,3 +372,109 @@ pub fn counts(oid: Oid) -> bool {
     ]
     .contains(&oid)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct One(Format, Option<&'static [u8]>);
+
+    impl ParamValues for One {
+        fn param(&self, index: u16) -> Option<(Format, Option<&[u8]>)> {
+            (index == 0).then_some((self.0, self.1))
+        }
+    }
+
+    #[test]
+    fn limits_are_read_as_postgresql_reads_them() {
+        let limit = |count, offset| Limit {
+            count,
+            offset,
+            with_ties: false,
+        };
+        let (param, five) = (Some(Count::Param(0)), Some(Count::Literal(5)));
+        let span = |limit: Limit, one: One| match limit.span(&one) {
+            Ok(span) => format!("{:?} {}", span.count, span.offset),
+            Err(error) => error.code.to_string(),
+        };
+        for (count, offset, one, expected) in [
+            (param, None, One(Format::Text, Some(b"7")), "Some(7) 0"),
+            (param, None, One(Format::Text, Some(b" 7 ")), "Some(7) 0"),
+            (param, None, One(Format::Text, None), "None 0"),
+            (param, None, One(Format::Text, Some(b"-1")), "2201W"),
+            (param, None, One(Format::Text, Some(b"7.0")), "0A000"),
+            (param, None, One(Format::Binary, Some(&[0, 7])), "Some(7) 0"),
+            (
+                param,
+                None,
+                One(Format::Binary, Some(&[0, 0, 0, 7])),
+                "Some(7) 0",
+            ),
+            (param, None, One(Format::Binary, Some(&[255; 8])), "2201W"),
+            (param, None, One(Format::Binary, Some(&[7])), "0A000"),
+            (five, param, One(Format::Text, Some(b"2")), "Some(5) 2"),
+            (five, param, One(Format::Text, None), "Some(5) 0"),
+            (five, param, One(Format::Text, Some(b"-2")), "2201X"),
+            (param, param, One(Format::Text, Some(b"-2")), "2201X"),
+            (
+                five,
+                param,
+                One(Format::Text, Some(b"9223372036854775807")),
+                "0A000",
+            ),
+            (
+                None,
+                param,
+                One(Format::Text, Some(b"9223372036854775807")),
+                "None 9223372036854775807",
+            ),
+            (
+                Some(Count::Param(1)),
+                None,
+                One(Format::Text, None),
+                "0A000",
+            ),
+        ] {
+            assert_eq!(span(limit(count, offset), one), expected);
+        }
+    }
+
+    #[test]
+    fn parts_take_the_place_of_calls() {
+        let groups = Groups {
+            before: "select".into(),
+            after: " from t where a".into(),
+            keys: vec!["b".into(), "c + 1".into()],
+            order: vec![
+                Sort {
+                    descending: true,
+                    nulls_first: true,
+                },
+                Sort {
+                    descending: false,
+                    nulls_first: false,
+                },
+            ],
+            aggregates: vec![Aggregate {
+                name: "avg".into(),
+                argument: "x".into(),
+                filter: Some("y > 1".into()),
+            }],
+            outputs: vec![Column::Aggregate(0), Column::Key(1)],
+            limit: Limit::default(),
+            pushed: Some(" LIMIT 3".into()),
+        };
+        let parts = |call: &Aggregate| {
+            let argument = &call.argument;
+            vec![
+                format!("count({argument})").into(),
+                format!("sum({argument})").into(),
+            ]
+        };
+        assert_eq!(
+            groups.text(parts),
+            "select (b), (c + 1), count(x) FILTER (WHERE y > 1), sum(x) FILTER (WHERE y > 1) \
+             from t where a GROUP BY 1, 2 ORDER BY 1 DESC, 2 LIMIT 3"
+        );
+    }
+}

@@ -10,7 +10,7 @@ mod tail;
 use super::cursor::Cursor;
 use super::names::Names;
 use super::scope::{Asked, Proven, Whole, prove};
-use super::{Context, Planner, hinted, params};
+use super::{Context, Planner, Schema, hinted, params};
 use crate::error::PgError;
 use crate::plan::{Access, ColumnKey, KeyTarget, Limit, Merge, RelationKey, Rows, Scatter};
 use crate::sql::tree::Operand;
@@ -71,10 +71,8 @@ pub(super) fn of_tokens(at: Cursor<'_>, planner: &Planner<'_>) -> Result<Scatter
     let Some(outline) = outline else {
         return gather("it has a part that is not known here");
     };
-    for name in &outline.functions {
-        if kind(name, context.schema).is_none() {
-            return gather(format!("{name}() may not be the same on every shard"));
-        }
+    if let Some(name) = unsettled(&outline, context.schema) {
+        return gather(format!("{name}() may not be the same on every shard"));
     }
     let (whole, asked) = asked(&outline);
     if whole == Whole::Query && (analysis.query.limited || outline.ordered) {
@@ -90,7 +88,11 @@ pub(super) fn of_tokens(at: Cursor<'_>, planner: &Planner<'_>) -> Result<Scatter
     };
     let mut proven = prove(&asked)?;
     if let Some(asked) = aliased(&outline, &asked, &proven) {
+        let names = std::mem::take(&mut proven.found);
         proven = prove(&asked)?;
+        for (found, before) in proven.found.iter_mut().zip(names) {
+            found.absent = before.absent;
+        }
     }
     let ordered = |name: &String| kind(name, context.schema) == Some(functions::Kind::Ordered);
     if proven.reads_reference && outline.functions.iter().any(ordered) {
@@ -106,6 +108,19 @@ pub(super) fn of_tokens(at: Cursor<'_>, planner: &Planner<'_>) -> Result<Scatter
 
 pub(super) fn gather<T>(reason: impl Into<String>) -> Result<T, Otherwise> {
     Err(Otherwise::Gather(reason.into()))
+}
+
+/// Whether every server makes the same of the same rows: of a view, of which the text is not kept.
+pub(super) fn is_settled(tokens: &[Token<'_>], text: &str, schema: &Schema) -> bool {
+    let outline = sql::outline(tokens, text).ok().flatten();
+    hindrance(tokens).is_none()
+        && outline.is_some_and(|outline| unsettled(&outline, schema).is_none())
+}
+
+/// A function of which that is not known.
+fn unsettled<'o>(outline: &'o Outline, schema: &Schema) -> Option<&'o String> {
+    let mut functions = outline.functions.iter();
+    functions.find(|name| kind(name, schema).is_none())
 }
 
 fn is_query(tokens: &[Token<'_>]) -> bool {
@@ -321,10 +336,8 @@ fn may_aggregate(select: &Select, context: &Context<'_>) -> bool {
             Level::Unsure => !columns,
             Level::Inner => false,
         };
-        let aggregate = matches!(
-            kind(&call.name, context.schema),
-            Some(Of::Aggregate | Of::Ordered) | None
-        );
+        // `rank(…) WITHIN GROUP (…)` is one, too.
+        let aggregate = !matches!(kind(&call.name, context.schema), Some(Of::Scalar | Of::Set));
         level && aggregate && !call.windowed
     })
 }

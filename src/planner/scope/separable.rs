@@ -22,6 +22,10 @@ use crate::planner::params::Inferred;
 use crate::shardmap::KeyspaceIndex;
 use crate::sql::tree::{Operand, Output, Query, Verb};
 
+/// What one more level of a nested statement may take of the stack.
+const STACK_PER_QUERY: usize = 256 << 10;
+const STACK_GROWTH: usize = 2 << 20;
+
 /// How the statement's outermost query is to be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::planner) enum Whole {
@@ -393,6 +397,10 @@ impl<'a> Walker<'a, '_> {
     }
 
     fn carriers(&mut self, query: usize) -> Vec<Carrier> {
+        stacker::maybe_grow(STACK_PER_QUERY, STACK_GROWTH, || self.carriers_in(query))
+    }
+
+    fn carriers_in(&mut self, query: usize) -> Vec<Carrier> {
         if self.queries[query].limited {
             return Vec::new();
         }

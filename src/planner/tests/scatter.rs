@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::super::{Otherwise, scatter};
+use super::super::{Otherwise, Schema, scatter};
 use super::{Context, NoParams, golden, in_context};
 use crate::plan::Values;
+use crate::shardmap::{KeyspaceIndex, ShardMap, TableKind, TableName};
 
 fn answer(text: &str, context: &Context<'_>) -> String {
     match scatter(text, context) {
@@ -53,4 +54,144 @@ fn golden_scatters() {
         wrong.join("\n")
     );
     assert!(cases >= 150, "only {cases} golden cases");
+}
+
+/// How many of the statements that integration tests send to several shards are scatters:
+/// `cargo test --lib -- --ignored --nocapture count_scatters`, `WHY=1` for the reasons.
+#[test]
+#[ignore = "a count"]
+fn count_scatters() {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("integration-tests/cases");
+    let schema = |file: &str| fs::read_to_string(directory.join(file)).expect("a schema");
+    let several = world(
+        SEVERAL,
+        &["levels", "classes"],
+        &(DEMO.to_owned() + &schema("several/world.sql")),
+    );
+    let tpch = world(TPCH, REFERENCES, &schema("tpch/schema.sql"));
+    for (part, (map, schema)) in [("several", several), ("tpch", tpch)] {
+        let context = super::context(&map, &schema);
+        let mut total = [0; 3];
+        for entry in fs::read_dir(directory.join(part)).expect("cases exist") {
+            let path = entry.expect("readable entry").path();
+            if path.extension().is_none_or(|extension| extension != "txt") {
+                continue;
+            }
+            let mut counts = [0; 3];
+            for text in statements(&fs::read_to_string(&path).expect("readable file")) {
+                let kind = match scatter(&text, &context) {
+                    Ok(_) => 0,
+                    Err(Otherwise::Gather(_)) => 1,
+                    Err(_) => 2,
+                };
+                counts[kind] += 1;
+                total[kind] += 1;
+                if std::env::var_os("WHY").is_some() {
+                    println!(
+                        "{text}\n    {}",
+                        answer(&text, &context).replace('\n', "\n    ")
+                    );
+                }
+            }
+            println!("{counts:?} {}", path.display());
+        }
+        println!("{part}: {total:?} are scattered, gathered, refused");
+    }
+}
+
+/// Statements stand between empty lines; lines that begin with `#` are comments.
+fn statements(file: &str) -> Vec<String> {
+    let lines = file.lines().filter(|line| !line.starts_with('#'));
+    let text: Vec<&str> = lines.collect();
+    let text = text.join("\n");
+    let statements = text
+        .split("\n\n")
+        .map(|text| text.trim().trim_end_matches(';'));
+    let statements = statements.filter(|text| !text.is_empty());
+    statements.map(str::to_owned).collect()
+}
+
+const SEVERAL: &[(&str, &str)] = &[
+    ("organizations", "organization_id"),
+    ("matches", "organization_id"),
+    ("detections", "organization_id"),
+    ("readings", "organization_id"),
+    ("tags", "organization_id"),
+    ("empty_rows", "organization_id"),
+    ("lonely", "organization_id"),
+];
+const TPCH: &[(&str, &str)] = &[
+    ("customer", "c_custkey"),
+    ("orders", "o_orderkey"),
+    ("lineitem", "l_orderkey"),
+];
+const REFERENCES: &[&str] = &["region", "nation", "supplier", "part", "partsupp"];
+/// The demo's tables, as in `cluster::sample`.
+const DEMO: &str = "\
+create table organizations (
+    organization_id bigint,
+    name text,
+    country text,
+    created_at timestamptz
+);
+create table matches (
+    organization_id bigint,
+    match_id bigint,
+    home text,
+    away text,
+    spectators integer,
+    played_on date
+);
+create table detections (
+    organization_id bigint,
+    match_id bigint,
+    detection_id bigint,
+    class_id integer,
+    score numeric,
+    detected_at timestamptz,
+    label text,
+    payload jsonb
+);
+create table classes (
+    class_id integer,
+    name text
+);
+";
+
+/// Tables by their keys, with the columns of a script.
+fn world(sharded: &[(&str, &str)], reference: &[&str], script: &str) -> (ShardMap, Schema) {
+    let mut map = super::map();
+    map.tables.clear();
+    let name = |name: &str| TableName {
+        schema: "public".to_owned(),
+        name: name.to_owned(),
+    };
+    for (table, key) in sharded {
+        let kind = TableKind::Sharded {
+            keyspace: KeyspaceIndex(0),
+            columns: vec![(*key).to_owned()],
+        };
+        map.tables.insert(name(table), kind);
+    }
+    for table in reference {
+        map.tables.insert(name(table), TableKind::Reference);
+    }
+    let mut directives = Vec::new();
+    for table in script.split("create table ").skip(1) {
+        let (name, rest) = table.split_once(" (\n").expect("a table's name");
+        let (columns, _) = rest.split_once("\n);").expect("a table's end");
+        let column = |line: &str| {
+            let mut words = line.trim().trim_end_matches(',').split(' ');
+            let (name, of) = (words.next()?, words.next()?);
+            let plain = !name.starts_with('"') && !["primary", "unique", "check"].contains(&name);
+            plain.then(|| format!("{name} {}", of.split('(').next().unwrap_or_default()))
+        };
+        let columns: Vec<String> = columns.lines().filter_map(column).collect();
+        directives.push((
+            "columns".to_owned(),
+            format!("{name} = {}", columns.join(", ")),
+        ));
+    }
+    let schema = super::catalogs::schema(&map, &directives);
+    (map, schema)
 }
