@@ -131,6 +131,13 @@ impl<'a> List<'a> {
         if tokens.iter().any(|token| token.kind == Kind::Param) {
             return gather("a parameter in what is ordered or grouped by");
         }
+        // `(m.*)` is several columns in a list, and one elsewhere.
+        let mut ends = tokens.iter().rev().skip_while(|token| token.is_op(")"));
+        if ends.next().is_some_and(|end| end.is_op("*"))
+            && ends.next().is_some_and(|before| before.is_op("."))
+        {
+            return gather("all columns of a relation in what is ordered or grouped by");
+        }
         let gives_rows = |(place, token): (usize, &Token<'_>)| {
             let call = tokens.get(place + 1).is_some_and(|next| next.is_op("("));
             let kind = || functions::kind(&token.value, self.context.schema);
