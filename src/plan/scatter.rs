@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::print::relation_lines;
-use super::{KeyTarget, ParamValues, Values};
+use super::{KeySource, KeyTarget, ParamValues, Values};
 use crate::error::{PgError, SqlState};
 use crate::shardmap::{ShardId, ShardMap};
 use crate::types::{Format, Oid};
@@ -135,6 +135,22 @@ impl Scatter {
         shards.sort_unstable();
         shards.dedup();
         Ok(shards)
+    }
+
+    /// The parameters that have to be read to run it, zero-based: those that say which shards are asked, and those that
+    /// limit rows.
+    pub fn params(&self) -> impl Iterator<Item = u16> {
+        let columns = self
+            .anchors
+            .relations
+            .iter()
+            .flat_map(|anchor| &anchor.columns);
+        let sources = columns.flat_map(|column| column.conditions.iter().flatten());
+        let keys = sources.filter_map(|source| match source {
+            KeySource::Param { index, .. } => Some(*index),
+            _ => None,
+        });
+        keys.chain(self.limit().params())
     }
 
     pub fn limit(&self) -> &Limit {

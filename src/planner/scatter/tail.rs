@@ -22,7 +22,7 @@ pub(super) struct Tail {
 
 /// Reads all from LIMIT, OFFSET or FETCH to the end.
 pub(super) fn tail(tokens: &[Token<'_>], context: &Context<'_>) -> Result<Tail, Otherwise> {
-    let (limit, seen) = read(tokens)?;
+    let limit = read(tokens)?;
     let types = |count: &Count| match count {
         Count::Param(index) => counts(declared(context, *index)),
         Count::Literal(_) => true,
@@ -57,7 +57,10 @@ pub(super) fn tail(tokens: &[Token<'_>], context: &Context<'_>) -> Result<Tail, 
         }
         (Some(count), offset) => format!("{} + {}", text(count), text(offset)),
     };
-    let instead = match limit.with_ties && seen {
+    let literal = sum.bytes().all(|byte| byte.is_ascii_digit());
+    let instead = match limit.with_ties {
+        true if literal => format!("FETCH FIRST {sum} ROWS WITH TIES"),
+        // An expression has to be in parentheses here.
         true => format!("FETCH FIRST ({sum}) ROWS WITH TIES"),
         false => format!("LIMIT {sum}"),
     };
@@ -74,8 +77,8 @@ fn text(count: Count) -> String {
     }
 }
 
-/// The clauses in any order; true where there was a limit.
-fn read(tokens: &[Token<'_>]) -> Result<(Limit, bool), Otherwise> {
+/// The clauses in any order.
+fn read(tokens: &[Token<'_>]) -> Result<Limit, Otherwise> {
     let mut limit = Limit::default();
     let (mut counted, mut skipped) = (false, false);
     let mut at = Cursor::new("", tokens);
@@ -112,7 +115,7 @@ fn read(tokens: &[Token<'_>]) -> Result<(Limit, bool), Otherwise> {
     }
     // Without a limit there are no ties.
     limit.with_ties &= limit.count.is_some();
-    Ok((limit, counted))
+    Ok(limit)
 }
 
 /// A literal or parameter; `None` for NULL.

@@ -97,6 +97,12 @@ impl Supposed {
     }
 }
 
+/// The leaves of the anchors, and what was found of each block.
+struct Proof {
+    anchors: Vec<usize>,
+    found: Vec<Found>,
+}
+
 /// A relation of a block that may be its anchor.
 struct Candidate {
     keyspace: KeyspaceIndex,
@@ -132,12 +138,10 @@ pub(in crate::planner) fn prove<'a>(
     walker.is_tied(built)?;
     let known = walker.known_keys();
     let proof = match whole {
-        Whole::Query => walker
-            .prove_query(built)?
-            .map(|anchors| (anchors, Vec::new())),
+        Whole::Query => walker.prove_query(built)?,
         Whole::Block | Whole::Arms => walker.prove_arms(built, asked)?,
     };
-    let Some((mut anchors, found)) = proof else {
+    let Some(Proof { mut anchors, found }) = proof else {
         return Ok(Err(
             "nothing ties every sharded table to the key of one of them".to_owned(),
         ));
@@ -254,24 +258,23 @@ impl<'a> Walker<'a, '_> {
     }
 
     /// As a query in FROM that gives an anchor's key.
-    fn prove_query(&mut self, query: usize) -> Result<Option<Vec<usize>>, PgError> {
+    fn prove_query(&mut self, query: usize) -> Result<Option<Proof>, PgError> {
         for carrier in self.carriers(query) {
             let supposed = self.suppose(carrier.keyspace, carrier.columns.len());
             let columns = carrier.columns.iter().copied();
             let pushed: Vec<_> = columns.zip(supposed.sets.iter().copied()).collect();
             if self.tries(supposed, |walker| walker.down_query(query, &pushed))? {
-                return Ok(Some(carrier.anchors));
+                return Ok(Some(Proof {
+                    anchors: carrier.anchors,
+                    found: Vec::new(),
+                }));
             }
         }
         Ok(None)
     }
 
     /// Each block for itself.
-    fn prove_arms(
-        &mut self,
-        query: usize,
-        asked: &'a [Asked],
-    ) -> Result<Option<(Vec<usize>, Vec<Found>)>, PgError> {
+    fn prove_arms(&mut self, query: usize, asked: &'a [Asked]) -> Result<Option<Proof>, PgError> {
         let (mut anchors, mut found) = (Vec::new(), Vec::new());
         let mut keyspace = None;
         for (part, asked) in self.queries[query].arms.clone().into_iter().zip(asked) {
@@ -302,7 +305,7 @@ impl<'a> Walker<'a, '_> {
             }
             Ok(())
         })?;
-        Ok(rest.then_some((anchors, found)))
+        Ok(rest.then_some(Proof { anchors, found }))
     }
 
     fn prove_block(

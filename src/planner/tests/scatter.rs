@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use super::super::{Otherwise, Schema, scatter};
 use super::{Context, NoParams, golden, in_context};
-use crate::plan::Values;
+use crate::plan::{Merge, Values};
 use crate::shardmap::{KeyspaceIndex, ShardMap, TableKind, TableName};
+use crate::sql;
 
 fn answer(text: &str, context: &Context<'_>) -> String {
     match scatter(text, context) {
@@ -54,6 +55,108 @@ fn golden_scatters() {
         wrong.join("\n")
     );
     assert!(cases >= 150, "only {cases} golden cases");
+}
+
+/// The shards' text of every golden statement can be read, and has so many items more as are hidden.
+#[test]
+fn texts_for_shards_are_the_clients_with_a_piece_more() {
+    let items = |text: &str| {
+        let tokens = sql::tokens(text).expect("tokens");
+        let outline = sql::outline(&tokens, text).expect("readable");
+        match outline.expect("a SELECT").body {
+            sql::Body::Select(select) => select.items.len(),
+            _ => 0,
+        }
+    };
+    let own = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/planner/testdata/scatter");
+    let mut files: Vec<_> = super::golden_files().into_values().collect();
+    for entry in fs::read_dir(own).expect("testdata exists") {
+        let path = entry.expect("readable entry").path();
+        files.push(golden(&fs::read_to_string(path).expect("readable file")));
+    }
+    let mut changed = 0;
+    for case in files.iter().flatten() {
+        in_context(case, |text, context| {
+            let Ok(scatter) = scatter(text, context) else {
+                return String::new();
+            };
+            let (sent, expected) = match &scatter.merge {
+                Merge::Rows(rows) => match &rows.text {
+                    None => return String::new(),
+                    Some(sent) => (sent.to_string(), items(text) + rows.hidden()),
+                },
+                Merge::Groups(groups) => (
+                    groups.text(|call| vec![format!("{}({})", call.name, call.argument).into()]),
+                    groups.keys.len() + groups.aggregates.len(),
+                ),
+            };
+            // Our parser does not know this one.
+            if sent.contains("FETCH FIRST (") {
+                return String::new();
+            }
+            assert_eq!(items(&sent), expected, "{text}\n{sent}");
+            changed += 1;
+            String::new()
+        });
+    }
+    assert!(changed > 100, "only {changed} texts are changed");
+}
+
+/// Statements whose literals have been taken out are not known well enough.
+#[test]
+fn a_shape_is_no_scatter() {
+    let (map, schema) = (super::map(), Schema::default());
+    let context = super::context(&map, &schema);
+    let text = "select id from matches where name = 'a' limit 5";
+    let mut tokens = sql::tokens(text).expect("tokens");
+    for token in &mut tokens {
+        if token.kind == sql::Kind::String {
+            token.kind = sql::Kind::StringSlot;
+        }
+    }
+    let planner = super::super::Planner {
+        names: &super::super::Names::new(&context),
+        context: &context,
+        lenient: false,
+    };
+    let at = super::super::Cursor::new(text, &tokens);
+    let found = super::super::scatter::of_tokens(at, &planner);
+    assert!(matches!(found, Err(Otherwise::Text)), "{found:?}");
+}
+
+/// What no key leads to is asked of one shard; what cannot be read of a key, of all.
+#[test]
+fn shards_to_ask() {
+    let (map, schema) = (super::map(), Schema::default());
+    let context = super::context(&map, &schema);
+    let shards = |text: &str, values: Values<'_>| {
+        let scatter = scatter(text, &context).expect("a scatter");
+        let shards = scatter.shards(&map, values).expect("shards");
+        shards.iter().map(|shard| shard.0).collect::<Vec<_>>()
+    };
+    let all = |text: &str| shards(text, Values::NONE);
+    assert_eq!(all("select * from matches"), [0, 1]);
+    assert_eq!(
+        all("select * from matches where organization_id in (5, 6)"),
+        [0]
+    );
+    assert_eq!(
+        all("select * from matches where organization_id in (5, 1)"),
+        [0, 1]
+    );
+    assert_eq!(
+        all("select * from matches where organization_id = null"),
+        [0]
+    );
+    // There is no value for it.
+    assert_eq!(
+        all("select * from matches where organization_id = $1"),
+        [0, 1]
+    );
+    let union = "select * from matches where organization_id = 1 union all select * from matches where organization_id = 1";
+    assert_eq!(all(union), [1]);
+    let union = "select * from matches where organization_id = 1 union all select * from matches where organization_id = 5";
+    assert_eq!(all(union), [0, 1]);
 }
 
 /// How many of the statements that integration tests send to several shards are scatters:
