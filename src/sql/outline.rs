@@ -122,6 +122,12 @@ pub fn outline(tokens: &[Token<'_>], text: &str) -> Result<Option<Outline>, Unre
             _ => Body::Other,
         };
         let clauses = clauses::clauses(tokens).filter(|clauses| agrees(clauses, &body, query));
+        let mut body = body;
+        match &mut body {
+            Body::Select(select) => label(select, tokens, clauses.as_ref()),
+            Body::UnionAll(arms) => arms.iter_mut().for_each(|arm| label(arm, tokens, None)),
+            Body::Set | Body::Other => {}
+        }
         Ok(Some(Outline {
             functions,
             body,
@@ -234,22 +240,35 @@ fn item(item: &SelectItem) -> Item {
     };
     match item {
         SelectItem::UnnamedExpr(expr) => column(expr, figured(expr), Some(false)),
-        SelectItem::ExprWithAlias { alias, .. } if is_no_bare_label(alias) => Item::Column {
-            name: None,
-            expression: Expression {
-                operand: Operand::Other,
-                ordinal: None,
-                literal: false,
-            },
-            labelled: None,
-            call: None,
-        },
         SelectItem::ExprWithAlias { expr, alias } => {
-            column(expr, Some(alias.value.clone()), Some(true))
+            let certain = (!is_no_bare_label(alias)).then_some(true);
+            column(expr, Some(alias.value.clone()), certain)
         }
         SelectItem::QualifiedWildcard(..) => Item::All { qualified: true },
         SelectItem::Wildcard(_) | SelectItem::ExprWithAliases { .. } => {
             Item::All { qualified: false }
+        }
+    }
+}
+
+/// `k ISNULL` is read as `k AS isnull`: only where AS stands before such a word it is a label.
+fn label(select: &mut Select, tokens: &[Token<'_>], clauses: Option<&Clauses>) {
+    for (place, item) in select.items.iter_mut().enumerate() {
+        let Item::Column {
+            name,
+            expression,
+            labelled: labelled @ None,
+            call,
+        } = item
+        else {
+            continue;
+        };
+        let range = clauses.map(|clauses| clauses.items[place].clone());
+        if range.is_some_and(|range| range.len() > 2 && tokens[range.end - 2].is_word("as")) {
+            *labelled = Some(true);
+        } else {
+            (*name, *call, expression.operand) = (None, None, Operand::Other);
+            (expression.ordinal, expression.literal) = (None, false);
         }
     }
 }

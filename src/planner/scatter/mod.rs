@@ -12,7 +12,7 @@ use super::names::Names;
 use super::scope::{Asked, Proven, Whole, prove};
 use super::{Context, Planner, Schema, hinted, params};
 use crate::error::PgError;
-use crate::plan::{Access, ColumnKey, KeyTarget, Limit, Merge, RelationKey, Rows, Scatter};
+use crate::plan::{ColumnKey, KeyTarget, Limit, Merge, RelationKey, Rows, Scatter};
 use crate::sql::tree::Operand;
 use crate::sql::{
     self, Body, Expression, Groups, Item, Kind, Level, Outline, Select, Token, Unread,
@@ -53,8 +53,8 @@ pub(super) fn of_tokens(at: Cursor<'_>, planner: &Planner<'_>) -> Result<Scatter
     if hinted::has_slots(tokens) {
         return Err(Otherwise::Text);
     }
-    if super::access(tokens) != Access::Read || !is_query(tokens) {
-        return gather("it is no SELECT, or writes or locks rows");
+    if !is_query(tokens) {
+        return gather("it is no SELECT");
     }
     if let Some(reason) = hindrance(tokens) {
         return gather(reason);
