@@ -6,6 +6,7 @@
 mod copy;
 mod expect;
 mod fault;
+pub mod merge;
 mod relay;
 mod transfer;
 
