@@ -13,6 +13,9 @@ mod hash;
 pub mod order;
 /// PostgreSQL's decimal numbers.
 pub mod numeric;
+mod float;
+/// Parts of aggregates, computed by several servers, become values.
+pub mod aggregate;
 
 pub use hash::partition_hash;
 pub use key::{Family, Format, KeyError, KeyType, KeyValue};

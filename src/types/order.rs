@@ -234,7 +234,7 @@ fn interval_span(value: &[u8]) -> Result<i128, Malformed> {
 
 /// The bits in bytes, padded with zeros, then how many there are.
 /// Source: `bit_cmp` in `src/backend/utils/adt/varbit.c`
-fn bits(value: &[u8]) -> Result<(&[u8], i32), Malformed> {
+pub(super) fn bits(value: &[u8]) -> Result<(&[u8], i32), Malformed> {
     let expected = "bit varying";
     let (count, bytes) = value.split_first_chunk().ok_or(Malformed { expected })?;
     let count = i32::from_be_bytes(*count);

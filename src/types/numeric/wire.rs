@@ -2,10 +2,8 @@
 
 use std::cmp::Ordering;
 
+use super::BASE;
 use crate::types::order::Malformed;
-
-/// Digits are in this base.
-pub const BASE: u16 = 10_000;
 
 /// What is no number, in PostgreSQL's order but for the numbers between the infinities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +11,50 @@ pub enum Special {
     NegativeInfinity,
     Infinity,
     NaN,
+}
+
+impl Special {
+    pub fn compare_to_finite(self) -> Ordering {
+        match self {
+            Self::NegativeInfinity => Ordering::Less,
+            Self::Infinity | Self::NaN => Ordering::Greater,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NegativeInfinity => "-Infinity",
+            Self::Infinity => "Infinity",
+            Self::NaN => "NaN",
+        }
+    }
+
+    /// On the wire.
+    pub fn sign(self) -> u16 {
+        match self {
+            Self::NegativeInfinity => sign::NEGATIVE_INFINITY,
+            Self::Infinity => sign::INFINITY,
+            Self::NaN => sign::NAN,
+        }
+    }
+
+    /// On the wire: means nothing, but PostgreSQL sends bits of the sign there.
+    pub fn scale(self) -> u16 {
+        match self {
+            Self::NegativeInfinity | Self::Infinity => 32,
+            Self::NaN => 0,
+        }
+    }
+}
+
+/// Appends the binary form.
+pub fn put(out: &mut Vec<u8>, weight: i16, sign: u16, scale: u16, digits: &[u16]) {
+    for word in [digits.len() as u16, weight.cast_unsigned(), sign, scale] {
+        out.extend_from_slice(&word.to_be_bytes());
+    }
+    for digit in digits {
+        out.extend_from_slice(&digit.to_be_bytes());
+    }
 }
 
 /// A `numeric` in the form PostgreSQL sends: count of digits, weight of the first, sign and display scale, each of
@@ -94,10 +136,8 @@ impl<'a> Wire<'a> {
         match (self, other) {
             (Self::Finite(a), Self::Finite(b)) => a.compare(b),
             (Self::Special(a), Self::Special(b)) => a.cmp(b),
-            (Self::Special(Special::NegativeInfinity), _) => Ordering::Less,
-            (Self::Special(_), _) => Ordering::Greater,
-            (_, Self::Special(Special::NegativeInfinity)) => Ordering::Greater,
-            (_, Self::Special(_)) => Ordering::Less,
+            (Self::Special(special), Self::Finite(_)) => special.compare_to_finite(),
+            (Self::Finite(_), Self::Special(special)) => special.compare_to_finite().reverse(),
         }
     }
 }
