@@ -85,18 +85,23 @@ fn put_scientific(digits: &[u8], exponent: i32, out: &mut Vec<u8>) {
     write!(out, "e{sign}{:02}", exponent.unsigned_abs()).expect("a vector takes all");
 }
 
-/// The shortest digits as Rust writes them with an exponent, but for those that lie exactly between two values:
-/// they are read back only by who rounds such ties to even, which PostgreSQL does not rely on.
+/// The fewest digits that are nearer to the value than to any other, and of those the nearest to it, with an
+/// exponent. What lies exactly between two values does not do: it is read back only by who rounds such ties to even,
+/// which PostgreSQL does not rely on.
 fn shortest<F: Float>(value: F) -> String {
+    // Rust's own shortest digits take such ties, and round others up where PostgreSQL rounds to even.
     let text = format!("{value:e}");
     let digits = parts(&text).0.bytes().filter(u8::is_ascii_digit).count();
-    // Zero, and what has all digits anyway.
-    if value.to_f64() == 0.0 || digits >= F::DIGITS_MAX || is_inside(value, &text) {
+    if value.to_f64() == 0.0 {
         return text;
     }
-    for precision in digits..F::DIGITS_MAX {
-        let text = format!("{value:.precision$e}");
-        if text.parse().is_ok_and(|read: F| read == value) && is_inside(value, &text) {
+    for precision in digits - 1..F::DIGITS_MAX {
+        let nearest = format!("{value:.precision$e}");
+        if is_inside(value, &nearest) {
+            return nearest;
+        }
+        // The neighbour of a power of two is nearer on one side.
+        if precision == digits - 1 && is_inside(value, &text) {
             return text;
         }
     }

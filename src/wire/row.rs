@@ -122,15 +122,6 @@ impl<'a> RowWriter<'a> {
         }
     }
 
-    /// The next value, appended by `write`.
-    pub fn put_with(&mut self, write: impl FnOnce(&mut BytesMut)) {
-        let at = self.out.len();
-        self.out.put_i32(0);
-        write(self.out);
-        let length = (self.out.len() - at - 4) as i32;
-        self.out[at..at + 4].copy_from_slice(&length.to_be_bytes());
-    }
-
     /// Ends the row. As many values as were announced have been put.
     pub fn finish(self) {
         let at = self.start + 1;
@@ -175,10 +166,10 @@ mod tests {
     }
 
     #[test]
-    fn values_may_be_written_in_place() {
+    fn rows_are_written_behind_what_is_there() {
         let mut out = BytesMut::from(&b"before"[..]);
         let mut writer = RowWriter::new(2, &mut out);
-        writer.put_with(|out| out.put_slice(b"abc"));
+        writer.put(Some(b"abc"));
         writer.put(None);
         writer.finish();
         assert_eq!(out[6..], row(&[Some(b"abc"), None])[..]);

@@ -157,3 +157,42 @@ fn what_went_before_is_remembered() {
     places.read(&frame).expect("a row");
     assert_eq!(Previous::new(&[]).is_like(&places, &frame), Ok(true));
 }
+
+#[test]
+fn a_row_costs_no_allocation() {
+    let keys = [key(2, Oid::INT4), key(0, Oid::TEXT)];
+    let rows: Vec<Vec<u8>> = (0..100).map(|at| row((Some(at), "text", at))).collect();
+    let mut merge = Merge::new(&keys, 3, 4);
+    let mut previous = Previous::new(&keys);
+    let mut out = BytesMut::with_capacity(1 << 16);
+    let mut at = [0; 4];
+    let mut given = 0;
+    let mut run = |until: usize| {
+        while given < until {
+            match merge.next(|lane| rows[at[lane]].as_slice()) {
+                Ok(Next::Wait) => {
+                    for (lane, at) in at.iter().enumerate() {
+                        if merge.needs(lane) {
+                            merge.deliver(lane, &rows[*at]).expect("a row");
+                        }
+                    }
+                }
+                Ok(Next::Lane(lane)) => {
+                    let frame = &rows[at[lane]];
+                    let places = merge.places(lane);
+                    if !previous.is_like(places, frame).expect("keys") {
+                        places.put_first(2, frame, &mut out);
+                    }
+                    previous.keep(places, frame);
+                    merge.take(lane);
+                    at[lane] += 1;
+                    given += 1;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    run(8);
+    let counted = allocation_counter::measure(|| run(300));
+    assert_eq!(counted.count_total, 0);
+}

@@ -79,8 +79,10 @@ impl State {
             | Kind::Bool { .. }
             | Kind::BitInteger { .. } => Sum::Integer(0),
             Kind::SumNumeric | Kind::AvgNumeric => Sum::Numeric(Numeric::zero()),
-            Kind::SumFloat4 => Sum::Float4(0.0),
-            Kind::SumFloat8 | Kind::AvgFloat8 => Sum::Float8(0.0),
+            // Zero that changes nothing: PostgreSQL begins with the first value, which may be -0; avg begins with 0.
+            Kind::SumFloat4 => Sum::Float4(-0.0),
+            Kind::SumFloat8 => Sum::Float8(-0.0),
+            Kind::AvgFloat8 => Sum::Float8(0.0),
             Kind::Extreme { .. } | Kind::BitString(_) => Sum::Bytes,
             Kind::Spread { .. } => Sum::Squares(Numeric::zero(), Numeric::zero()),
         };
@@ -98,8 +100,9 @@ impl State {
         self.count = 0;
         match &mut self.sum {
             Sum::Integer(sum) => *sum = 0,
-            Sum::Float4(sum) => *sum = 0.0,
-            Sum::Float8(sum) => *sum = 0.0,
+            Sum::Float4(sum) => *sum = -0.0,
+            Sum::Float8(sum) if self.kind == Kind::AvgFloat8 => *sum = 0.0,
+            Sum::Float8(sum) => *sum = -0.0,
             Sum::Numeric(sum) => sum.set_zero(),
             Sum::Squares(sum, squares) => {
                 sum.set_zero();

@@ -155,6 +155,10 @@ fn sums_and_averages() {
         ),
         some("0.3333333333333333")
     );
+    for (name, zero) in [("sum", "-0"), ("avg", "0")] {
+        let parts = [float(-0.0), int8(2)];
+        assert_eq!(value(aggregate(name, FLOAT8), &[&parts[..]; 2]), some(zero));
+    }
     assert_eq!(
         value(
             aggregate("sum", FLOAT8),
@@ -340,4 +344,26 @@ fn lies_are_errors() {
     }
     let average = value(aggregate("avg", INT4), &[&[int8(1), None]]);
     assert!(matches!(average, Err(Error::Malformed(_))));
+}
+
+#[test]
+fn another_group_costs_no_allocation() {
+    let (sum, one, text) = (numeric("12345678.9012"), int8(1), Some(b"text".to_vec()));
+    let parts = [sum.as_deref(), one.as_deref()];
+    let mut average = State::new(aggregate("avg", NUMERIC));
+    let mut greatest = State::new(aggregate("max", Oid::TEXT.0));
+    let mut run = || {
+        for state in [&mut average, &mut greatest] {
+            state.reset();
+        }
+        for _ in 0..20 {
+            average.merge(&parts).expect("parts");
+            greatest
+                .merge(&[text.as_deref(), text.as_deref()])
+                .expect("parts");
+        }
+    };
+    run();
+    let counted = allocation_counter::measure(run);
+    assert_eq!(counted.count_total, 0);
 }

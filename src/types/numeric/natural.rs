@@ -110,37 +110,49 @@ fn add_back(window: &mut [u16], divisor: &[u16]) {
     window[0] = (window[0] + carry) % BASE;
 }
 
-/// The square root, rounded down. Costs a few divisions of the whole length.
+/// The square root, rounded down, without leading zeros. Costs a few divisions of the whole length.
 pub fn square_root(square: &[u16]) -> Vec<u16> {
-    let zeros = square.iter().take_while(|digit| **digit == 0).count();
-    let square = &square[zeros..];
-    // So many leading digits that those left are pairs: the root of that head, rounded up, is above the whole's.
-    let head = square.len().min(HEAD_DIGITS_MAX - square.len() % 2);
-    let base = u128::from(BASE);
-    let value = square[..head]
-        .iter()
-        .fold(0, |sum, d| sum * base + u128::from(*d));
-    let pairs = (square.len() - head) / 2;
-    if pairs == 0 {
+    let square = without_zeros(square);
+    if square.len() <= SHORT_SQUARE_MAX {
+        let base = u128::from(BASE);
+        let value = square.iter().fold(0, |sum, d| sum * base + u128::from(*d));
         return from_u128(value.isqrt());
     }
-    let mut root = from_u128(value.isqrt() + 1);
+    // The root of a head that leaves pairs of digits, one more in its last place, is above the whole's and has half of
+    // its digits right. Newton's steps come down from there and stop at the root.
+    let pairs = square.len() / 4;
+    let mut root = square_root(&square[..square.len() - 2 * pairs]);
+    increment(&mut root);
     root.extend(std::iter::repeat_n(0, pairs));
-    // Newton's steps come down from above and stop at the root.
     loop {
         let mut next = divide(square, &root);
         halve_sum(&mut next, &root);
-        let zeros = next.iter().take_while(|digit| **digit == 0).count();
-        next.drain(..zeros);
-        if next.len() > root.len() || (next.len() == root.len() && next >= root) {
+        let next = without_zeros(&next);
+        if next.len() > root.len() || (next.len() == root.len() && *next >= *root) {
             return root;
         }
-        root = next;
+        root = next.to_vec();
     }
 }
 
-/// Digits that fit 128 bits.
-const HEAD_DIGITS_MAX: usize = 8;
+/// Digits of a number that fits 128 bits.
+const SHORT_SQUARE_MAX: usize = 8;
+
+fn without_zeros(digits: &[u16]) -> &[u16] {
+    let zeros = digits.iter().take_while(|digit| **digit == 0).count();
+    &digits[zeros..]
+}
+
+fn increment(number: &mut Vec<u16>) {
+    for digit in number.iter_mut().rev() {
+        if *digit + 1 < BASE {
+            *digit += 1;
+            return;
+        }
+        *digit = 0;
+    }
+    number.insert(0, 1);
+}
 
 fn from_u128(value: u128) -> Vec<u16> {
     let mut rest = value;
