@@ -60,7 +60,7 @@ enum Stale {
 }
 
 impl Merge {
-    /// For `lanes` lanes of rows of `columns` columns, with no row yet. Rows that compare equal come in the order of
+    /// For `lanes` lanes of rows of `columns` columns, which have those of all keys, with no row yet. Rows that compare equal come in the order of
     /// their lanes.
     pub fn new(keys: &[SortKey], columns: u16, lanes: usize) -> Self {
         let lane = |_| Lane {

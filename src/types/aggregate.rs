@@ -6,6 +6,9 @@
 //! no [`Aggregate`]: `sum` and `avg` of intervals and `sum` of money, whose text depends on settings, and the variance
 //! of floats, where PostgreSQL's own digits depend on a running state that SQL does not show
 //! (`float8_combine` in `src/backend/utils/adt/float.c`). Sums of floats depend on the order of rows in PostgreSQL too.
+//!
+//! Two errors of PostgreSQL differ: its `avg` of floats overflows where their squares do (beyond 1e154), which is not
+//! seen here; and a variance of numbers whose square no `numeric` holds (1e65536) is an error here, not there.
 
 use super::order::Order;
 use super::{Format, Oid};

@@ -73,7 +73,7 @@ impl RowPlaces {
         }
     }
 
-    /// The value of a column, `None` for NULL. `frame` is the one read last.
+    /// The value of a column that the row has, `None` for NULL. `frame` is the one read last.
     #[inline]
     pub fn value<'a>(&self, column: u16, frame: &'a [u8]) -> Option<&'a [u8]> {
         let place = self.places[usize::from(column)];
@@ -132,6 +132,9 @@ impl<'a> RowWriter<'a> {
 
 #[cfg(test)]
 mod tests {
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+
     use super::*;
 
     fn row(values: &[Option<&[u8]>]) -> BytesMut {
@@ -197,5 +200,24 @@ mod tests {
         assert_eq!(places.read(&negative), Err(RowError::CutShort));
         negative[7..11].copy_from_slice(&i32::MAX.to_be_bytes());
         assert_eq!(places.read(&negative), Err(RowError::CutShort));
+    }
+
+    #[test]
+    fn any_bytes_may_come() {
+        let mut random = StdRng::seed_from_u64(5);
+        let frame = row(&[Some(b"ab"), None, Some(b"")]);
+        let mut places = RowPlaces::new(3);
+        for _ in 0..20_000 {
+            let mut frame = frame.clone();
+            for _ in 0..random.random_range(0..3) {
+                let at = random.random_range(7..frame.len());
+                frame[at] = [0, 1, 2, 4, 0xff, random.random()][random.random_range(0..6)];
+            }
+            if places.read(&frame).is_ok() {
+                let values = (0..3).map(|column| places.value(column, &frame));
+                let length: usize = values.map(|value| value.map_or(0, <[u8]>::len)).sum();
+                assert_eq!(VALUES_START + 12 + length, frame.len());
+            }
+        }
     }
 }

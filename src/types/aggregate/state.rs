@@ -365,8 +365,7 @@ impl Spread {
         let (Numeric::Finite(sum), Numeric::Finite(squares)) = (sum, squares) else {
             return Ok(Some(Numeric::NAN));
         };
-        let digits = sum.digits().len().max(squares.digits().len());
-        if digits > DIGITS_MAX / 4 {
+        if sum.length().max(squares.length()) > DIGITS_MAX {
             return Err(Error::TooLong);
         }
         let scale = sum.scale() * 2;
@@ -388,5 +387,5 @@ impl Spread {
     }
 }
 
-/// Decimal digits.
+/// Decimal digits of a sum of squares: a millisecond or two.
 const DIGITS_MAX: usize = 4096;

@@ -33,6 +33,12 @@ impl Decimal {
         &self.digits
     }
 
+    /// Decimal digits, from the first one that is shown or from the point to the last.
+    pub fn length(&self) -> usize {
+        let whole = (self.weight.max(0) + 1) * DECIMALS;
+        whole as usize + self.scale as usize
+    }
+
     /// Weight and scale as PostgreSQL stores them.
     /// Source: `make_result_opt_error` in `src/backend/utils/adt/numeric.c`
     ///
