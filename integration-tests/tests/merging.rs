@@ -150,7 +150,7 @@ async fn client() -> Client {
 
 fn values() -> usize {
     let given = std::env::var("TRUNKLINE_MERGED").ok();
-    given.and_then(|count| count.parse().ok()).unwrap_or(3000)
+    given.and_then(|count| count.parse().ok()).unwrap_or(2000)
 }
 
 /// A value's bytes as they came.
@@ -237,7 +237,7 @@ fn aggregated(name: &str, value: &'static str) -> &'static str {
     }
 }
 
-/// Of 300 groups of up to 40 rows over four shards, some of which have none of a group; a row in eight is NULL.
+/// Of 200 groups of up to 40 rows over four shards, some of which have none of a group; a row in eight is NULL.
 #[tokio::test(flavor = "multi_thread")]
 async fn merged_aggregates_are_postgresqls() {
     let client = client().await;
