@@ -49,10 +49,9 @@ impl Planner<'_> {
             Ok(gather) => gather,
             Err(reason) => return Err(refusal.with_detail(reason)),
         };
-        let default = found.default.first().or(calls.on_default.as_ref());
-        let targets = match default {
-            Some(_) => Targets::Default,
-            None => Targets::Any,
+        let targets = match found.default.is_empty() {
+            false => Targets::Default,
+            true => Targets::Any,
         };
         let reason = format!("not one shard: {}", refusal.message);
         Ok(Plan::Route(Route {
@@ -76,6 +75,11 @@ impl Planner<'_> {
                 "A function in SQL may read the tables themselves, not what is gathered of them."
                     .to_owned(),
             );
+        }
+        if let Some(function) = &calls.on_default {
+            return Err(format!(
+                "What {function} does would be undone with what is gathered."
+            ));
         }
         let asks = found.catalog.as_ref().or(calls.asks_catalog.as_ref());
         if let Some(asks) = asks {

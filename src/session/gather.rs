@@ -448,8 +448,7 @@ fn make(gathering: &Gathering) -> String {
     schemas.sort();
     schemas.dedup();
     let mut text =
-        "DO $trunkline$ DECLARE path text := current_setting('search_path'); defs text[]; BEGIN "
-            .to_owned();
+        "DECLARE path text := current_setting('search_path'); defs text[]; BEGIN ".to_owned();
     let _ = write!(
         text,
         "PERFORM set_config('search_path', {}, true); ",
@@ -469,8 +468,8 @@ fn make(gathering: &Gathering) -> String {
         let create = format!("CREATE TEMP VIEW {} AS ", identifier(&view.name));
         let _ = write!(text, "EXECUTE {} || defs[{at}]; ", literal(&create));
     }
-    text.push_str("PERFORM set_config('search_path', path, true); END $trunkline$;\n");
-    text
+    text.push_str("PERFORM set_config('search_path', path, true); END");
+    block(&text)
 }
 
 /// Takes in the rows of the shard itself: by one statement, so that all are of one moment.
@@ -495,12 +494,21 @@ fn fill(gathering: &Gathering, shard: ShardId) -> String {
     }
 }
 
+/// A block of PL/pgSQL, in quotes that it does not contain itself.
+fn block(body: &str) -> String {
+    let mut tag = "$trunkline$".to_owned();
+    while body.contains(&tag) {
+        tag.insert(1, '_');
+    }
+    format!("DO {tag} {body} {tag};\n")
+}
+
 /// Where the statement is right only because a primary key determines the other columns it groups by, the copy gets
 /// that key.
 fn primary_key(table: &TableName, text: &str) -> String {
     let copy = copy_of(&table.name);
-    format!(
-        "DO $trunkline$ DECLARE columns text; BEGIN \
+    let body = format!(
+        "DECLARE columns text; BEGIN \
          EXECUTE {}; DEALLOCATE trunkline_try; \
          EXCEPTION WHEN grouping_error OR syntax_error THEN \
          SELECT string_agg(pg_catalog.quote_ident(a.attname), ', ') INTO columns \
@@ -508,9 +516,10 @@ fn primary_key(table: &TableName, text: &str) -> String {
          ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) \
          WHERE i.indrelid = {}::regclass AND i.indisprimary; \
          IF columns IS NOT NULL THEN EXECUTE {} || columns || ')'; END IF; \
-         WHEN OTHERS THEN NULL; END $trunkline$;\n",
+         WHEN OTHERS THEN NULL; END",
         literal(&format!("PREPARE trunkline_try AS {text}")),
         literal(&table.sql()),
         literal(&format!("ALTER TABLE {copy} ADD PRIMARY KEY (")),
-    )
+    );
+    block(&body)
 }
