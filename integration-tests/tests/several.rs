@@ -125,9 +125,38 @@ fn relation(statement: &str) -> &str {
     words.find(is_name).unwrap_or_default()
 }
 
+/// Rows that travel from shard to shard come out as the session's settings have it, and are what they were.
+fn whatever_the_settings(world: &World) {
+    let query = "select lasted, day, local_at, seen_at, double_n, real_n, feeling from readings \
+                 order by organization_id, reading_id";
+    let ports = [world.cluster.oracle.port(), world.subject.port()];
+    let mut sides = ports.map(|port| Wire::connect(port).unwrap());
+    for settings in [
+        "set intervalstyle = 'sql_standard'; set datestyle = 'Postgres, DMY'",
+        "set intervalstyle = 'postgres_verbose'; set datestyle = 'SQL, MDY'; set timezone = 'Asia/Kolkata'",
+        "set datestyle = 'German'; set extra_float_digits = -5",
+    ] {
+        let answers = sides.each_mut().map(|side| {
+            for setting in settings.split("; ") {
+                side.simple(setting).unwrap();
+            }
+            let replies = side.simple(query).unwrap();
+            assert!(replies.len() > 10, "{replies:?}");
+            // What a relation's number is differs.
+            replies
+                .into_iter()
+                .filter(|reply| reply.tag != b'T')
+                .collect::<Vec<_>>()
+        });
+        assert_eq!(answers[0], answers[1], "{settings}");
+    }
+}
+
 #[test]
 fn statements_over_the_demos_tables() {
-    check_refused("demo", run(&World::demo(SAMPLE), "several"));
+    let world = World::demo(SAMPLE);
+    whatever_the_settings(&world);
+    check_refused("demo", run(&world, "several"));
 }
 
 /// The tables of `cases/tpch` that are sharded, and their keys.

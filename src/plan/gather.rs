@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{KeyTarget, Values};
+use super::{Destination, KeyTarget, Values};
 use crate::error::PgError;
 use crate::shardmap::{ShardId, ShardMap, TableName};
 
@@ -38,22 +38,24 @@ pub struct Gathering {
 }
 
 impl Gather {
-    pub(super) fn resolve(
+    /// Where the statement runs: the only shard whose rows can matter, or after gathering, `at` this one.
+    pub(super) fn destination(
         &self,
         at: Option<ShardId>,
         map: &ShardMap,
         values: Values<'_>,
-    ) -> Result<Gathering, PgError> {
+    ) -> Result<Destination, PgError> {
         let piece = |piece: &Piece| Ok((piece.table.clone(), piece.shards(map, values)?));
-        Ok(Gathering {
+        let pieces: Result<_, PgError> = self.pieces.iter().map(piece).collect();
+        let gathering = Gathering {
             at,
-            pieces: self
-                .pieces
-                .iter()
-                .map(piece)
-                .collect::<Result<_, PgError>>()?,
+            pieces: pieces?,
             views: self.views.clone(),
             lasting: self.lasting,
+        };
+        Ok(match gathering.only_shard() {
+            Some(shard) => Destination::Shard(shard),
+            None => Destination::Gather(Box::new(gathering)),
         })
     }
 }
@@ -87,7 +89,7 @@ impl Piece {
 
 impl Gathering {
     /// The only shard whose rows can matter, where it may run there.
-    pub(super) fn only_shard(&self) -> Option<ShardId> {
+    fn only_shard(&self) -> Option<ShardId> {
         let mut shards = self.pieces.iter().flat_map(|(_, shards)| shards);
         let first = *shards.next()?;
         (shards.all(|shard| *shard == first) && self.at.is_none_or(|at| at == first))

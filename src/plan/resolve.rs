@@ -1,9 +1,7 @@
 //! From a route and the values for its slots to one shard.
 
 use super::constant::{Compared, compared, compared_elements, compared_text};
-use super::{
-    ColumnKey, Gather, Gathering, KeySource, KeyTarget, Planned, RelationKey, Route, Targets,
-};
+use super::{ColumnKey, Gathering, KeySource, KeyTarget, Planned, RelationKey, Route, Targets};
 use crate::error::{PgError, SqlState};
 use crate::shardmap::{LogicalShardId, ShardId, ShardMap};
 use crate::sql::tree::Slot;
@@ -109,20 +107,20 @@ impl Route {
     fn proven(&self, map: &ShardMap, values: Values<'_>) -> Result<Destination, PgError> {
         let target = match (&self.targets, &self.gather) {
             (Targets::Any, None) => return Ok(Destination::Any),
-            (Targets::Any, Some(gather)) => return gathered(gather, None, map, values),
+            (Targets::Any, Some(gather)) => return gather.destination(None, map, values),
             (Targets::Default, None) => return Ok(Destination::Shard(map.default_shard)),
             (Targets::Default, Some(gather)) => {
-                return gathered(gather, Some(map.default_shard), map, values);
+                return gather.destination(Some(map.default_shard), map, values);
             }
             (Targets::Key(target), _) => target,
         };
         target.check_ready(map)?;
         match (target.one_shard(map, values), &self.gather) {
             (Ok(Some(found)), _) => Ok(found),
-            (Ok(None), Some(gather)) => gathered(gather, None, map, values),
+            (Ok(None), Some(gather)) => gather.destination(None, map, values),
             // A value that cannot be read says nothing of the shard.
             (Err(error), Some(gather)) if error.code == SqlState::FEATURE_NOT_SUPPORTED => {
-                gathered(gather, None, map, values)
+                gather.destination(None, map, values)
             }
             (Ok(None), None) => Err(self.scattered(map, target, values)),
             (Err(error), _) => Err(error),
@@ -197,19 +195,6 @@ impl Route {
             hint,
         )
     }
-}
-
-fn gathered(
-    gather: &Gather,
-    at: Option<ShardId>,
-    map: &ShardMap,
-    values: Values<'_>,
-) -> Result<Destination, PgError> {
-    let gathering = gather.resolve(at, map, values)?;
-    Ok(match gathering.only_shard() {
-        Some(shard) => Destination::Shard(shard),
-        None => Destination::Gather(Box::new(gathering)),
-    })
 }
 
 impl KeyTarget {

@@ -17,6 +17,7 @@ use crate::error::PgError;
 use crate::executor::{self, Lane, Load, Moved, Pieces};
 use crate::net::{Buffered, background};
 use crate::plan::Gathering;
+use crate::planner::retold;
 use crate::shardmap::{ShardId, TableName, identifier};
 use crate::txn::Transaction;
 use crate::types::Oid;
@@ -42,6 +43,12 @@ const TIMES: [&[u8]; 9] = [
     b"age",
     b"txid",
 ];
+
+/// Rows that travel as text are written so that they are read alike under whatever settings the scratch has.
+/// Source: the notes of <https://www.postgresql.org/docs/current/sql-copy.html>, and
+/// <https://www.postgresql.org/docs/current/datatype-datetime.html#DATATYPE-INTERVAL-OUTPUT>
+const AS_TEXT: &str = "SET LOCAL extra_float_digits = 3;\n\
+    SET LOCAL datestyle = 'ISO';\nSET LOCAL intervalstyle = 'iso_8601';\n";
 
 /// PostgreSQL knows nothing of temporary tables' contents unless it is told to look; with fewer rows its guess will do.
 const ANALYZED_ROWS: u64 = 10_000;
@@ -93,7 +100,10 @@ impl Session {
             if is_snapshot_kept(&prelude.text()) {
                 return Err(Failure::Statement(kept_snapshot()));
             }
-            if gathering.lasting || tells_time(text.as_bytes()) || tells_time(values) {
+            // What a view says is not looked into.
+            let may_tell =
+                !gathering.views.is_empty() || tells_time(text.as_bytes()) || tells_time(values);
+            if gathering.lasting || may_tell {
                 let shard = gathering.at.unwrap_or_else(|| self.default_shard());
                 self.enter(io, shard, Purpose::Run).await?;
                 self.settle(io).await?;
@@ -108,7 +118,8 @@ impl Session {
             self.may_join(shard)?;
         }
         let mut lanes = self.lanes(io, gathering, shard, joins).await?;
-        let pieces = self.pieces(gathering, shard, &lanes, joins, text);
+        let told = retold(text, gathering)?;
+        let pieces = self.pieces(gathering, shard, &lanes, joins, &told);
         let texts: Vec<String> = lanes
             .iter()
             .map(|(lane, _)| self.lane_text(gathering, *lane))
@@ -183,7 +194,7 @@ impl Session {
         if lease.settings == wanted {
             return Ok(());
         }
-        let text = self.settings_text(lease.settings);
+        let text = self.settings.replay_onto(lease.settings);
         let deadline = Instant::now() + self.database.config.pool.connect;
         lease.settings = UNKNOWN;
         let synced = Box::pin(lease.simple(&text, deadline));
@@ -196,8 +207,7 @@ impl Session {
     fn lane_text(&self, gathering: &Gathering, lane: ShardId) -> String {
         let mut text = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n".to_owned();
         text.push_str(&self.settings.pending());
-        // No digit of a float is lost as text.
-        text.push_str("SET LOCAL extra_float_digits = 3;\n");
+        text.push_str(AS_TEXT);
         for (table, shards) in &gathering.pieces {
             if shards.contains(&lane) {
                 let format = match self.is_plain(table) {

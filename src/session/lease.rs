@@ -238,7 +238,7 @@ impl Session {
         };
         let wanted = self.settings.mark();
         let has = server.lease.settings;
-        let text = self.settings_text(has);
+        let text = self.settings.replay_onto(has);
         let Some(server) = &mut self.server else {
             return Ok(());
         };
@@ -254,16 +254,6 @@ impl Session {
         server.lease.settings = wanted;
         report(&mut self.reported, &server.lease, &mut io.output);
         Ok(())
-    }
-
-    /// What brings a connection that has these settings to the session's.
-    pub(super) fn settings_text(&self, has: SettingsMark) -> String {
-        let mut text = String::new();
-        if has != SettingsMark(0) {
-            text.push_str("SET SESSION AUTHORIZATION DEFAULT; RESET ALL;\n");
-        }
-        text.push_str(&self.settings.replay());
-        text
     }
 
     /// As `run`, where only statements of our own are under way: a cancel, too, ends it, at the price of the

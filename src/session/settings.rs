@@ -187,6 +187,15 @@ impl Settings {
         statements.join(";\n")
     }
 
+    /// As `replay`, for a connection that has these settings.
+    pub fn replay_onto(&self, has: SettingsMark) -> String {
+        let back = match has {
+            SettingsMark(0) => "",
+            _ => "SET SESSION AUTHORIZATION DEFAULT; RESET ALL;\n",
+        };
+        back.to_owned() + &self.replay()
+    }
+
     /// The statements that bring a connection with what [`Self::replay`] sets to what the transaction has set since, each
     /// with a semicolon behind it.
     pub fn pending(&self) -> String {
