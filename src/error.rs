@@ -16,6 +16,8 @@ impl SqlState {
     pub const FEATURE_NOT_SUPPORTED: Self = Self(*b"0A000");
     pub const INVALID_BINARY_REPRESENTATION: Self = Self(*b"22P03");
     pub const NUMERIC_VALUE_OUT_OF_RANGE: Self = Self(*b"22003");
+    pub const INVALID_LIMIT: Self = Self(*b"2201W");
+    pub const INVALID_OFFSET: Self = Self(*b"2201X");
     pub const INVALID_PARAMETER_VALUE: Self = Self(*b"22023");
     pub const CHARACTER_NOT_IN_REPERTOIRE: Self = Self(*b"22021");
     pub const NOT_NULL_VIOLATION: Self = Self(*b"23502");

@@ -9,6 +9,7 @@ mod hint;
 mod node;
 mod print;
 mod resolve;
+mod scatter;
 
 pub use constant::{Compared, compared, compared_elements};
 pub use gather::{Gather, Gathering, Piece};
@@ -21,3 +22,6 @@ pub use print::explain_lines;
 #[cfg(test)]
 pub use resolve::NoParams;
 pub use resolve::{Destination, Located, ParamValues, Values};
+pub use scatter::{
+    Aggregate, Column, Count, Groups, Limit, Merge, Rows, Scatter, Sort, Span, counts,
+};

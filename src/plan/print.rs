@@ -172,7 +172,7 @@ fn key_texts(located: &Located, keyspace: &Keyspace) -> Vec<String> {
 }
 
 /// `matches: organization_id = 5 -> logical 29 of tenants (hash) -> s1`.
-fn relation_lines(
+pub(super) fn relation_lines(
     target: &KeyTarget,
     relation: &RelationKey,
     map: &ShardMap,

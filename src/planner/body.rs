@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::cursor::Cursor;
 use super::names::Names;
-use super::{Context, Planner, Schema, functions};
+use super::{Context, Planner, Schema, functions, scatter};
 use crate::error::SqlState;
 use crate::plan::Access;
 use crate::shardmap::ShardMap;
@@ -62,7 +62,7 @@ pub fn read_query(text: &str, map: &ShardMap, schema: &Schema) -> Result<Query, 
     };
     let mentioned = names.mentioned(&tokens).or(calls.in_sql.as_deref());
     let at = Cursor::new(text, &tokens);
-    let analysis = planner
+    let mut analysis = planner
         .analyse(at, mentioned.unwrap_or_default(), calls.in_sql_count)
         .map_err(|error| {
             if error.code == SqlState::SYNTAX_ERROR {
@@ -71,6 +71,7 @@ pub fn read_query(text: &str, map: &ShardMap, schema: &Schema) -> Result<Query, 
                 error.message
             }
         })?;
+    analysis.query.settled = scatter::is_settled(&tokens, text, schema);
     Ok(analysis.query)
 }
 

@@ -19,6 +19,7 @@ mod hinted;
 mod names;
 mod operand;
 mod params;
+mod scatter;
 mod schema;
 mod scope;
 mod utility;
@@ -28,6 +29,7 @@ pub use cache::{Lookup, PlanCache};
 pub use control::check_setting;
 pub use gather::retold;
 pub use hint::{KEY, KEYSPACE, SHARD, check_own_setting, is_own_setting, of_settings, own_column};
+pub use scatter::{Otherwise, scatter};
 pub use schema::{Column, Function, PUBLIC, Relation, RelationKind, Schema, SqlFunction};
 
 use crate::error::{PgError, SqlState};

@@ -23,9 +23,11 @@ mod lookup;
 mod outputs;
 mod place;
 mod pool;
+mod separable;
 mod solve;
 mod write;
 
+pub(super) use separable::{Asked, Found, Proven, Whole, prove};
 pub(super) use write::reference_write;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -66,6 +68,8 @@ pub(super) struct Footprint<'a> {
     pub(super) untied: Option<PgError>,
     /// For each parameter, what its uses without a cast make of it.
     pub(super) inferred: Inferred,
+    /// A view of which it is not known that every server makes the same of the same rows.
+    pub(super) unsettled: Option<&'a TableName>,
 }
 
 /// How a sharded table is used.
@@ -357,6 +361,8 @@ struct Tally<'a> {
     walked: HashSet<usize>,
     /// Nothing is recorded; false once a relation is not tied.
     trial: Option<bool>,
+    /// In a trial, what each relation has to be tied to; else anything will do.
+    supposed: Option<separable::Supposed>,
     /// FOR UPDATE without OF, or of something other than a table, which reaches into subqueries.
     locks_all: bool,
     /// The relations of `found` by their places, and what they cost.
@@ -378,23 +384,7 @@ pub(super) fn footprint<'a>(
     context: &'a Context<'a>,
     untied: Untied,
 ) -> Result<Footprint<'a>, PgError> {
-    let mut walker = Walker {
-        names,
-        context,
-        leaves: Vec::new(),
-        trees: Vec::new(),
-        scopes: Vec::new(),
-        queries: Vec::new(),
-        members: Vec::new(),
-        sight: Sight::default(),
-        pool: Pool::default(),
-        known: HashMap::new(),
-        tally: Tally {
-            untied,
-            ..Tally::default()
-        },
-        found: Footprint::default(),
-    };
+    let mut walker = Walker::new(names, context, untied);
     let built = walker.build_query(query, false)?;
     walker.queries[built].place = Place::Statement;
     walker.down_query(built, &[])?;
@@ -406,7 +396,27 @@ pub(super) fn footprint<'a>(
     Ok(walker.found)
 }
 
-impl<'a> Walker<'a, '_> {
+impl<'a, 'n> Walker<'a, 'n> {
+    fn new(names: &'a Names<'n>, context: &'a Context<'a>, untied: Untied) -> Self {
+        Self {
+            names,
+            context,
+            leaves: Vec::new(),
+            trees: Vec::new(),
+            scopes: Vec::new(),
+            queries: Vec::new(),
+            members: Vec::new(),
+            sight: Sight::default(),
+            pool: Pool::default(),
+            known: HashMap::new(),
+            tally: Tally {
+                untied,
+                ..Tally::default()
+            },
+            found: Footprint::default(),
+        }
+    }
+
     /// A relation more.
     fn push_leaf(&mut self, leaf: Leaf<'a>) -> Result<usize, PgError> {
         let own = self.sight.within.is_empty() && self.sight.copies == 0;

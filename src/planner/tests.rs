@@ -12,6 +12,7 @@ mod composite;
 mod orm;
 mod robust;
 mod scaling;
+mod scatter;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -194,6 +195,21 @@ fn golden_paths() -> Vec<PathBuf> {
 }
 
 fn answer(case: &Golden) -> String {
+    in_context(case, |text, context| {
+        let answer = described(
+            plan(text, context).map(|plan| Planned {
+                plan: Arc::new(plan),
+                literals: Literals::NONE,
+            }),
+            context,
+        );
+        by_shape(text, context, &answer);
+        answer
+    })
+}
+
+/// What becomes of a case's statement under its directives.
+fn in_context(case: &Golden, answer: impl FnOnce(&str, &Context<'_>) -> String) -> String {
     let list = |name: &str| -> Vec<String> {
         directive(case, name)
             .map(|value| value.split(", ").map(str::to_owned).collect())
@@ -224,16 +240,7 @@ fn answer(case: &Golden) -> String {
         gathers: true,
         ..context(&map, &schema)
     };
-    let text = case.sql.trim_end();
-    let answer = described(
-        plan(text, &context).map(|plan| Planned {
-            plan: Arc::new(plan),
-            literals: Literals::NONE,
-        }),
-        &context,
-    );
-    by_shape(text, &context, &answer);
-    answer
+    answer(case.sql.trim_end(), &context)
 }
 
 /// A plan by shape may refuse in other words; where it leads somewhere it leads to the same place.

@@ -16,6 +16,7 @@ use super::tree::{Arm, Block, Cte, From, Join, JoinKind, Query, Table, Verb};
 use facts::facts;
 use gather::Gathered;
 pub(super) use gather::last_part;
+pub(super) use outputs::{figured, is_no_bare_label, ordinal};
 
 type Result<T> = std::result::Result<T, String>;
 

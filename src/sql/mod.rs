@@ -7,6 +7,7 @@ mod identifier;
 mod lex;
 mod literals;
 mod operand;
+mod outline;
 mod parse;
 mod reserved;
 mod rewrite;
@@ -24,6 +25,10 @@ pub use lex::TOKENS_MAX;
 pub use lex::{Kind, Token, position, tokens};
 pub use literals::{Literal, Literals};
 pub use operand::{cast_constant, is_cast_type, slot_constant};
+pub use outline::{
+    Body, Call, Clauses, Distinct, Expression, Groups, Item, Level, Outline, Select, closing,
+    outline,
+};
 pub use parse::{Analysis, Unread, analyse};
 pub use shape::Shape;
 pub use split::{Piece, only_statement, split};

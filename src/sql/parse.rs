@@ -63,13 +63,7 @@ pub fn analyse(
     is_listed: &dyn Fn(&str) -> bool,
     is_call: &dyn Fn(&str) -> bool,
 ) -> Result<Analysis, Unread> {
-    let tokens = rewritten(tokens).map_err(Unread::Construct)?;
-    let depth = bounds(&tokens, text).map_err(Unread::Limit)?;
-    // The tree is dropped recursively by the compiler's own glue, which knows no bounds.
-    let parsing = depth.min(NESTING_MAX) * PARSER_STACK_PER_LEVEL;
-    let whole = STACK_BASE + depth * STACK_PER_LEVEL + parsing;
-    stacker::maybe_grow(STACK_BASE / 2 + parsing, whole, || {
-        let statement = parse(&tokens, text)?;
+    parsed(tokens, text, |statement| {
         let mut census = Census {
             is_listed,
             is_call,
@@ -84,7 +78,7 @@ pub fn analyse(
                 "a string in the place of a name, or a constant of an unusual type".to_owned(),
             ));
         }
-        let converted = convert::statement(&statement, is_call).map_err(Unread::Construct)?;
+        let converted = convert::statement(statement, is_call).map_err(Unread::Construct)?;
         if converted.relations != census.relations {
             return Err(Unread::Construct(
                 "a table reference in an unusual place".to_owned(),
@@ -100,6 +94,22 @@ pub fn analyse(
             named: census.named,
             calls: census.calls,
         })
+    })
+}
+
+/// Looks at the parser's tree, which is dropped afterwards, with a stack that is large enough for both.
+pub(super) fn parsed<T>(
+    tokens: &[Token<'_>],
+    text: &str,
+    look: impl FnOnce(&Statement) -> Result<T, Unread>,
+) -> Result<T, Unread> {
+    let tokens = rewritten(tokens).map_err(Unread::Construct)?;
+    let depth = bounds(&tokens, text).map_err(Unread::Limit)?;
+    // The tree is dropped recursively by the compiler's own glue, which knows no bounds.
+    let parsing = depth.min(NESTING_MAX) * PARSER_STACK_PER_LEVEL;
+    let whole = STACK_BASE + depth * STACK_PER_LEVEL + parsing;
+    stacker::maybe_grow(STACK_BASE / 2 + parsing, whole, || {
+        look(&parse(&tokens, text)?)
     })
 }
 

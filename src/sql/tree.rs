@@ -31,6 +31,8 @@ pub struct Query {
     pub tail: Vec<Query>,
     /// LIMIT, OFFSET or FETCH: which rows come out depends on all rows that go in.
     pub limited: bool,
+    /// Of a view: every server makes the same of the same rows. Not known of anything else.
+    pub settled: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]

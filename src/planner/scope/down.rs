@@ -90,7 +90,7 @@ impl<'a> Walker<'a, '_> {
         Ok(())
     }
 
-    fn down_member(&mut self, member: usize) -> Result<(), PgError> {
+    pub(super) fn down_member(&mut self, member: usize) -> Result<(), PgError> {
         match self.members[member].state {
             MemberState::Built(query) if self.tally.walked.insert(member) => {
                 self.down_query(query, &[])
@@ -111,7 +111,12 @@ impl<'a> Walker<'a, '_> {
 
     fn down_scope(&mut self, scope: usize, pushed: &[(usize, SetId)]) -> Result<(), PgError> {
         let more = self.admitted(scope, pushed);
-        let ties = self.solve(scope, &more);
+        self.down_supposing(scope, &more)
+    }
+
+    /// As if these held on its rows.
+    pub(super) fn down_supposing(&mut self, scope: usize, more: &[Tie]) -> Result<(), PgError> {
+        let ties = self.solve(scope, more);
         let leaves = self.scopes[scope].leaves.clone();
         let block = self.scopes[scope].block;
         if !matches!(block.verb, Verb::Insert(_)) {
@@ -178,7 +183,10 @@ impl<'a> Walker<'a, '_> {
         let key = self.key(leaf);
         let sets: Vec<Vec<SetId>> = key.iter().map(|node| self.known(*node).to_vec()).collect();
         if let Some(trial) = &mut self.tally.trial {
-            *trial &= sets.iter().all(|sets| !sets.is_empty());
+            *trial &= match &self.tally.supposed {
+                None => sets.iter().all(|sets| !sets.is_empty()),
+                Some(supposed) => supposed.are_of(sharded.keyspace, &sets),
+            };
             return Ok(());
         }
         if sets.first().is_none_or(Vec::is_empty) {
@@ -190,13 +198,18 @@ impl<'a> Walker<'a, '_> {
             self.used(sharded).untied = true;
             return Ok(());
         }
-        let relation = match &self.leaves[leaf].exposed {
+        let relation = self.called(leaf, sharded);
+        self.record(sharded, relation, &sets, false)
+    }
+
+    /// The table, and its alias where it has one.
+    pub(super) fn called(&self, leaf: usize, sharded: Sharded<'a>) -> String {
+        match &self.leaves[leaf].exposed {
             Exposed::Named { name, .. } if *name != sharded.table.name => {
                 format!("{} as {name}", sharded.table)
             }
             _ => sharded.table.to_string(),
-        };
-        self.record(sharded, relation, &sets, false)
+        }
     }
 
     fn untied(&self, leaf: usize, sharded: Sharded<'a>) -> PgError {
@@ -251,14 +264,6 @@ impl<'a> Walker<'a, '_> {
         self.found.keyspace = Some(sharded.keyspace);
         self.found.sharded.insert(sharded.table);
         let bytes: usize = sets.iter().flatten().map(|set| self.pool.bytes(*set)).sum();
-        let columns = sharded.columns.iter().zip(sets);
-        let column = |(name, sets): (&String, &Vec<SetId>)| ColumnKey {
-            name: name.clone(),
-            conditions: sets
-                .iter()
-                .map(|set| self.pool.values(*set).cloned().collect())
-                .collect(),
-        };
         self.tally.recorded_bytes = self.tally.recorded_bytes.saturating_add(bytes);
         if self.tally.recorded_bytes > RECORDED_BYTES_MAX {
             return Err(too_many(&format!(
@@ -268,7 +273,7 @@ impl<'a> Walker<'a, '_> {
         }
         let relation = RelationKey {
             relation,
-            columns: columns.map(column).collect(),
+            columns: self.column_keys(sharded, sets),
             stores,
         };
         let next = self.found.relations.len();
@@ -287,6 +292,18 @@ impl<'a> Walker<'a, '_> {
             relations: BTreeSet::new(),
             untied: false,
         })
+    }
+
+    pub(super) fn column_keys(&self, sharded: Sharded<'a>, sets: &[Vec<SetId>]) -> Vec<ColumnKey> {
+        let columns = sharded.columns.iter().zip(sets);
+        let column = |(name, sets): (&String, &Vec<SetId>)| ColumnKey {
+            name: name.clone(),
+            conditions: sets
+                .iter()
+                .map(|set| self.pool.values(*set).cloned().collect())
+                .collect(),
+        };
+        columns.map(column).collect()
     }
 
     /// The rows that INSERT and MERGE store.

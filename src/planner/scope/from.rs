@@ -351,6 +351,9 @@ impl<'a> Walker<'a, '_> {
         table: &'a tree::Table,
         exposed: Exposed<'a>,
     ) -> Result<usize, PgError> {
+        if !query.settled {
+            self.found.unsettled.get_or_insert(view);
+        }
         let sight = self.within(query, &view.to_string())?;
         let built = self.seeing(
             Sight {

@@ -87,6 +87,11 @@ impl<'a> Walker<'a, '_> {
         self.argument_named(&column.name).unwrap_or(Value::Nothing)
     }
 
+    /// No relation in sight has a column of that name: all their columns are known.
+    pub(super) fn is_no_column(&self, name: &str, here: &Frame) -> bool {
+        matches!(self.provide_all(&here.visible, name), Provider::Absent)
+    }
+
     fn argument_named(&self, name: &str) -> Option<Value<'a>> {
         let mut arguments = self.sight.arguments.iter().flat_map(|list| list.iter());
         let argument = arguments.find(|argument| argument.name == Some(name))?;

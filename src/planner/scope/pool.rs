@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::plan::KeySource;
+use crate::sql::tree::Slot;
 use crate::types::KeyValue;
 
 /// A place among the sets of a [`Pool`].
@@ -47,6 +48,18 @@ impl Pool {
     pub(super) fn one(&mut self, source: KeySource) -> SetId {
         let source = self.source(source);
         self.set(vec![source])
+    }
+
+    /// A value that nothing else equals. No text has so many literals that one would get this place.
+    pub(super) fn nobodys(&mut self) -> SetId {
+        let place = u32::MAX - u32::try_from(self.values.len()).unwrap_or(u32::MAX / 2);
+        self.one(KeySource::Slot(Slot {
+            place,
+            string: false,
+            negative: false,
+            cast: None,
+            array: false,
+        }))
     }
 
     pub(super) fn sources(&self, set: SetId) -> Rc<[Source]> {

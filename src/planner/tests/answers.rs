@@ -1,8 +1,8 @@
 //! Random queries, worked out here on all rows and on those of the shard the plan names: the answers are the same.
 
-use super::super::{Schema, plan};
+use super::super::{Otherwise, Schema, plan, scatter};
 use super::{catalogs, context, map};
-use crate::plan::{Destination, Plan, Values};
+use crate::plan::{Destination, Merge, Plan, Values};
 use crate::shardmap::{KeyspaceIndex, ShardId, ShardMap};
 use crate::types::KeyValue;
 
@@ -52,6 +52,8 @@ enum Condition {
     Equal(Column, Column),
     Is(Column, Vec<i64>),
     Within(Column, Box<Select>),
+    /// EXISTS, or NOT EXISTS where false, of the rows whose first column equals this one.
+    Exists(bool, Column, Box<Select>),
     Either(Vec<Condition>, Vec<Condition>),
 }
 
@@ -141,6 +143,10 @@ impl Maker {
             0..=4 => Condition::Is(column, vec![self.random.value()]),
             5 => Condition::Is(column, vec![self.random.value(), self.random.value()]),
             6 | 7 => Condition::Equal(column, self.column(aliases)),
+            8 if depth > 0 && self.random.of(50) => {
+                let exists = self.random.of(50);
+                Condition::Exists(exists, column, Box::new(self.select(depth - 1)))
+            }
             8 if depth > 0 => Condition::Within(column, Box::new(self.select(depth - 1))),
             _ => {
                 let mut arm = || {
@@ -180,6 +186,14 @@ impl Condition {
                     select.text()
                 )
             }
+            Self::Exists(exists, column, select) => {
+                format!(
+                    "{}exists (select from ({}) s where s.organization_id = {})",
+                    if *exists { "" } else { "not " },
+                    select.text(),
+                    named(*column)
+                )
+            }
             Self::Either(one, other) => format!("({} or {})", all(one), all(other)),
         }
     }
@@ -194,6 +208,11 @@ impl Condition {
             Self::Within(column, select) => {
                 let found = value(row, *column);
                 found.is_some() && select.rows(data).iter().any(|row| row[0] == found)
+            }
+            Self::Exists(exists, column, select) => {
+                let wanted = value(row, *column);
+                let same = |row: &Row| wanted.is_some() && row[0] == wanted;
+                select.rows(data).iter().any(same) == *exists
             }
             Self::Either(one, other) => {
                 let all = |arm: &[Self]| arm.iter().all(|condition| condition.holds(row, data));
@@ -396,4 +415,61 @@ fn a_shard_answers_as_all_of_them() {
         offline <= known,
         "{offline} are routed without the catalogs, {known} with them"
     );
+}
+
+/// Several shards, each of its own rows, give what one server gives of all.
+fn check_scatters(schema: &Schema, seed: u64) -> usize {
+    let map = map();
+    let mut maker = Maker {
+        random: Random(seed),
+        aliases: 0,
+    };
+    let mut scattered = 0;
+    for _ in 0..STATEMENTS * 2 {
+        maker.aliases = 0;
+        let select = maker.select(2);
+        let text = select.text();
+        let scatter = match scatter(&text, &context(&map, schema)) {
+            Ok(scatter) => scatter,
+            Err(Otherwise::Refused(error)) => panic!("{text}: {error}"),
+            Err(_) => continue,
+        };
+        let Merge::Rows(merge) = &scatter.merge else {
+            panic!("{text} has no aggregates");
+        };
+        assert!(select.distinct || merge.distinct == 0, "{text}");
+        scattered += 1;
+        let shards = scatter.shards(&map, Values::NONE).expect("no directory");
+        for _ in 0..12 {
+            let data = data(&mut maker.random);
+            let of_shard = |shard: &ShardId| select.rows(&part(&data, *shard, &map));
+            let mut merged: Vec<Row> = shards.iter().flat_map(of_shard).collect();
+            merged.sort_unstable();
+            if merge.distinct > 0 {
+                merged.dedup();
+            }
+            let whole = select.rows(&data);
+            assert!(
+                whole == merged,
+                "seed {seed}: {text}\non {shards:?} of {data:?}: {merged:?} and not {whole:?}"
+            );
+        }
+    }
+    scattered
+}
+
+#[test]
+fn shards_together_answer_as_one() {
+    let seed = std::env::var("TRUNKLINE_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or(0x5eed_2026_u64);
+    println!("TRUNKLINE_SEED={seed}");
+    let known = check_scatters(&catalogs::schema(&map(), &[]), seed);
+    let offline = check_scatters(&Schema::default(), seed);
+    println!(
+        "scattered {known}, without catalogs {offline}, of {}",
+        STATEMENTS * 2
+    );
+    assert!(known > STATEMENTS / 10, "only {known} are scattered");
 }

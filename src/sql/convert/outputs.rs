@@ -70,7 +70,7 @@ fn plain(options: &ast::WildcardAdditionalOptions) -> Result<()> {
 }
 
 /// Source: <https://www.postgresql.org/docs/current/sql-keywords-appendix.html> ("requires AS").
-fn is_no_bare_label(alias: &ast::Ident) -> bool {
+pub(in crate::sql) fn is_no_bare_label(alias: &ast::Ident) -> bool {
     const WORDS: &[&str] = &[
         "array",
         "as",
@@ -223,7 +223,7 @@ pub(super) fn distinct_on(list: &[Expr], outputs: &[Output], from: &[From]) -> V
 
 /// The place among the outputs, from zero, that a number stands for: only one written as such does, and neither `+1`
 /// nor `1::int`. Source: `findTargetlistEntrySQL92`, which takes an `A_Const`.
-fn ordinal(expr: &Expr) -> Option<usize> {
+pub(in crate::sql) fn ordinal(expr: &Expr) -> Option<usize> {
     fn number(expr: &Expr) -> Option<i64> {
         match expr {
             Expr::Nested(inner) => number(inner),
@@ -243,7 +243,7 @@ fn ordinal(expr: &Expr) -> Option<usize> {
 
 /// The name of a column without alias; `None` where we are not sure of it.
 /// Source: `FigureColname` in `parse_target.c`.
-fn figured(expr: &Expr) -> Option<String> {
+pub(in crate::sql) fn figured(expr: &Expr) -> Option<String> {
     figure(expr, NAMINGS_MAX).map(|(_, name)| name)
 }
 

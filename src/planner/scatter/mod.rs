@@ -1,0 +1,344 @@
+//! A SELECT over several shards that each of them can answer for its own rows: the proof, and what the proxy has to do
+//! with the answers. Right or not at all: whatever is not known to be right is somebody else's (gather).
+
+mod functions;
+mod groups;
+mod list;
+mod rows;
+mod tail;
+
+use super::cursor::Cursor;
+use super::names::Names;
+use super::scope::{Asked, Proven, Whole, prove};
+use super::{Context, Planner, Schema, hinted, params};
+use crate::error::PgError;
+use crate::plan::{ColumnKey, KeyTarget, Limit, Merge, RelationKey, Rows, Scatter};
+use crate::sql::tree::Operand;
+use crate::sql::{
+    self, Body, Expression, Groups, Item, Kind, Level, Outline, Select, Token, Unread,
+};
+
+use functions::kind;
+use list::List;
+
+/// Why a statement is no scatter.
+#[derive(Clone, Debug)]
+pub enum Otherwise {
+    /// Its literals have been taken out: what is made of its text has to see them.
+    Text,
+    /// Shards cannot answer it for themselves, or not in a way that is known here.
+    Gather(String),
+    /// It cannot be read, or not be run at all.
+    Refused(PgError),
+}
+
+/// Plans a statement as a scatter, whatever else it may be.
+pub fn scatter(text: &str, context: &Context<'_>) -> Result<Scatter, Otherwise> {
+    let tokens = sql::tokens(text).map_err(Otherwise::Refused)?;
+    if context.map.is_unsharded() {
+        return gather("no table of this database is sharded");
+    }
+    let planner = Planner {
+        names: &Names::new(context),
+        context,
+        lenient: false,
+        gathers: false,
+    };
+    of_tokens(Cursor::new(text, &tokens), &planner)
+}
+
+/// The same, of a statement's tokens.
+pub(super) fn of_tokens(at: Cursor<'_>, planner: &Planner<'_>) -> Result<Scatter, Otherwise> {
+    let (names, context) = (planner.names, planner.context);
+    let tokens = at.rest;
+    if hinted::has_slots(tokens) {
+        return Err(Otherwise::Text);
+    }
+    if !is_query(tokens) {
+        return gather("it is no SELECT");
+    }
+    if let Some(reason) = hindrance(tokens) {
+        return gather(reason);
+    }
+    let calls = super::functions::check(tokens, names, context).map_err(Otherwise::Refused)?;
+    let Some(listed) = names.mentioned(tokens) else {
+        return gather("it names no table of the shard map");
+    };
+    let analysis = planner
+        .analyse(at, listed, calls.in_sql_count)
+        .map_err(Otherwise::Refused)?;
+    let outline = sql::outline(tokens, at.text)
+        .map_err(|unread: Unread| Otherwise::Refused(planner.unread(unread, listed)))?;
+    let Some(outline) = outline else {
+        return gather("it has a part that is not known here");
+    };
+    if let Some(name) = unsettled(&outline, context.schema) {
+        return gather(format!("{name}() may not be the same on every shard"));
+    }
+    let (whole, asked) = asked(&outline);
+    if whole == Whole::Query && (analysis.query.limited || outline.ordered) {
+        return gather("ORDER BY or LIMIT of a set operation");
+    }
+    if matches!(outline.body, Body::Other) {
+        return gather("a query in parentheses");
+    }
+    let query = &analysis.query;
+    let prove = |asked: &[Asked]| match prove(query, whole, asked, names, context) {
+        Ok(proof) => proof.map_err(Otherwise::Gather),
+        Err(error) => Err(Otherwise::Refused(error)),
+    };
+    let mut proven = prove(&asked)?;
+    if let Some(asked) = aliased(&outline, &asked, &proven) {
+        let names = std::mem::take(&mut proven.found);
+        proven = prove(&asked)?;
+        for (found, before) in proven.found.iter_mut().zip(names) {
+            found.absent = before.absent;
+        }
+    }
+    let ordered = |name: &String| kind(name, context.schema) == Some(functions::Kind::Ordered);
+    if proven.reads_reference && outline.functions.iter().any(ordered) {
+        return gather("an aggregate may depend on the order of a reference table's rows");
+    }
+    let merge = merge(at, &outline, &proven, query.limited, context)?;
+    Ok(Scatter {
+        anchors: anchors(tokens, &proven, context),
+        merge,
+        reason: proven.reasons.join(", "),
+    })
+}
+
+pub(super) fn gather<T>(reason: impl Into<String>) -> Result<T, Otherwise> {
+    Err(Otherwise::Gather(reason.into()))
+}
+
+/// Whether every server makes the same of the same rows: of a view, of which the text is not kept.
+pub(super) fn is_settled(tokens: &[Token<'_>], text: &str, schema: &Schema) -> bool {
+    let outline = sql::outline(tokens, text).ok().flatten();
+    hindrance(tokens).is_none()
+        && outline.is_some_and(|outline| unsettled(&outline, schema).is_none())
+}
+
+/// A function of which that is not known.
+fn unsettled<'o>(outline: &'o Outline, schema: &Schema) -> Option<&'o String> {
+    let mut functions = outline.functions.iter();
+    functions.find(|name| kind(name, schema).is_none())
+}
+
+fn is_query(tokens: &[Token<'_>]) -> bool {
+    let first = tokens.iter().find(|token| !token.is_op("("));
+    first.is_some_and(|token| token.is_word("select") || token.is_word("with"))
+}
+
+/// What is not the same on every server, by token.
+fn hindrance(tokens: &[Token<'_>]) -> Option<&'static str> {
+    const SYSTEM: &[&str] = &["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
+    // Types whose values are OIDs of one server's catalogs.
+    const CATALOG: &[&str] = &[
+        "regclass",
+        "regcollation",
+        "regconfig",
+        "regdictionary",
+        "regnamespace",
+        "regoper",
+        "regoperator",
+        "regproc",
+        "regprocedure",
+        "regrole",
+        "regtype",
+    ];
+    const OWN: &[&str] = &[
+        "current_catalog",
+        "current_date",
+        "current_role",
+        "current_schema",
+        "current_time",
+        "current_timestamp",
+        "current_user",
+        "localtime",
+        "localtimestamp",
+        "session_user",
+        "system_user",
+        "tablesample",
+        "user",
+    ];
+    for token in tokens {
+        let value = &*token.value;
+        if token.is_name() && SYSTEM.contains(&value) {
+            return Some("a system column");
+        }
+        if token.is_name() && CATALOG.contains(&value) {
+            return Some("an OID of one server");
+        }
+        if token.kind == Kind::Word && OWN.contains(&value) {
+            return Some("a value of the transaction, the session or one server");
+        }
+        if token.kind == Kind::String && is_moment(value) {
+            return Some("a string that may be the time of the transaction");
+        }
+    }
+    None
+}
+
+/// `'now'`, `'today 10:00'`: a date or time that is the transaction's. A text of several words is none.
+/// Source: <https://www.postgresql.org/docs/current/datatype-datetime.html#DATATYPE-DATETIME-SPECIAL-VALUES>
+fn is_moment(text: &str) -> bool {
+    const WORDS_MAX: usize = 3;
+    let mut words = text
+        .split(|c: char| !c.is_ascii_alphabetic())
+        .filter(|word| !word.is_empty());
+    let is = |word: &str| {
+        ["now", "today", "tomorrow", "yesterday"]
+            .iter()
+            .any(|moment| word.eq_ignore_ascii_case(moment))
+    };
+    words.clone().nth(WORDS_MAX).is_none() && words.any(is)
+}
+
+/// How the proof goes, and what is asked of each block.
+fn asked(outline: &Outline) -> (Whole, Vec<Asked>) {
+    match &outline.body {
+        Body::Select(select) => (Whole::Block, vec![asked_of(select)]),
+        Body::UnionAll(arms) => (Whole::Arms, arms.iter().map(asked_of).collect()),
+        Body::Set | Body::Other => (Whole::Query, Vec::new()),
+    }
+}
+
+fn asked_of(select: &Select) -> Asked {
+    let operand = |expression: &Expression| match expression.ordinal {
+        Some(place) => counted(select, place).map_or(Operand::Other, |item| item.operand.clone()),
+        None => expression.operand.clone(),
+    };
+    let groups = match &select.groups {
+        Groups::List(list) => list.iter().map(operand).collect(),
+        Groups::No | Groups::Other => Vec::new(),
+    };
+    let order = select.order.iter();
+    Asked {
+        groups,
+        order: order.map(|sort| sort.expression.operand.clone()).collect(),
+    }
+}
+
+/// The item that a number stands for, where stars before it do not make it another.
+fn counted(select: &Select, place: usize) -> Option<&Expression> {
+    let before = select.items.get(..=place)?;
+    let starless = |item: &Item| matches!(item, Item::Column { .. });
+    match before.last() {
+        Some(Item::Column { expression, .. }) if before.iter().all(starless) => Some(expression),
+        _ => None,
+    }
+}
+
+/// A name in GROUP BY is an output's where no relation has such a column.
+/// Source: `findTargetlistEntrySQL92` in `parse_clause.c`
+fn aliased(outline: &Outline, asked: &[Asked], proven: &Proven) -> Option<Vec<Asked>> {
+    let Body::Select(select) = &outline.body else {
+        return None;
+    };
+    let ([asked], [found]) = (asked, proven.found.as_slice()) else {
+        return None;
+    };
+    let mut changed = asked.clone();
+    for (operand, absent) in changed.groups.iter_mut().zip(&found.absent) {
+        if let Operand::Column(column) = &*operand
+            && *absent
+            && let Some(item) = List::named(select, &column.name)
+            && let Item::Column { expression, .. } = &select.items[item]
+        {
+            *operand = expression.operand.clone();
+        }
+    }
+    (changed.groups != asked.groups).then(|| vec![changed])
+}
+
+/// What is not certain of a parameter says nothing of the anchor's key.
+fn anchors(tokens: &[Token<'_>], proven: &Proven, context: &Context<'_>) -> KeyTarget {
+    let key = &context.map.keyspace(proven.keyspace).key;
+    let types: Vec<_> = key.columns.iter().map(|column| column.key_type).collect();
+    let checked = params::check(tokens, &proven.anchors, &types, &proven.inferred, context);
+    let mut relations = proven.anchors.clone();
+    if checked.is_err() {
+        let bare = |column: &ColumnKey| ColumnKey {
+            name: column.name.clone(),
+            conditions: Vec::new(),
+        };
+        for relation in &mut relations {
+            *relation = RelationKey {
+                columns: relation.columns.iter().map(bare).collect(),
+                ..relation.clone()
+            };
+        }
+    }
+    KeyTarget {
+        keyspace: proven.keyspace,
+        relations,
+    }
+}
+
+/// What stands above the rows.
+fn merge(
+    at: Cursor<'_>,
+    outline: &Outline,
+    proven: &Proven,
+    limited: bool,
+    context: &Context<'_>,
+) -> Result<Merge, Otherwise> {
+    let plain = Merge::Rows(Rows {
+        text: None,
+        order: Vec::new(),
+        distinct: 0,
+        limit: Limit::default(),
+    });
+    let select = match &outline.body {
+        Body::Select(select) => select,
+        Body::UnionAll(arms) => {
+            if limited || outline.ordered {
+                return gather("ORDER BY or LIMIT of a set operation");
+            }
+            for (select, found) in arms.iter().zip(&proven.found) {
+                let list = List::new(at, outline, select, found, context);
+                if list.aggregates()? || list.distinct_merges() {
+                    return gather("aggregates or DISTINCT in an arm of a set operation");
+                }
+            }
+            return Ok(plain);
+        }
+        Body::Set | Body::Other => return Ok(plain),
+    };
+    let [found] = proven.found.as_slice() else {
+        return gather("it has a part that is not known here");
+    };
+    let list = List::new(at, outline, select, found, context);
+    let aggregates = list.aggregates()?;
+    if !aggregates && select.order.is_empty() && !limited && !list.distinct_merges() {
+        return Ok(plain);
+    }
+    if aggregates {
+        return groups::groups(&list).map(Merge::Groups);
+    }
+    rows::rows(&list).map(Merge::Rows)
+}
+
+/// An aggregate that may be of the SELECT, and makes one row of several.
+fn may_aggregate(select: &Select, context: &Context<'_>) -> bool {
+    use functions::Kind as Of;
+    // Beside a column that is in no aggregate, an aggregate is an error where there are no groups.
+    let column = |item: &Item| match item {
+        Item::All { .. } => true,
+        Item::Column { expression, .. } => matches!(
+            expression.operand,
+            Operand::Column(_) | Operand::CastColumn(..)
+        ),
+    };
+    let columns = select.items.iter().any(column);
+    select.calls.iter().any(|call| {
+        let level = match call.level {
+            Level::Own => true,
+            Level::Unsure => !columns,
+            Level::Inner => false,
+        };
+        // `rank(…) WITHIN GROUP (…)` is one, too.
+        let aggregate = !matches!(kind(&call.name, context.schema), Some(Of::Scalar | Of::Set));
+        level && aggregate && !call.windowed
+    })
+}
