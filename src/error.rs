@@ -18,6 +18,7 @@ impl SqlState {
     pub const NUMERIC_VALUE_OUT_OF_RANGE: Self = Self(*b"22003");
     pub const INVALID_LIMIT: Self = Self(*b"2201W");
     pub const INVALID_OFFSET: Self = Self(*b"2201X");
+    pub const STRING_DATA_LENGTH_MISMATCH: Self = Self(*b"22026");
     pub const INVALID_PARAMETER_VALUE: Self = Self(*b"22023");
     pub const CHARACTER_NOT_IN_REPERTOIRE: Self = Self(*b"22021");
     pub const NOT_NULL_VIOLATION: Self = Self(*b"23502");

@@ -82,6 +82,7 @@ pub mod internals {
     pub mod plans;
     pub mod relations;
     pub mod keys;
+    pub mod merging;
 
     use crate::shardmap::{HashFunction, Placement, ShardId, format_ranges};
     use crate::types::KeyValue;

@@ -7,6 +7,7 @@ mod copy;
 mod expect;
 mod fault;
 mod gather;
+pub mod merge;
 mod relay;
 mod transfer;
 

@@ -119,6 +119,79 @@ pub fn binary_elements(bytes: &[u8]) -> Option<(Oid, Vec<Option<&[u8]>>)> {
     rest.is_empty().then_some((element, elements))
 }
 
+/// An array's binary form, of any number of dimensions, read where it lies.
+///
+/// Source: `array_recv` in `src/backend/utils/adt/arrayfuncs.c`
+pub struct Binary<'a> {
+    /// Of all elements.
+    pub count: usize,
+    /// Length and lower bound of each dimension.
+    shape: &'a [[u8; 8]],
+    elements: &'a [u8],
+}
+
+impl<'a> Binary<'a> {
+    /// `None` where the head of the form is not kept; elements are read one by one.
+    pub fn read(bytes: &'a [u8]) -> Option<Self> {
+        let (head, rest) = bytes.split_first_chunk::<12>()?;
+        let [a, b, c, d, ..] = *head;
+        let dimensions = usize::try_from(i32::from_be_bytes([a, b, c, d])).ok()?;
+        if dimensions > DIMENSIONS_MAX {
+            return None;
+        }
+        let (shape, elements) = rest.split_at_checked(dimensions * 8)?;
+        let shape = shape.as_chunks::<8>().0;
+        let mut count = usize::from(dimensions > 0);
+        for length in lengths(shape) {
+            count = count.checked_mul(usize::try_from(length).ok()?)?;
+        }
+        Some(Self {
+            count,
+            shape,
+            elements,
+        })
+    }
+
+    pub fn dimensions(&self) -> usize {
+        self.shape.len()
+    }
+
+    pub fn lengths(&self) -> impl Iterator<Item = i32> + 'a {
+        lengths(self.shape)
+    }
+
+    pub fn lower_bounds(&self) -> impl Iterator<Item = i32> + 'a {
+        self.shape
+            .iter()
+            .map(|[.., a, b, c, d]| i32::from_be_bytes([*a, *b, *c, *d]))
+    }
+
+    /// The elements, NULL as `None`. Ends early where the bytes do.
+    pub fn elements(&self) -> impl Iterator<Item = Option<&'a [u8]>> + use<'a> {
+        let mut rest = self.elements;
+        std::iter::from_fn(move || {
+            let (length, after) = rest.split_first_chunk::<4>()?;
+            let length = i32::from_be_bytes(*length);
+            if length == -1 {
+                rest = after;
+                return Some(None);
+            }
+            let (value, after) = after.split_at_checked(usize::try_from(length).ok()?)?;
+            rest = after;
+            Some(Some(value))
+        })
+    }
+}
+
+fn lengths(shape: &[[u8; 8]]) -> impl Iterator<Item = i32> {
+    shape
+        .iter()
+        .map(|[a, b, c, d, ..]| i32::from_be_bytes([*a, *b, *c, *d]))
+}
+
+/// Source: `MAXDIM` in `src/include/c.h`
+const DIMENSIONS_MAX: usize = 6;
+
 #[cfg(test)]
 mod tests {
     use super::*;

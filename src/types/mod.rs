@@ -1,5 +1,6 @@
-//! PostgreSQL data types as far as routing needs them: OIDs, the values of sharding keys, how they
-//! are read from SQL literals and from text and binary parameters, and PostgreSQL's partition hash.
+//! PostgreSQL data types as far as routing and merging need them: OIDs, the values of sharding keys, how they
+//! are read from SQL literals and from text and binary parameters, PostgreSQL's partition hash, the order of
+//! values, decimal numbers, and aggregates of which servers have parts.
 //!
 //! No I/O, no SQL syntax, no shard map.
 
@@ -8,6 +9,13 @@ pub mod array;
 mod oid;
 mod key;
 mod hash;
+/// The order of values as ORDER BY and DISTINCT have it.
+pub mod order;
+/// PostgreSQL's decimal numbers.
+pub mod numeric;
+mod float;
+/// Parts of aggregates, computed by several servers, become values.
+pub mod aggregate;
 
 pub use hash::partition_hash;
 pub use key::{Family, Format, KeyError, KeyType, KeyValue};

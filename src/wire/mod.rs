@@ -8,6 +8,7 @@
 mod frame;
 mod reply;
 mod request;
+pub mod row;
 mod startup;
 
 pub use frame::{HEADER_BYTES, Header, backend, frontend, header, says_goodbye};
