@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use postgres_protocol::message::frontend;
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
@@ -122,6 +122,47 @@ impl Connection {
                 io::ErrorKind::TimedOut,
                 "no answer in time",
             ))),
+        }
+    }
+
+    /// Sends what is in `output`, a question of our own that ends with Sync, and returns the messages of its answer. Few
+    /// and short ones are expected.
+    ///
+    /// Errors, and what a future that is dropped leaves: as of [`Self::simple`].
+    pub async fn exchange(&mut self, deadline: Instant) -> Result<Vec<(u8, Bytes)>, PgError> {
+        self.prepared.unnamed = None;
+        match timer::timeout_at(deadline, self.exchange_unbounded()).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) => Err(self.lost(&error)),
+            Err(_) => Err(self.lost(&io::Error::new(
+                io::ErrorKind::TimedOut,
+                "no answer in time",
+            ))),
+        }
+    }
+
+    async fn exchange_unbounded(&mut self) -> io::Result<Result<Vec<(u8, Bytes)>, PgError>> {
+        self.flush().await?;
+        let mut outcome = Ok(Vec::new());
+        loop {
+            let frame = read_frame(&mut self.stream, &mut self.input, SIMPLE_BODY_MAX).await?;
+            match (frame.tag, &mut outcome) {
+                (b'Z', _) => {
+                    let status = frame.body.first().copied();
+                    let status = status.and_then(TransactionStatus::from_byte);
+                    self.status = status.ok_or_else(|| malformed("ReadyForQuery"))?;
+                    return Ok(outcome);
+                }
+                (b'E', _) => outcome = Err(error_response(&frame.body)),
+                (b'S', _) => Arc::make_mut(&mut self.parameters)
+                    .take_in(&frame.body)
+                    .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?,
+                (b'N' | b'A', _) => {}
+                (tag, Ok(answer)) if answer.len() < EXCHANGE_MESSAGES_MAX => {
+                    answer.push((tag, frame.body));
+                }
+                _ => return Err(malformed("message")),
+            }
         }
     }
 
@@ -268,6 +309,8 @@ fn malformed(what: &str) -> io::Error {
 
 /// Our own queries set things; their answers are short.
 const SIMPLE_BODY_MAX: usize = 1024 * 1024;
+/// Messages of an answer that is kept as a whole.
+const EXCHANGE_MESSAGES_MAX: usize = 64;
 /// Room for one read in the midst of a long result. Measured: docs/design/0016.
 const STREAM_READ_BYTES: usize = 4 * READ_BYTES;
 const TERMINATE: [u8; 5] = [b'X', 0, 0, 0, 4];

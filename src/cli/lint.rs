@@ -83,6 +83,7 @@ fn words(route: Route) -> &'static str {
         Route::Any => "on any shard",
         Route::Default => "on the default shard",
         Route::Control => "about the session",
+        Route::Scatter => "answered by several shards, and merged",
         Route::Gather => "gathered from several shards",
         Route::None => "refused",
     }
@@ -209,7 +210,8 @@ impl Counts {
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all: usize = self.0.iter().sum();
-        let one_shard = all - self.of(Route::Gather) - self.of(Route::None);
+        let one_shard =
+            all - self.of(Route::Scatter) - self.of(Route::Gather) - self.of(Route::None);
         write!(f, "{all} statements, {one_shard} on one shard")?;
         if all > 0 {
             write!(f, " ({:.1} %)", one_shard as f64 * 100.0 / all as f64)?;

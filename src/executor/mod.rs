@@ -1,5 +1,5 @@
 //! Runs a plan: the relay passes frames of one leased server connection to the client, undecoded, by the session's own
-//! task; [`gather()`] passes rows of several servers to one of them before that.
+//! task; [`gather()`] passes rows of several servers to one of them before that; [`scatter`] merges the answers of several.
 //!
 //! Knows no SQL and no session; what to expect of the server is pushed by `session` and `frontend`.
 
@@ -9,6 +9,7 @@ mod fault;
 mod gather;
 pub mod merge;
 mod relay;
+pub mod scatter;
 mod transfer;
 
 #[cfg(feature = "internals")]

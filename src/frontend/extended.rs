@@ -20,6 +20,7 @@ use bytes::{Buf, Bytes};
 
 use super::Client;
 use super::service::{answer, malformed};
+use super::several::ScatteredPortal;
 use super::simple::{not_utf8, shown};
 use crate::error::{PgError, SqlState};
 use crate::executor::{Expect, Forward, Stage};
@@ -67,12 +68,14 @@ struct Parsed {
     name: Box<[u8]>,
 }
 
-#[derive(Clone, Debug)]
-enum Portal {
+#[derive(Debug)]
+pub(super) enum Portal {
     /// A statement about the session: runs here.
     Control(Arc<Prepared>),
     /// EXPLAIN: its rows go ahead of the server's. Taken by the first Execute.
     Explain(Bytes),
+    /// Several shards answer it, on connections of its own.
+    Scattered(Box<ScatteredPortal>),
 }
 
 impl Portal {
@@ -80,6 +83,7 @@ impl Portal {
         match self {
             Self::Control(prepared) => prepared.global.text.len(),
             Self::Explain(lines) => lines.len(),
+            Self::Scattered(_) => size_of::<ScatteredPortal>(),
         }
     }
 }
@@ -89,7 +93,17 @@ impl Pipeline {
         self.state != State::Ready
     }
 
-    fn portal(&self, name: &[u8]) -> Option<&Portal> {
+    /// Some of its portals are known here.
+    pub(super) fn has_portals(&self) -> bool {
+        !self.portals.is_empty()
+    }
+
+    pub(super) fn take_portals(&mut self) -> impl Iterator<Item = Portal> + use<> {
+        let portals = std::mem::take(&mut self.portals);
+        portals.into_iter().map(|(_, portal)| portal)
+    }
+
+    pub(super) fn portal(&self, name: &[u8]) -> Option<&Portal> {
         self.portals
             .iter()
             .find(|(known, _)| **known == *name)
@@ -97,7 +111,7 @@ impl Pipeline {
     }
 
     /// Errors: 54000, there are too many, or they take too much.
-    fn keep_portal(&mut self, name: Box<[u8]>, portal: Portal) -> Result<(), PgError> {
+    pub(super) fn keep_portal(&mut self, name: Box<[u8]>, portal: Portal) -> Result<(), PgError> {
         let held = |(name, portal): &(Box<[u8]>, Portal)| name.len() + portal.bytes();
         let new = (name, portal);
         let bytes = self.portals.iter().map(held).sum::<usize>() + held(&new);
@@ -113,7 +127,7 @@ impl Pipeline {
         Ok(())
     }
 
-    fn forget_portal(&mut self, name: &[u8]) -> Option<Portal> {
+    pub(super) fn forget_portal(&mut self, name: &[u8]) -> Option<Portal> {
         let at = self
             .portals
             .iter()
@@ -239,7 +253,7 @@ impl Client {
     }
 
     /// Waits for answers that are due, so that ours comes in its turn.
-    async fn in_turn(&mut self) -> Result<(), Failure> {
+    pub(super) async fn in_turn(&mut self) -> Result<(), Failure> {
         if self.session.relay.is_idle() {
             return Ok(());
         }
@@ -285,11 +299,19 @@ impl Client {
             }
             Described::Portal(name) => {
                 self.answer_parse().await?;
-                if let Some(Portal::Control(prepared)) = self.pipeline.portal(name) {
-                    let prepared = Arc::clone(prepared);
-                    self.in_turn().await?;
-                    self.describe_control(&prepared);
-                    return Ok(());
+                match self.pipeline.portal(name) {
+                    Some(Portal::Control(prepared)) => {
+                        let prepared = Arc::clone(prepared);
+                        self.in_turn().await?;
+                        self.describe_control(&prepared);
+                        return Ok(());
+                    }
+                    Some(Portal::Scattered(_)) => {
+                        self.in_turn().await?;
+                        self.describe_scattered(name);
+                        return Ok(());
+                    }
+                    Some(Portal::Explain(_)) | None => {}
                 }
                 self.portal_exists(name)?;
                 self.session.queue(Expect::DescribePortal, false, |out| {
@@ -346,14 +368,19 @@ impl Client {
         self.session.admit();
         let mut before = None;
         if !self.pipeline.portals.is_empty() {
-            match self.pipeline.portal(name).cloned() {
+            match self.pipeline.portal(name) {
                 Some(Portal::Control(prepared)) => {
+                    let prepared = Arc::clone(prepared);
                     self.io.input.advance(head.len);
                     return Box::pin(self.run_control(&prepared)).await;
                 }
+                Some(Portal::Scattered(_)) => {
+                    let name = name.into();
+                    return Box::pin(self.execute_scattered(head, name, max_rows)).await;
+                }
                 Some(Portal::Explain(lines)) => {
+                    before = Some(lines.clone());
                     self.pipeline.forget_portal(name);
-                    before = Some(lines);
                 }
                 None => {}
             }
@@ -397,7 +424,7 @@ impl Client {
                 self.session.statements.close(name);
             }
             Described::Portal(name) => {
-                let here = matches!(self.pipeline.forget_portal(name), Some(Portal::Control(_)));
+                let here = Box::pin(self.end_portal(name)).await;
                 if !here && self.session.in_use() {
                     self.session
                         .queue(Expect::Close(Forward::ToClient), false, |out| {
@@ -484,8 +511,8 @@ impl Client {
             }
         }
         self.session.finish(&mut self.io).await?;
-        if self.session.is_between_transactions() {
-            self.pipeline.portals.clear();
+        if self.pipeline.has_portals() && self.session.is_between_transactions() {
+            Box::pin(self.end_portals()).await;
         }
         self.pipeline.state = State::Ready;
         self.io.output.ready_for_query(self.session.txn.status());

@@ -19,6 +19,7 @@ mod login;
 mod opening;
 mod options;
 mod service;
+mod several;
 mod simple;
 
 pub use accept::{Doors, last_words, receive};

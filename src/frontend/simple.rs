@@ -10,8 +10,8 @@ use super::Client;
 use super::service::malformed;
 use crate::error::{PgError, SqlState};
 use crate::executor::Forward;
-use crate::plan::{Control, ExplainFormat, Gathering, Plan, Planned, Route, Values};
-use crate::planner::{KEY, SHARD, is_own_setting, own_column, retold};
+use crate::plan::{Control, ExplainFormat, Plan, Planned, Route, Values};
+use crate::planner::{KEY, SHARD, is_own_setting, own_column};
 use crate::session::{Failure, Purpose, Way, aside};
 use crate::shardmap::ShardId;
 use crate::sql::{self, Piece};
@@ -55,6 +55,9 @@ impl Client {
         }
         self.session.arrived();
         self.session.statements.forget_unnamed();
+        if self.pipeline.has_portals() {
+            Box::pin(self.end_portal(b"")).await;
+        }
         let outcome = match text(body) {
             Ok(text) => self.query(text).await,
             Err(error) => Err(Failure::Statement(error)),
@@ -70,6 +73,9 @@ impl Client {
             Err(other) => return Err(other),
         }
         self.session.finish(&mut self.io).await?;
+        if self.pipeline.has_portals() && self.session.is_between_transactions() {
+            Box::pin(self.end_portals()).await;
+        }
         self.io.output.ready_for_query(self.session.txn.status());
         Ok(())
     }
@@ -87,9 +93,9 @@ impl Client {
             Plan::Control(control) => Box::pin(self.control(control, text)).await,
             Plan::Route(route) => {
                 let (way, lines) = self.routed(&plan, route)?;
-                match way.gathering {
+                match way.several {
                     None => self.send(text, way.shard, lines, Manner::of(route)).await,
-                    Some(gathering) => Box::pin(self.gather(text, &gathering, lines)).await,
+                    Some(several) => Box::pin(self.over_several(text, &plan, several)).await,
                 }
             }
         }
@@ -147,26 +153,12 @@ impl Client {
             Plan::Control(control) => self.control(control, statement).await,
             Plan::Route(route) => {
                 let (way, lines) = self.routed(plan, route)?;
-                match way.gathering {
+                match way.several {
                     None => self.send(text, way.shard, lines, Manner::of(route)).await,
-                    Some(gathering) => Box::pin(self.gather(text, &gathering, lines)).await,
+                    Some(several) => Box::pin(self.over_several(text, plan, several)).await,
                 }
             }
         }
-    }
-
-    /// Runs a statement where its rows have been brought together.
-    async fn gather(
-        &mut self,
-        text: &str,
-        gathering: &Gathering,
-        before: Option<Bytes>,
-    ) -> Result<(), Failure> {
-        let session = &mut self.session;
-        session.gather(&mut self.io, gathering, text, &[]).await?;
-        let told = retold(text, gathering)?;
-        session.queue_string(&told, Forward::ToClient, before, false)?;
-        session.run(&mut self.io).await
     }
 
     /// Where the only statement of a text goes, and what comes ahead of its rows.
@@ -227,7 +219,7 @@ impl Client {
     }
 
     /// Sends a whole query string to one shard and relays its answers.
-    async fn send(
+    pub(super) async fn send(
         &mut self,
         text: &str,
         shard: ShardId,

@@ -113,7 +113,9 @@ impl Map {
         Ok(match destination.map_err(|error| error.message)? {
             Destination::Any => None,
             Destination::Shard(shard) => Some(self.0.shard_name(shard)),
-            Destination::Gather(_) => return Err("gathered".to_owned()),
+            Destination::Gather(_) | Destination::Scatter(_) => {
+                return Err("several shards".to_owned());
+            }
         })
     }
 

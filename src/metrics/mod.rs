@@ -112,6 +112,8 @@ pub enum Route {
     Any,
     /// The default shard.
     Default,
+    /// Several shards, each for its rows; the answers are merged.
+    Scatter,
     /// Rows of several shards, gathered on one.
     Gather,
     /// Transaction and session control.
@@ -121,10 +123,11 @@ pub enum Route {
 }
 
 impl Route {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Key,
         Self::Any,
         Self::Default,
+        Self::Scatter,
         Self::Gather,
         Self::Control,
         Self::None,
@@ -135,6 +138,7 @@ impl Route {
             Self::Key => "key",
             Self::Any => "any",
             Self::Default => "default",
+            Self::Scatter => "scatter",
             Self::Gather => "gather",
             Self::Control => "control",
             Self::None => "none",

@@ -10,6 +10,7 @@ mod node;
 mod print;
 mod resolve;
 mod scatter;
+mod shape;
 
 pub use constant::{Compared, compared, compared_elements};
 pub use gather::{Gather, Gathering, Piece};
@@ -25,3 +26,4 @@ pub use resolve::{Destination, Located, ParamValues, Values};
 pub use scatter::{
     Aggregate, Column, Count, Groups, Limit, Merge, Rows, Scatter, Sort, Span, counts,
 };
+pub use shape::{Known, Learned, Merged, Shape};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Gather, Hinted};
+use super::{Gather, Hinted, Scatter};
 use crate::shardmap::KeyspaceIndex;
 use crate::sql::Literals;
 use crate::sql::tree::Slot;
@@ -52,6 +52,8 @@ pub struct Route {
     /// A SELECT that may need rows of several shards, and how it gets them: always where `targets` is no key, else where
     /// the key leads to several.
     pub gather: Option<Box<Gather>>,
+    /// A SELECT whose answers by several shards can be merged: where it needs several, they are not gathered.
+    pub scatter: Option<Box<Scatter>>,
     /// Why this is the right place, in words for EXPLAIN: tables, columns, what the key is tied to.
     pub reason: String,
 }

@@ -1,10 +1,10 @@
 //! How a plan prints: one line for each fact, the same in golden files, EXPLAIN and `trunkline explain`.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use super::{
     Access, Control, Destination, Gathering, Hinted, HintedTo, KeySource, KeyTarget, Located, Plan,
-    RelationKey, Route, Setting, Targets, Values,
+    RelationKey, Route, Scatter, Setting, Targets, Values,
 };
 use crate::shardmap::{Keyspace, LogicalShardId, ShardId, ShardMap};
 use crate::sql::Literal;
@@ -17,8 +17,14 @@ pub fn explain_lines(route: &Route, map: &ShardMap, values: Values<'_>) -> Vec<S
         Access::Read => "read",
         Access::Write => "write",
     };
-    if let Ok(Destination::Gather(gathering)) = route.resolve(map, values) {
-        return gather_lines(route, &gathering, access, map);
+    match (route.resolve(map, values), &route.scatter) {
+        (Ok(Destination::Gather(gathering)), _) => {
+            return gather_lines(route, &gathering, access, map);
+        }
+        (Ok(Destination::Scatter(shards)), Some(scatter)) => {
+            return scatter_lines(route, scatter, &shards, map, values);
+        }
+        _ => {}
     }
     let mut lines = Vec::new();
     match &route.targets {
@@ -47,6 +53,24 @@ pub fn explain_lines(route: &Route, map: &ShardMap, values: Values<'_>) -> Vec<S
         lines.push(format!("  {}", hint_line(hinted, map)));
     }
     if !route.reason.is_empty() {
+        lines.push(format!("  {}", route.reason));
+    }
+    lines
+}
+
+/// Who answers, what is made of it, and why.
+fn scatter_lines(
+    route: &Route,
+    scatter: &Scatter,
+    shards: &[ShardId],
+    map: &ShardMap,
+    values: Values<'_>,
+) -> Vec<String> {
+    let mut lines = scatter.lines(map, values);
+    if let Some(first) = lines.first_mut() {
+        let _ = write!(first, " from {}", map.shard_names(shards.iter().copied()));
+    }
+    if matches!(route.targets, Targets::Any | Targets::Default) {
         lines.push(format!("  {}", route.reason));
     }
     lines

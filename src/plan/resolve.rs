@@ -75,8 +75,10 @@ impl Planned {
 pub enum Destination {
     Any,
     Shard(ShardId),
-    /// Several shards have rows of it.
+    /// Several shards have rows of it, which are brought together first.
     Gather(Box<Gathering>),
+    /// These shards answer it, each for its rows: several, in the shard map's order.
+    Scatter(Vec<ShardId>),
 }
 
 /// A key or the beginning of one, and a logical shard that may hold its rows.
@@ -105,25 +107,51 @@ impl Route {
 
     /// What the statement's own key values say.
     fn proven(&self, map: &ShardMap, values: Values<'_>) -> Result<Destination, PgError> {
-        let target = match (&self.targets, &self.gather) {
-            (Targets::Any, None) => return Ok(Destination::Any),
-            (Targets::Any, Some(gather)) => return gather.destination(None, map, values),
-            (Targets::Default, None) => return Ok(Destination::Shard(map.default_shard)),
-            (Targets::Default, Some(gather)) => {
-                return gather.destination(Some(map.default_shard), map, values);
-            }
-            (Targets::Key(target), _) => target,
+        let is_several = self.gather.is_some() || self.scatter.is_some();
+        let target = match &self.targets {
+            Targets::Key(target) => target,
+            _ if is_several => return self.several(map, values),
+            Targets::Any => return Ok(Destination::Any),
+            Targets::Default => return Ok(Destination::Shard(map.default_shard)),
         };
         target.check_ready(map)?;
-        match (target.one_shard(map, values), &self.gather) {
-            (Ok(Some(found)), _) => Ok(found),
-            (Ok(None), Some(gather)) => gather.destination(None, map, values),
+        match target.one_shard(map, values) {
+            Ok(Some(found)) => Ok(found),
+            Ok(None) if is_several => self.several(map, values),
             // A value that cannot be read says nothing of the shard.
-            (Err(error), Some(gather)) if error.code == SqlState::FEATURE_NOT_SUPPORTED => {
-                gather.destination(None, map, values)
+            Err(error) if is_several && error.code == SqlState::FEATURE_NOT_SUPPORTED => {
+                self.several(map, values)
             }
-            (Ok(None), None) => Err(self.scattered(map, target, values)),
-            (Err(error), _) => Err(error),
+            Ok(None) => Err(self.scattered(map, target, values)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What several shards have to do for it, if not one is enough after all.
+    fn several(&self, map: &ShardMap, values: Values<'_>) -> Result<Destination, PgError> {
+        if let Some(scatter) = &self.scatter {
+            return Ok(match scatter.shards(map, values)?.as_slice() {
+                [shard] => Destination::Shard(*shard),
+                shards => Destination::Scatter(shards.to_vec()),
+            });
+        }
+        self.gathering(map, values)
+    }
+
+    /// As [`Self::resolve`], of what is to be gathered whether or not it could be scattered.
+    ///
+    /// Errors: 0A000 where it cannot be.
+    pub fn gathering(&self, map: &ShardMap, values: Values<'_>) -> Result<Destination, PgError> {
+        let at = match self.targets {
+            Targets::Default => Some(map.default_shard),
+            Targets::Any | Targets::Key(_) => None,
+        };
+        match &self.gather {
+            Some(gather) => gather.destination(at, map, values),
+            None => Err(PgError::refusal(
+                "a statement whose answers by several shards cannot be merged is not supported here",
+                "tie its tables to one sharding key, or let its rows be gathered (gather_rows)",
+            )),
         }
     }
 
@@ -133,12 +161,14 @@ impl Route {
         self.params().next().is_some()
     }
 
-    /// The parameters that decide the shard, zero-based.
+    /// The parameters that decide where and how it runs, zero-based.
     pub fn params(&self) -> impl Iterator<Item = u16> {
-        self.sources().filter_map(|source| match source {
+        let keys = self.sources().filter_map(|source| match source {
             KeySource::Param { index, .. } => Some(*index),
             _ => None,
-        })
+        });
+        let scatter = self.scatter.iter();
+        keys.chain(scatter.flat_map(|scatter| scatter.params()))
     }
 
     /// The places of the literals that decide the shard, in rising order.

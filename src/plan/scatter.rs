@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::print::relation_lines;
-use super::{KeySource, KeyTarget, ParamValues, Values};
+use super::{KeySource, KeyTarget, Learned, ParamValues, Values};
 use crate::error::{PgError, SqlState};
 use crate::shardmap::{ShardId, ShardMap};
 use crate::types::{Format, Oid};
@@ -16,6 +16,10 @@ pub struct Scatter {
     pub merge: Merge,
     /// Why this is right, in words for EXPLAIN.
     pub reason: String,
+    /// It is the EXPLAIN of such a SELECT, which begins at this byte of its text.
+    pub explained: Option<usize>,
+    /// What servers have said of it.
+    pub learned: Learned,
 }
 
 /// What the shards are sent, and what is made of their rows.
@@ -153,6 +157,24 @@ impl Scatter {
         keys.chain(self.limit().params())
     }
 
+    /// What it takes besides itself and its anchors, roughly; with what will be learned.
+    pub fn bytes(&self) -> usize {
+        const LEARNED_BYTES: usize = 1_024;
+        let texts = match &self.merge {
+            Merge::Rows(rows) => rows.text.as_deref().map_or(0, str::len),
+            Merge::Groups(groups) => {
+                let keys: usize = groups.keys.iter().map(|key| key.len()).sum();
+                let aggregate = |aggregate: &Aggregate| {
+                    let filter = aggregate.filter.as_deref().map_or(0, str::len);
+                    size_of::<Aggregate>() + aggregate.argument.len() + filter
+                };
+                let aggregates: usize = groups.aggregates.iter().map(aggregate).sum();
+                groups.before.len() + groups.after.len() + keys + aggregates
+            }
+        };
+        size_of::<Self>() + texts + LEARNED_BYTES
+    }
+
     pub fn limit(&self) -> &Limit {
         match &self.merge {
             Merge::Rows(rows) => &rows.limit,
@@ -199,18 +221,25 @@ impl Rows {
 }
 
 impl Groups {
-    /// The shards' text, with an aggregate's parts where its call would stand. What `parts` gives of one aggregate are
-    /// the expressions of its columns, each without a FILTER: that is put behind it.
-    pub fn text<'p>(&self, parts: impl Fn(&Aggregate) -> Vec<std::borrow::Cow<'p, str>>) -> String {
-        let mut columns: Vec<String> = self.keys.iter().map(|key| format!("({key})")).collect();
-        for aggregate in &self.aggregates {
-            for part in parts(aggregate) {
+    /// The shards' text, with an aggregate's parts where its call would stand, and some of the keys once more at the
+    /// end. What `parts` gives of one aggregate are the expressions of its columns, each without a FILTER: that is put
+    /// behind it.
+    pub fn text(
+        &self,
+        parts: impl Fn(usize, &Aggregate) -> Vec<String>,
+        repeated: &[usize],
+    ) -> String {
+        let key = |key: &Box<str>| format!("({key})");
+        let mut columns: Vec<String> = self.keys.iter().map(key).collect();
+        for (at, aggregate) in self.aggregates.iter().enumerate() {
+            for part in parts(at, aggregate) {
                 columns.push(match &aggregate.filter {
-                    None => part.into_owned(),
+                    None => part,
                     Some(filter) => format!("{part} FILTER (WHERE {filter})"),
                 });
             }
         }
+        columns.extend(repeated.iter().map(|at| key(&self.keys[*at])));
         let mut text = format!("{} {}{}", self.before, columns.join(", "), self.after);
         if !self.keys.is_empty() {
             let numbers: Vec<String> = (1..=self.keys.len()).map(|n| n.to_string()).collect();
@@ -226,6 +255,19 @@ impl Groups {
             );
         }
         text + self.pushed.as_deref().unwrap_or_default()
+    }
+
+    /// A text whose columns are the keys and what the aggregates are of, to learn their types; those of all rows are
+    /// left out, and conditions of FILTER come last. `from`: where the query begins in the client's text.
+    pub fn arguments(&self, from: usize) -> String {
+        let keys = self.keys.iter();
+        let arguments = self.aggregates.iter().map(|aggregate| &aggregate.argument);
+        let arguments = arguments.filter(|argument| &***argument != "*");
+        let filters = self.aggregates.iter().filter_map(|it| it.filter.as_ref());
+        let columns = keys.chain(arguments).chain(filters);
+        let columns: Vec<String> = columns.map(|it| format!("({it})")).collect();
+        let before = self.before.get(from..).unwrap_or_default();
+        format!("{before} {}{}", columns.join(", "), self.after)
     }
 
     fn print(&self, lines: &mut Vec<String>) {
@@ -250,10 +292,10 @@ impl Groups {
             outputs.join(", "),
             sorts(&self.order)
         ));
-        let name = |aggregate: &Aggregate| {
-            vec![format!("{}({})", aggregate.name, aggregate.argument).into()]
+        let call = |_: usize, aggregate: &Aggregate| {
+            vec![format!("{}({})", aggregate.name, aggregate.argument)]
         };
-        lines.push(format!("  shards: {}", self.text(name)));
+        lines.push(format!("  shards: {}", self.text(call, &[])));
     }
 }
 
@@ -480,16 +522,13 @@ mod tests {
             limit: Limit::default(),
             pushed: Some(" LIMIT 3".into()),
         };
-        let parts = |call: &Aggregate| {
+        let parts = |_: usize, call: &Aggregate| {
             let argument = &call.argument;
-            vec![
-                format!("count({argument})").into(),
-                format!("sum({argument})").into(),
-            ]
+            vec![format!("count({argument})"), format!("sum({argument})")]
         };
         assert_eq!(
-            groups.text(parts),
-            "select (b), (c + 1), count(x) FILTER (WHERE y > 1), sum(x) FILTER (WHERE y > 1) \
+            groups.text(parts, &[1]),
+            "select (b), (c + 1), count(x) FILTER (WHERE y > 1), sum(x) FILTER (WHERE y > 1), (c + 1) \
              from t where a GROUP BY 1, 2 ORDER BY 1 DESC, 2 LIMIT 3"
         );
     }

@@ -59,6 +59,7 @@ pub fn read_query(text: &str, map: &ShardMap, schema: &Schema) -> Result<Query, 
         context: &context,
         lenient: false,
         gathers: false,
+        scatters: false,
     };
     let mentioned = names.mentioned(&tokens).or(calls.in_sql.as_deref());
     let at = Cursor::new(text, &tokens);

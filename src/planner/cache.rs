@@ -149,6 +149,11 @@ impl PlanCache {
         })
     }
 
+    /// As [`Self::plan`], by the text alone: its literals decide more than where it goes.
+    pub fn plan_exactly(&self, text: &str, context: &Context<'_>) -> Result<Planned, PgError> {
+        Ok(self.by_text(text, context)?.0)
+    }
+
     /// The plan of what a client sent, where that is one statement whose like was planned before: nothing has to be
     /// split for that.
     pub fn known(&self, text: &str, context: &Context<'_>) -> Option<(Planned, Lookup)> {
@@ -556,7 +561,10 @@ fn keys_size(route: &Route) -> usize {
         .clone()
         .map(|piece| size_of::<Piece>() + piece.table.schema.len() + piece.table.name.len());
     let keys = pieces.map(|piece| &piece.keys).chain(target);
-    keys.map(target_size).chain(named).sum()
+    let scatter = route.scatter.iter().map(|scatter| scatter.bytes());
+    let anchors = route.scatter.iter().map(|scatter| &scatter.anchors);
+    let keys = keys.chain(anchors).map(target_size);
+    keys.chain(named).chain(scatter).sum()
 }
 
 fn target_size(target: &KeyTarget) -> usize {

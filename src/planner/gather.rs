@@ -10,7 +10,9 @@ use super::functions::Calls;
 use super::scope::{self, Footprint, Untied};
 use super::{Planner, only, params};
 use crate::error::PgError;
-use crate::plan::{Access, Gather, Gathering, KeyTarget, Piece, Plan, RelationKey, Route, Targets};
+use crate::plan::{
+    Access, Gather, Gathering, KeySource, KeyTarget, Piece, Plan, RelationKey, Route, Targets,
+};
 use crate::shardmap::TableName;
 use crate::sql::tree::{Arm, From, Operand, Output, Query};
 use crate::sql::{self, Token};
@@ -234,19 +236,21 @@ fn is_called(from: &From, name: &str) -> bool {
 }
 
 /// The relations may have keys on several shards.
-pub(super) fn may_be_several(found: &Footprint<'_>) -> bool {
+pub(super) fn may_be_several(targets: &Targets) -> bool {
+    let Targets::Key(target) = targets else {
+        return false;
+    };
     let one = |relation: &RelationKey| {
-        let single = |sources: &Vec<crate::plan::KeySource>| {
+        let single = |sources: &Vec<KeySource>| {
             matches!(
                 sources.as_slice(),
-                [crate::plan::KeySource::Literal(_)
-                    | crate::plan::KeySource::Param { array: false, .. }]
+                [KeySource::Literal(_) | KeySource::Param { array: false, .. }]
             )
         };
         let mut columns = relation.columns.iter();
         columns.all(|column| column.conditions.iter().any(single))
     };
-    !matches!(found.relations.as_slice(), [relation] if one(relation))
+    !matches!(target.relations.as_slice(), [relation] if one(relation))
 }
 
 /// The statement as it is run where its tables are gathered: where it says which schema they are in, it means what is

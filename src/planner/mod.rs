@@ -33,7 +33,7 @@ pub use scatter::{Otherwise, scatter};
 pub use schema::{Column, Function, PUBLIC, Relation, RelationKind, Schema, SqlFunction};
 
 use crate::error::{PgError, SqlState};
-use crate::plan::{Access, Catalogs, Control, Hint, KeyTarget, Plan, Route, Targets};
+use crate::plan::{Access, Catalogs, Control, Hint, KeyTarget, Plan, Route, Scatter, Targets};
 use crate::shardmap::ShardMap;
 use crate::sql::{self, Kind, Token, Unread};
 use crate::types::Oid;
@@ -195,6 +195,7 @@ fn route_statement(
         context,
         lenient: hinted && !guarded && !hinted::has_slots(at.rest),
         gathers: context.gathers && !hinted,
+        scatters: !hinted,
     }
     .statement(at)
 }
@@ -206,6 +207,8 @@ struct Planner<'a> {
     lenient: bool,
     /// What needs rows of several shards may have them gathered.
     gathers: bool,
+    /// And may be answered by each of them for its rows.
+    scatters: bool,
 }
 
 impl Planner<'_> {
@@ -292,14 +295,59 @@ impl Planner<'_> {
             self.route(footprint, tokens, access, &calls)
         });
         let planned = planned.map(|plan| gather::without_whole_rows(plan, &analysis.query));
+        // With slots for literals less can be proved: the text itself is planned then.
+        if access != Access::Read || hinted::has_slots(tokens) {
+            return planned;
+        }
         match planned {
-            // With slots for literals less can be proved: the text itself is planned then.
-            Err(refusal)
-                if self.gathers && access == Access::Read && !hinted::has_slots(tokens) =>
-            {
-                self.gathered(&analysis.query, tokens, &calls, refusal)
+            Err(refusal) => self.over_several(at, &analysis.query, &calls, refusal),
+            Ok(Plan::Route(mut route)) => {
+                if gather::may_be_several(&route.targets) {
+                    route.scatter = self.scattered(at).map(Box::new);
+                }
+                Ok(Plan::Route(route))
             }
             planned => planned,
+        }
+    }
+
+    /// The plan of a query that `refusal` keeps from one shard.
+    ///
+    /// Errors: that refusal, where several cannot answer it either.
+    fn over_several(
+        &self,
+        at: Cursor<'_>,
+        query: &sql::tree::Query,
+        calls: &functions::Calls,
+        refusal: PgError,
+    ) -> Result<Plan, PgError> {
+        let guarded = |scatter: &Scatter| {
+            let keyspace = scatter.anchors.keyspace;
+            self.names.map.keyspace(keyspace).require_key
+        };
+        let scatter = self.scattered(at).filter(|scatter| !guarded(scatter));
+        let reason = format!("not one shard: {}", refusal.message);
+        let gathered = match self.gathers {
+            true => self.gathered(query, at.rest, calls, refusal),
+            false => Err(refusal),
+        };
+        match (gathered, scatter) {
+            (Ok(Plan::Route(route)), Some(scatter)) => Ok(Plan::Route(Route {
+                scatter: Some(Box::new(scatter)),
+                ..route
+            })),
+            (Err(_), Some(scatter)) => Ok(Plan::Route(Route {
+                scatter: Some(Box::new(scatter)),
+                ..only(Targets::Any, Access::Read, reason)
+            })),
+            (gathered, _) => gathered,
+        }
+    }
+
+    fn scattered(&self, at: Cursor<'_>) -> Option<Scatter> {
+        match self.scatters {
+            true => scatter::of_tokens(at, self).ok(),
+            false => None,
         }
     }
 
@@ -434,18 +482,18 @@ impl Planner<'_> {
         let whole = found.reference.iter();
         let whole = whole.map(|table| format!("{table} is whole on every shard"));
         let reasons: Vec<String> = unproven.chain(views).chain(whole).collect();
-        let gather = match self.gathers && access == Access::Read && gather::may_be_several(&found)
-        {
-            true => self.gather(&found, tokens, calls).ok(),
-            false => None,
-        };
-        let target = KeyTarget {
+        let targets = Targets::Key(KeyTarget {
             keyspace,
-            relations: found.relations,
-        };
+            relations: found.relations.clone(),
+        });
+        let gather =
+            match self.gathers && access == Access::Read && gather::may_be_several(&targets) {
+                true => self.gather(&found, tokens, calls).ok(),
+                false => None,
+            };
         Ok(Plan::Route(Route {
             gather: gather.map(Box::new),
-            ..only(Targets::Key(target), access, reasons.join(", "))
+            ..only(targets, access, reasons.join(", "))
         }))
     }
 }
@@ -481,6 +529,7 @@ fn only(targets: Targets, access: Access, reason: String) -> Route {
         catalogs: Catalogs::Read,
         hint: None,
         gather: None,
+        scatter: None,
         reason,
     }
 }

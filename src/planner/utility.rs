@@ -226,6 +226,14 @@ impl Planner<'_> {
             return Err(at.syntax_error());
         };
         let access = if analyze { inner.access } else { Access::Read };
+        let begins = at.rest.first().map(|token| token.start);
+        let mut inner = match format {
+            ExplainFormat::Text => inner,
+            ExplainFormat::Structured => without_scatter(inner)?,
+        };
+        if let Some(scatter) = &mut inner.scatter {
+            scatter.explained = begins;
+        }
         Ok(Plan::Route(Route {
             access,
             explain: Some(format),
@@ -242,10 +250,12 @@ impl Planner<'_> {
             rest: &at.rest[place + 1..],
             ..at
         })?;
-        if let Plan::Route(route) = &mut plan
-            && let Some(gather) = &mut route.gather
-        {
-            gather.lasting = true;
+        if let Plan::Route(route) = plan {
+            let mut route = without_scatter(route)?;
+            if let Some(gather) = &mut route.gather {
+                gather.lasting = true;
+            }
+            plan = Plan::Route(route);
         }
         let holds = at.rest[..place]
             .windows(2)
@@ -276,7 +286,11 @@ impl Planner<'_> {
             let before = at.rest;
             at.skip_group();
             let inner = &before[1..(before.len() - at.rest.len()).saturating_sub(1).max(1)];
-            return self.inner_query(Cursor { rest: inner, ..at });
+            let plan = self.inner_query(Cursor { rest: inner, ..at })?;
+            return match plan {
+                Plan::Route(route) => Ok(Plan::Route(without_scatter(route)?)),
+                plan => Ok(plan),
+            };
         }
         let _ = at.take("binary");
         let first = at.name()?;
@@ -565,5 +579,17 @@ mod tests {
             let tokens = crate::sql::tokens(text).expect("it lexes");
             assert_eq!(catalogs(&tokens), expected, "{text}");
         }
+    }
+}
+
+/// What is made of a query's rows needs them in one place.
+fn without_scatter(mut route: Route) -> Result<Route, PgError> {
+    let only = route.scatter.take().is_some() && route.gather.is_none();
+    match route.targets {
+        Targets::Any | Targets::Default if only => Err(PgError::refusal(
+            "EXPLAIN (FORMAT …), DECLARE and COPY of a statement over rows of several shards",
+            "let its rows be gathered (gather_rows)",
+        )),
+        _ => Ok(route),
     }
 }

@@ -10,12 +10,11 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::lease::UNKNOWN;
 use super::{Failure, Purpose, Session};
-use crate::backend::{self, Lease, Offer};
+use crate::backend::Lease;
 use crate::error::PgError;
 use crate::executor::{self, Lane, Load, Moved, Pieces};
-use crate::net::{Buffered, background};
+use crate::net::Buffered;
 use crate::plan::Gathering;
 use crate::planner::retold;
 use crate::shardmap::{ShardId, TableName, identifier};
@@ -82,7 +81,6 @@ impl Session {
         text: &str,
         values: &[u8],
     ) -> Result<(), Failure> {
-        self.gathers();
         if self.has_effects() {
             return Err(Failure::Statement(PgError::refusal(
                 "a statement over rows of several shards in a pipeline that has run others",
@@ -163,44 +161,12 @@ impl Session {
         shards.insert(shard);
         for lane in shards {
             if lane != shard {
-                let mut lease = self.lease(io, lane).await?;
-                self.settle_lane(io, &mut lease).await?;
-                lanes.push((lane, lease));
+                lanes.push((lane, self.lane(io, lane).await?));
             } else if !joins {
                 self.occupy(io, shard).await?;
             }
         }
         Ok(lanes)
-    }
-
-    async fn lease(&self, io: &mut Buffered, shard: ShardId) -> Result<Lease, Failure> {
-        let (user, claim) = (&self.user.name, &self.claim);
-        let slot = match self.database.offer(shard, user, claim) {
-            Some(Offer::Lease(lease)) => return Ok(lease),
-            Some(Offer::Wait(wait)) => match self.entry().wait(io, wait).await??.lease_now() {
-                Ok(lease) => return Ok(lease),
-                Err(slot) => Some(slot),
-            },
-            Some(Offer::Slot(slot)) => Some(slot),
-            Some(Offer::Closed) | None => None,
-        };
-        let waited = Box::pin(self.database.lease(shard, user, claim, slot));
-        Ok(self.entry().wait(io, waited).await??)
-    }
-
-    /// Brings a lane's settings to the session's.
-    async fn settle_lane(&self, io: &mut Buffered, lease: &mut Lease) -> Result<(), Failure> {
-        let wanted = self.settings.mark();
-        if lease.settings == wanted {
-            return Ok(());
-        }
-        let text = self.settings.replay_onto(lease.settings);
-        let deadline = Instant::now() + self.database.config.pool.connect;
-        lease.settings = UNKNOWN;
-        let synced = Box::pin(lease.simple(&text, deadline));
-        self.entry().wait(io, synced).await??;
-        lease.settings = wanted;
-        Ok(())
     }
 
     /// What a shard is asked for: all its rows of the tables, in one snapshot.
@@ -330,14 +296,6 @@ impl Session {
         Err(failure)
     }
 
-    /// A server may be long in what nobody waits for. Its connection is closed, so that this can hit nobody else.
-    fn stop(&self, key: Arc<backend::CancelKey>) {
-        let timeout = self.database.config.pool.connect;
-        background().spawn(async move {
-            let _ = backend::cancel(&key, timeout).await;
-        });
-    }
-
     /// What was gathered makes room for what the names mean otherwise.
     pub(super) async fn end_gather(&mut self, io: &mut Buffered) -> Result<(), Failure> {
         if !self.has_gathered() {
@@ -411,7 +369,7 @@ fn kept_snapshot() -> PgError {
     )
 }
 
-fn is_snapshot_kept(prelude: &str) -> bool {
+pub(super) fn is_snapshot_kept(prelude: &str) -> bool {
     let prelude = prelude.to_ascii_lowercase();
     prelude.contains("repeatable") || prelude.contains("serializable")
 }

@@ -6,25 +6,34 @@ use super::statement::{Epoch, Prepared};
 use super::{Failure, Session, aside, in_failed_transaction};
 use crate::error::{PgError, SqlState};
 use crate::net::Buffered;
-use crate::plan::{Destination, Gathering, Plan, Planned, Route, Values, explain_lines};
+use crate::plan::{Destination, Gathering, Plan, Planned, Route, Span, Values, explain_lines};
 use crate::planner::{Asker, Lookup, Schema};
 use crate::shardmap::ShardId;
 use crate::sql;
 use crate::types::Oid;
 use crate::wire::TransactionStatus;
 
-/// Where a statement runs, and what it needs there first.
+/// Where a statement runs, and what several shards do for it.
 #[derive(Debug)]
 pub struct Way {
     pub shard: ShardId,
-    pub gathering: Option<Box<Gathering>>,
+    pub several: Option<Several>,
+}
+
+/// What several shards do for a statement.
+#[derive(Debug)]
+pub enum Several {
+    /// They give rows, ahead of it.
+    Gather(Box<Gathering>),
+    /// These answer it, with so much of their answers for the client.
+    Scatter(Vec<ShardId>, Span),
 }
 
 impl Way {
     fn to(shard: ShardId) -> Self {
         Self {
             shard,
-            gathering: None,
+            several: None,
         }
     }
 }
@@ -149,14 +158,54 @@ impl Session {
     /// Errors: those of [`Session::check_definitions`] and of [`Route::resolve`].
     pub fn resolve(&self, route: &Route, values: Values<'_>) -> Result<Way, PgError> {
         self.check_definitions([route])?;
-        Ok(match route.resolve(self.map(), values)? {
+        let destination = route.resolve(self.map(), values)?;
+        let span = match (&destination, &route.scatter) {
+            (Destination::Scatter(_), Some(scatter)) if route.explain.is_none() => {
+                scatter.limit().span(values.params)?
+            }
+            _ => Span::default(),
+        };
+        Ok(self.way(destination, span))
+    }
+
+    /// As `resolve`, of what is to be gathered although it could be scattered.
+    pub fn resolve_gathering(&self, route: &Route, values: Values<'_>) -> Result<Way, PgError> {
+        let destination = route.gathering(self.map(), values)?;
+        Ok(self.way(destination, Span::default()))
+    }
+
+    fn way(&self, destination: Destination, span: Span) -> Way {
+        match destination {
             Destination::Shard(shard) => Way::to(shard),
             Destination::Any => Way::to(self.any_shard()),
             Destination::Gather(gathering) => Way {
                 shard: gathering.at.unwrap_or_else(|| self.any_shard()),
-                gathering: Some(gathering),
+                several: Some(Several::Gather(gathering)),
             },
-        })
+            Destination::Scatter(shards) => Way {
+                shard: self.any_shard(),
+                several: Some(Several::Scatter(shards, span)),
+            },
+        }
+    }
+
+    /// The plan of a text for this once: with its literals more may be known than was of all texts like it. `None` where
+    /// they are in the plan already.
+    pub async fn plan_exactly(
+        &self,
+        planned: &Planned,
+        text: &str,
+        param_types: &[Oid],
+    ) -> Result<Option<Planned>, PgError> {
+        if planned.literals.is_empty() {
+            return Ok(None);
+        }
+        let schema = self.database.schema();
+        let context = self.asker(param_types).context(self.map(), &schema)?;
+        let plan = aside(text.len(), || {
+            self.database.plans.plan_exactly(text, &context)
+        })?;
+        Ok(Some(plan))
     }
 
     /// As `resolve`, of one of several that are looked at together before; `None` where any shard would do.
@@ -168,7 +217,7 @@ impl Session {
         match route.resolve(self.map(), values)? {
             Destination::Shard(shard) => Ok(Some(shard)),
             Destination::Any => Ok(None),
-            Destination::Gather(_) => Err(PgError::refusal(
+            Destination::Gather(_) | Destination::Scatter(_) => Err(PgError::refusal(
                 "a statement over rows of several shards in a string of several statements",
                 "Send it alone.",
             )),
@@ -249,6 +298,25 @@ impl Session {
         Ok(())
     }
 
+    /// Plans a prepared statement by its text alone: its literals decide more than where it goes.
+    pub async fn plan_again_exactly(&mut self, name: &[u8]) -> Result<(), PgError> {
+        let before = Arc::clone(self.statements.find(name)?);
+        let global = &before.global;
+        let text = aside(global.text.len(), || sql::only_statement(&global.text))?;
+        let exact = self
+            .plan_exactly(&before.plan, text, &global.param_types)
+            .await?;
+        if let Some(plan) = exact {
+            let prepared = Arc::new(Prepared {
+                global: Arc::clone(global),
+                plan,
+                epoch: before.epoch,
+            });
+            self.statements.replace(name, prepared);
+        }
+        Ok(())
+    }
+
     /// Text the planner could not read may be wrong, and then PostgreSQL's own error is the better
     /// one: a server is asked to parse it. Where the server accepts it, the planner's refusal stands. In a
     /// failed transaction, too, a server reads the text before it says that it does not listen.
@@ -274,7 +342,7 @@ impl Session {
     pub fn describing_shard(&self, route: &Route, values: Values<'_>) -> ShardId {
         match route.resolve(self.map(), values) {
             Ok(Destination::Shard(shard)) => shard,
-            Ok(Destination::Any) => self.any_shard(),
+            Ok(Destination::Any | Destination::Scatter(_)) => self.any_shard(),
             Ok(Destination::Gather(gathering)) => gathering.at.unwrap_or_else(|| self.any_shard()),
             Err(_) => {
                 let hinted = route.hint.as_ref().map(|hinted| hinted.shard(self.map()));

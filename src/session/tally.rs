@@ -96,13 +96,10 @@ impl Session {
         self.pend(route_of(plan));
     }
 
-    /// A Bind went where its plan says; its Executes will.
-    pub fn bound(&mut self, plan: &Plan, gathers: bool) {
+    /// A Bind went where its plan says, or by way of several shards; its Executes will.
+    pub fn bound(&mut self, plan: &Plan, several: Option<Route>) {
         self.note_definition(plan);
-        self.tally.bound = match gathers {
-            true => Route::Gather,
-            false => route_of(plan),
-        };
+        self.tally.bound = several.unwrap_or_else(|| route_of(plan));
     }
 
     /// As `routed`, of the last Bind.
@@ -110,10 +107,10 @@ impl Session {
         self.pend(self.tally.bound);
     }
 
-    /// What was last said to be routed is gathered.
-    pub(super) fn gathers(&mut self) {
+    /// What was last said to be routed goes so.
+    pub fn goes(&mut self, route: Route) {
         if let Some(last) = self.tally.pending.back_mut() {
-            *last = Route::Gather;
+            *last = route;
         }
     }
 
@@ -186,6 +183,7 @@ pub fn route_of(plan: &Plan) -> Route {
     match plan {
         Plan::Control(_) => Route::Control,
         Plan::Route(route) => match route.targets {
+            Targets::Any | Targets::Default if route.scatter.is_some() => Route::Scatter,
             Targets::Any | Targets::Default if route.gather.is_some() => Route::Gather,
             // A hint names one shard as a key does.
             _ if route.hint.is_some() => Route::Key,

@@ -5,12 +5,14 @@
 //! encoded by `pgwire`, which is imported nowhere else.
 //! Source: <https://www.postgresql.org/docs/current/protocol-message-formats.html>
 
+mod description;
 mod frame;
 mod reply;
 mod request;
 pub mod row;
 mod startup;
 
+pub use description::Description;
 pub use frame::{HEADER_BYTES, Header, backend, frontend, header, says_goodbye};
 pub use reply::{Column, PARSE_COMPLETE, Replies, TransactionStatus};
 pub use request::{Bind, Described, RequestError, bind, close, describe, execute, parse, query};

@@ -128,6 +128,10 @@ pub trait Replies {
         self.put_fixed(b"3\0\0\0\x04");
     }
 
+    fn portal_suspended(&mut self) {
+        self.put_fixed(b"s\0\0\0\x04");
+    }
+
     fn no_data(&mut self) {
         self.put_fixed(b"n\0\0\0\x04");
     }

@@ -261,6 +261,22 @@ impl<'a> Bind<'a> {
         }
     }
 
+    /// How many bytes behind the names are of parameters, and the format codes of result columns behind those; of a
+    /// complete message.
+    pub fn results(&self) -> Option<(usize, Vec<i16>)> {
+        let mut body = Body(self.values);
+        for _ in 0..self.count {
+            body.value().ok()?;
+        }
+        let parameters = 2 + self.formats.len() + 2 + (self.values.len() - body.0.len());
+        let count = body.u16().ok()?;
+        let codes = body.bytes(usize::from(count) * 2).ok()?;
+        Some((
+            parameters,
+            (0..usize::from(count)).map(|at| code(codes, at)).collect(),
+        ))
+    }
+
     pub fn params(&self) -> u16 {
         self.count
     }

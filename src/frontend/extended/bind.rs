@@ -9,9 +9,11 @@ use crate::error::{PgError, SqlState};
 use crate::executor::{Expect, Forward};
 use crate::frontend::Client;
 use crate::frontend::service::{malformed, too_long};
+use crate::frontend::several::BindMessage;
 use crate::frontend::simple::{Manner, rows};
+use crate::metrics;
 use crate::plan::{ExplainFormat, ParamValues, Plan, Route};
-use crate::session::{Failure, Prepared, Way};
+use crate::session::{Failure, Prepared, Purpose, Several, Way};
 use crate::types::Format;
 use crate::wire::{self, Bind, HEADER_BYTES, Header, Replies};
 
@@ -49,6 +51,8 @@ enum Read {
     Bound(Bound),
     /// The statement of this name has to be planned again first.
     Stale(Vec<u8>),
+    /// The same, with its literals.
+    Vague(Vec<u8>),
 }
 
 impl Client {
@@ -81,6 +85,12 @@ impl Client {
                     Ok(()) => continue,
                     Err(failure) => failure,
                 },
+                Ok(Some(Read::Vague(name))) => {
+                    match Box::pin(self.session.plan_again_exactly(&name)).await {
+                        Ok(()) => continue,
+                        Err(error) => error.into(),
+                    }
+                }
                 Ok(None) if self.io.input.len() >= limit => {
                     return Err(Failure::Fatal(too_long(head, limit)));
                 }
@@ -156,9 +166,13 @@ impl Client {
         let declared = &bound.prepared.global.param_types;
         let values = bound.prepared.plan.values().with_params(declared, &params);
         let way = self.session.resolve(route, values)?;
-        if way.gathering.is_some() && !complete {
+        match &way.several {
             // What it holds is looked through, and held meanwhile.
-            return Ok(None);
+            Some(_) if !complete => return Ok(None),
+            Some(Several::Gather(_)) if !bound.prepared.plan.literals.is_empty() => {
+                return Ok(Some(Read::Vague(bind.statement.to_vec())));
+            }
+            _ => {}
         }
         bound.target = Some((way, Manner::of(route)));
         if route.explain == Some(ExplainFormat::Text) {
@@ -181,7 +195,11 @@ impl Client {
         };
         let portal_at = HEADER_BYTES..HEADER_BYTES + bound.portal_len;
         let portal: &[u8] = &self.io.input[portal_at.clone()];
-        self.pipeline.forget_portal(portal);
+        if self.pipeline.has_portals() {
+            let portal = portal.to_vec();
+            Box::pin(self.free_portal(&portal)).await?;
+        }
+        let portal: &[u8] = &self.io.input[portal_at.clone()];
         let Some((way, manner)) = bound.target else {
             let portal = portal.into();
             self.in_turn().await?;
@@ -194,17 +212,27 @@ impl Client {
             self.io.input.advance(head.len);
             return Ok(0);
         };
-        if let Some(lines) = bound.explain {
-            let portal = portal.into();
-            self.pipeline.keep_portal(portal, Portal::Explain(lines))?;
-        }
-        if let Some(gathering) = &way.gathering {
-            let text = &bound.prepared.global.text;
-            let values = self.io.input[..head.len].to_vec();
-            let (session, io) = (&mut self.session, &mut self.io);
-            Box::pin(session.gather(io, gathering, text, &values)).await?;
-            session.queue_parse_apart(&bound.prepared, gathering, parsed.as_deref())?;
+        let mut gathers = false;
+        if let Some(several) = &way.several {
+            let lines = bound.explain;
+            let to_several =
+                self.bind_several(head, &bound.prepared, several, lines, parsed.as_deref());
+            match Box::pin(to_several).await {
+                Ok(true) => return Ok(0),
+                Ok(false) => gathers = true,
+                Err(failure) => {
+                    // Its ParseComplete has not gone out.
+                    parsed
+                        .iter()
+                        .for_each(|name| self.session.statements.close(name));
+                    return Err(failure);
+                }
+            }
         } else {
+            if let Some(lines) = bound.explain {
+                let portal = portal.into();
+                self.pipeline.keep_portal(portal, Portal::Explain(lines))?;
+            }
             self.session
                 .enter(&mut self.io, way.shard, manner.purpose)
                 .await?;
@@ -216,7 +244,7 @@ impl Client {
         }
         let input = &self.io.input[..head.len.min(self.io.input.len())];
         let rest_at = portal_at.end + 1 + bound.statement_len + 1;
-        let name: &[u8] = if bound.unnamed || way.gathering.is_some() {
+        let name: &[u8] = if bound.unnamed || gathers {
             b""
         } else {
             &bound.prepared.global.name
@@ -227,11 +255,95 @@ impl Client {
                 out.extend_from_slice(&input[rest_at..]);
                 Ok(())
             })?;
-        self.session
-            .bound(&bound.prepared.plan, way.gathering.is_some());
+        self.session.bound(
+            &bound.prepared.plan,
+            gathers.then_some(metrics::Route::Gather),
+        );
         let here = input.len();
         self.io.input.advance(here);
         Ok(head.len - here)
+    }
+
+    /// A portal of this name makes room for another.
+    ///
+    /// Errors: 42P03 where PostgreSQL would not.
+    async fn free_portal(&mut self, name: &[u8]) -> Result<(), PgError> {
+        if !name.is_empty() && matches!(self.pipeline.portal(name), Some(Portal::Scattered(_))) {
+            return Err(PgError::client(
+                SqlState::DUPLICATE_CURSOR,
+                format!(
+                    "cursor \"{}\" already exists",
+                    String::from_utf8_lossy(name)
+                ),
+            ));
+        }
+        self.end_portal(name).await;
+        Ok(())
+    }
+
+    /// Binds to what several shards answer: true, and all is done; or brings together what it needs on the connection in
+    /// use, where its Bind is to go: false. `parsed`: the client's name for a statement whose Parse is not answered.
+    async fn bind_several(
+        &mut self,
+        head: Header,
+        prepared: &Arc<Prepared>,
+        several: &Several,
+        lines: Option<Bytes>,
+        parsed: Option<&[u8]>,
+    ) -> Result<bool, Failure> {
+        let message = BindMessage::read(self.io.input[..head.len].to_vec())?;
+        let scattered = self.bind_scattered(prepared, &message, several, lines.clone());
+        if scattered.await? {
+            if parsed.is_some() {
+                self.io.output.parse_complete();
+            }
+            self.io.output.bind_complete();
+            let way = Some(metrics::Route::Scatter);
+            self.session.bound(&prepared.plan, way);
+            self.io.input.advance(head.len);
+            return Ok(true);
+        }
+        if let Some(lines) = lines {
+            let portal = message.portal.clone();
+            self.pipeline.keep_portal(portal, Portal::Explain(lines))?;
+        }
+        let fallback = match several {
+            Several::Gather(_) => None,
+            Several::Scatter(..) => Some(self.gathering(prepared, &message)?),
+        };
+        let several = match &fallback {
+            Some(way) => way.several.as_ref(),
+            None => Some(several),
+        };
+        let (session, io) = (&mut self.session, &mut self.io);
+        match (several, &fallback) {
+            (Some(Several::Gather(gathering)), _) => {
+                let text = &prepared.global.text;
+                session.gather(io, gathering, text, &message.bytes).await?;
+                session.queue_parse_apart(prepared, gathering, parsed)?;
+            }
+            (_, Some(way)) => {
+                session.enter(io, way.shard, Purpose::Run).await?;
+                session.queue_parse(prepared, true, parsed)?;
+            }
+            (_, None) => {}
+        }
+        Ok(false)
+    }
+
+    /// Where what could be scattered is gathered.
+    fn gathering(&self, prepared: &Prepared, message: &BindMessage) -> Result<Way, Failure> {
+        let Plan::Route(route) = &*prepared.plan else {
+            return Err(Failure::Told);
+        };
+        let body = &message.bytes[HEADER_BYTES..];
+        let Some(bind) = wire::bind(body, true).map_err(malformed)? else {
+            return Err(Failure::Told);
+        };
+        let params = BindParams(bind);
+        let declared = &prepared.global.param_types;
+        let values = prepared.plan.values().with_params(declared, &params);
+        Ok(self.session.resolve_gathering(route, values)?)
     }
 
     /// Passes on the rest of a Bind too large to be held. False where that failed: the server, which has half a

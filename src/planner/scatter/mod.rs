@@ -12,7 +12,7 @@ use super::names::Names;
 use super::scope::{Asked, Proven, Whole, prove};
 use super::{Context, Planner, Schema, hinted, params};
 use crate::error::PgError;
-use crate::plan::{ColumnKey, KeyTarget, Limit, Merge, RelationKey, Rows, Scatter};
+use crate::plan::{ColumnKey, KeyTarget, Learned, Limit, Merge, RelationKey, Rows, Scatter};
 use crate::sql::tree::Operand;
 use crate::sql::{
     self, Body, Expression, Groups, Item, Kind, Level, Outline, Select, Token, Unread,
@@ -43,6 +43,7 @@ pub fn scatter(text: &str, context: &Context<'_>) -> Result<Scatter, Otherwise> 
         context,
         lenient: false,
         gathers: false,
+        scatters: false,
     };
     of_tokens(Cursor::new(text, &tokens), &planner)
 }
@@ -104,6 +105,8 @@ pub(super) fn of_tokens(at: Cursor<'_>, planner: &Planner<'_>) -> Result<Scatter
         anchors: anchors(tokens, &proven, context),
         merge,
         reason: proven.reasons.join(", "),
+        explained: None,
+        learned: Learned::default(),
     })
 }
 

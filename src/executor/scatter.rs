@@ -1,0 +1,401 @@
+//! Runs one text on several servers at once and merges their answers into one, as they come.
+//!
+//! ```text
+//!   lane s1 ── rows ──> input ─┐  head rows   ┌─> hidden columns cut off, or groups put together ──> client
+//!   lane s3 ── rows ──> input ─┼────────────> merge
+//!   lane s4 ── rows ──> input ─┘
+//! ```
+//!
+//! A lane reads when its head row is wanted and has not arrived, once at a time: what it has to say beyond that waits in
+//! its socket, and a client that does not read stops all of them. So the memory is that of the buffers and of one row a
+//! lane. Nothing is decoded but what is compared or added up.
+//!
+//! Toward the servers it is the extended protocol whatever the client speaks: each column has the format it is needed in.
+
+mod lane;
+mod merging;
+mod probe;
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+pub use lane::{Lane, LaneError};
+pub use probe::{agrees, learn};
+
+use crate::backend::{CancelKey, Lease};
+use crate::error::{PgError, SqlState};
+use crate::net::{Buffered, timer};
+use crate::plan::{self, Column, Groups, Merge, Merged, Scatter, Shape, Span};
+use crate::types::aggregate::Aggregate;
+use crate::types::{Format, Oid};
+use crate::wire::{self, Described as Target, Oversized, frontend};
+use merging::{Grouped, Layout, Merging, Ordered, Step, Window};
+
+/// What a lane still has to say when nobody wants more is read up to so many bytes; one with more is closed.
+const UNWANTED_BYTES_MAX: usize = 1 << 20;
+/// And for so long.
+const UNWANTED_WAIT: Duration = Duration::from_millis(100);
+
+/// The parameters of a statement, as a Bind has them.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameters<'a> {
+    /// As declared in Parse.
+    pub types: &'a [Oid],
+    /// The part of a Bind from its parameters' formats to their values.
+    pub values: &'a [u8],
+}
+
+impl Parameters<'_> {
+    /// No formats, no values.
+    pub const NONE: Self = Self {
+        types: &[],
+        values: &[0; 4],
+    };
+}
+
+/// What every lane is asked, and how the answers are put together.
+pub struct Question {
+    request: Bytes,
+    /// Of a lane's columns, as far as known.
+    types: Box<[Oid]>,
+    merging: Merging,
+    window: Window,
+    /// The client's RowDescription.
+    description: Bytes,
+    row_bytes_max: usize,
+}
+
+/// A statement's text, parameters and result formats (none for text, one for all columns, or one for each).
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    pub text: &'a str,
+    pub parameters: Parameters<'a>,
+    pub formats: &'a [Format],
+    /// How many lanes there are.
+    pub lanes: usize,
+    /// What a row may have, in bytes.
+    pub row_bytes_max: usize,
+}
+
+impl Question {
+    /// Of a scattered statement, whose servers have said that it has this shape.
+    ///
+    /// Errors: 08P01 where there are other formats than columns; a text too long.
+    pub fn new(
+        scatter: &Scatter,
+        shape: &Shape,
+        span: Span,
+        asked: Asked<'_>,
+    ) -> Result<Self, PgError> {
+        let columns = shape.description.len();
+        let formats = each(asked.formats, columns)?;
+        let (text, lane_formats, merging);
+        match (&scatter.merge, &shape.merged) {
+            (Merge::Groups(groups), Merged::Groups { keys, aggregates }) => {
+                let layout = Layout::new(&groups.outputs, aggregates, keys.len(), &formats);
+                text = grouped_text(groups, aggregates, &formats);
+                lane_formats = layout.formats().to_vec();
+                let lanes = asked.lanes;
+                let of = (&keys[..], &aggregates[..]);
+                let grouped = Grouped::new(of, &groups.outputs, layout, &formats, lanes);
+                merging = Merging::Groups(Box::new(grouped));
+            }
+            (Merge::Rows(rows), Merged::Rows(keys)) => {
+                text = rows.text.as_deref().unwrap_or(asked.text).to_owned();
+                let hidden = vec![Format::Binary; keys.len()];
+                lane_formats = [&formats[..], &hidden].concat();
+                merging = match keys.is_empty() {
+                    true => Merging::Concatenation(0),
+                    false => Merging::Ordered(Box::new(Ordered::new(
+                        keys,
+                        columns as u16,
+                        rows.distinct,
+                        asked.lanes,
+                        span.with_ties,
+                    ))),
+                };
+            }
+            _ => return Err(changed()),
+        }
+        let mut types = shape.types.to_vec();
+        types.resize(lane_formats.len(), Oid::UNSPECIFIED);
+        Ok(Self {
+            request: request(&text, asked.parameters, &lane_formats)?,
+            types: types.into(),
+            merging,
+            window: Window::new(span),
+            description: shape.description.message(&formats),
+            row_bytes_max: asked.row_bytes_max,
+        })
+    }
+
+    /// Of an EXPLAIN: each lane's lines, one after the other.
+    ///
+    /// Errors: a text too long.
+    pub fn explain(scatter: &Scatter, shape: &Shape, asked: Asked<'_>) -> Result<Self, PgError> {
+        let text = match (&scatter.merge, &shape.merged) {
+            (Merge::Groups(groups), Merged::Groups { aggregates, .. }) => grouped_text(
+                groups,
+                aggregates,
+                &vec![Format::Text; groups.outputs.len()],
+            ),
+            (Merge::Rows(rows), _) => rows.text.as_deref().unwrap_or(asked.text).to_owned(),
+            _ => return Err(changed()),
+        };
+        let formats = each(asked.formats, 1)?;
+        Ok(Self {
+            request: request(&text, asked.parameters, &formats)?,
+            types: [Oid::TEXT].into(),
+            merging: Merging::Sections(vec![false; asked.lanes]),
+            window: Window::new(Span::default()),
+            description: probe::query_plan(&formats),
+            row_bytes_max: asked.row_bytes_max,
+        })
+    }
+
+    /// RowDescription for the client.
+    pub fn description(&self) -> Bytes {
+        self.description.clone()
+    }
+}
+
+/// The text that shards are sent for groups. Its columns are those of [`Layout`].
+fn grouped_text(groups: &Groups, aggregates: &[Aggregate], formats: &[Format]) -> String {
+    let mut wanted = vec![Format::Text; aggregates.len()];
+    let mut shown = Vec::new();
+    for (output, format) in groups.outputs.iter().zip(formats) {
+        match output {
+            Column::Aggregate(at) => wanted[*at] = *format,
+            Column::Key(key) if *format == Format::Text => shown.push(*key),
+            Column::Key(_) => {}
+        }
+    }
+    let parts = |at: usize, call: &plan::Aggregate| {
+        aggregates[at].expressions(wanted[at], &call.argument, None)
+    };
+    groups.text(parts, &shown)
+}
+
+/// A format for each column.
+/// Source: `PortalSetResultFormat` in `src/backend/tcop/pquery.c`
+fn each(formats: &[Format], columns: usize) -> Result<Vec<Format>, PgError> {
+    match formats {
+        [] => Ok(vec![Format::Text; columns]),
+        [all] => Ok(vec![*all; columns]),
+        each if each.len() == columns => Ok(each.to_vec()),
+        each => Err(PgError::client(
+            SqlState::PROTOCOL_VIOLATION,
+            format!(
+                "bind message has {} result formats but query has {columns} columns",
+                each.len()
+            ),
+        )),
+    }
+}
+
+fn request(text: &str, parameters: Parameters<'_>, formats: &[Format]) -> Result<Bytes, Oversized> {
+    let mut out = BytesMut::new();
+    let types = parameters.types.iter().map(|oid| oid.0);
+    wire::put_parse(&mut out, b"", text.as_bytes(), types)?;
+    let rest = parameters.values.len() + 2 + 2 * formats.len();
+    wire::put_bind_head(&mut out, b"", b"", rest)?;
+    out.put_slice(parameters.values);
+    out.put_u16(formats.len() as u16);
+    for format in formats {
+        out.put_u16(u16::from(*format == Format::Binary));
+    }
+    wire::put_close(&mut out, frontend::DESCRIBE, Target::Portal(b""))?;
+    wire::put_execute(&mut out, b"", 0)?;
+    wire::put_sync(&mut out);
+    Ok(out.freeze())
+}
+
+/// The servers say something else of a statement than before.
+/// Source: `RevalidateCachedQuery` in `src/backend/utils/cache/plancache.c`, whose words these are
+pub fn changed() -> PgError {
+    PgError::shard(
+        SqlState::FEATURE_NOT_SUPPORTED,
+        "cached plan must not change result type",
+    )
+}
+
+/// A question under way.
+pub struct Scattering {
+    lanes: Vec<Lane>,
+    types: Box<[Oid]>,
+    merging: Merging,
+    window: Window,
+    complete: bool,
+    /// Rows that had come out when the client last asked for some.
+    before: u64,
+}
+
+impl fmt::Debug for Scattering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Scattering over {} lanes", self.lanes.len())
+    }
+}
+
+/// Why it cannot go on.
+#[derive(Debug)]
+pub enum ScatterError {
+    /// The client has closed its connection, or broken it.
+    Client(io::Error),
+    Lane(LaneError),
+}
+
+impl From<LaneError> for ScatterError {
+    fn from(error: LaneError) -> Self {
+        Self::Lane(error)
+    }
+}
+
+/// How far the client's portal has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// With so many rows since the client last asked for some.
+    Complete(u64),
+    Suspended,
+}
+
+impl Scattering {
+    /// On these connections, which have the session's settings.
+    pub fn new(question: Question, leases: Vec<Lease>) -> Self {
+        let lane = |lease| Lane::new(lease, &question.request, question.row_bytes_max);
+        Self {
+            lanes: leases.into_iter().map(lane).collect(),
+            types: question.types,
+            merging: question.merging,
+            window: question.window,
+            complete: false,
+            before: 0,
+        }
+    }
+
+    /// Ready when some lane has answered as it should: the statement is right.
+    pub fn poll_described(
+        &mut self,
+        client: &mut Buffered,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), ScatterError>> {
+        loop {
+            for lane in &mut self.lanes {
+                lane.next(&self.types)?;
+            }
+            if self.lanes.iter().any(Lane::is_described) {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.poll_fill(client, cx))?;
+        }
+    }
+
+    /// Brings rows until there are no more, or as many as were asked for.
+    ///
+    /// All its state is here: what is given up can be gone on with.
+    pub fn poll_run(
+        &mut self,
+        client: &mut Buffered,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Progress, ScatterError>> {
+        loop {
+            let step = match self.complete {
+                true => Step::Done,
+                false => self.step(&mut client.output)?,
+            };
+            match step {
+                Step::Done => {
+                    self.complete = true;
+                    return Poll::Ready(Ok(Progress::Complete(self.window.rows - self.before)));
+                }
+                Step::Suspended => return Poll::Ready(Ok(Progress::Suspended)),
+                Step::Full => ready!(client.poll_flush(cx)).map_err(ScatterError::Client)?,
+                Step::Wait => ready!(self.poll_fill(client, cx))?,
+            }
+        }
+    }
+
+    /// Asks for so many rows more, or for all (0).
+    pub fn limit(&mut self, rows_max: u64) {
+        self.before = self.window.rows;
+        let until = self.window.rows.saturating_add(rows_max);
+        self.window.until = (rows_max > 0).then_some(until);
+    }
+
+    fn step(&mut self, out: &mut BytesMut) -> Result<Step, LaneError> {
+        let (lanes, types, window) = (&mut self.lanes, &self.types, &mut self.window);
+        match &mut self.merging {
+            Merging::Concatenation(turn) => merging::concatenate(turn, lanes, types, window, out),
+            Merging::Ordered(ordered) => ordered.step(lanes, types, window, out),
+            Merging::Groups(groups) => groups.step(lanes, types, window, out),
+            Merging::Sections(told) => merging::sections(told, lanes, types, window, out),
+        }
+    }
+
+    /// Ready when something has come from a lane that has nothing for us.
+    fn poll_fill(
+        &mut self,
+        client: &mut Buffered,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), ScatterError>> {
+        let mut moved = false;
+        for lane in &mut self.lanes {
+            if lane.awaits() && lane.poll_fill(cx).map_err(LaneError::Failed)?.is_ready() {
+                moved = true;
+            }
+        }
+        if moved {
+            return Poll::Ready(Ok(()));
+        }
+        match client.poll_lost(cx) {
+            Poll::Ready(error) => Poll::Ready(Err(ScatterError::Client(error))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Gives the connections back. What they still have to say is thrown away; those that have too much of it are
+    /// closed, and where to stop them is returned.
+    ///
+    /// Cancel safe: what is left is closed.
+    pub async fn end(self) -> Vec<Arc<CancelKey>> {
+        let mut left = Vec::new();
+        let mut lanes = self.lanes;
+        let ended = poll_fn(|cx| {
+            let mut pending = false;
+            lanes.retain_mut(|lane| match lane.poll_end(UNWANTED_BYTES_MAX, cx) {
+                Poll::Ready(true) => true,
+                Poll::Ready(false) => {
+                    left.push(Arc::clone(&lane.lease.cancel));
+                    false
+                }
+                Poll::Pending => {
+                    pending = true;
+                    true
+                }
+            });
+            match pending {
+                true => Poll::Pending,
+                false => Poll::Ready(()),
+            }
+        });
+        let _ = timer::timeout(UNWANTED_WAIT, ended).await;
+        for lane in lanes {
+            match lane.is_ready() {
+                true => lane.lease.release(),
+                false => left.push(Arc::clone(&lane.lease.cancel)),
+            }
+        }
+        left
+    }
+
+    /// Where to stop the lanes, which nobody waits for any more: they are closed.
+    pub fn give_up(self) -> Vec<Arc<CancelKey>> {
+        let keys = self.lanes.iter().map(|lane| Arc::clone(&lane.lease.cancel));
+        keys.collect()
+    }
+}

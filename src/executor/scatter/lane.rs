@@ -1,0 +1,299 @@
+//! One shard's answer to its part of a scattered statement: Parse, Bind, Describe and Execute of one text, and Sync.
+
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Buf;
+
+use crate::backend::{Connection, Lease, error_response};
+use crate::error::{PgError, SqlState};
+use crate::net::poll_write;
+use crate::types::Oid;
+use crate::wire::{Description, HEADER_BYTES, TransactionStatus, backend, header};
+
+/// Messages that are no rows are short.
+const FRAME_BYTES_MAX: usize = 1 << 20;
+
+/// OIDs of what users define; each server has its own.
+/// Source: `FirstNormalObjectId` in `src/include/access/transam.h`
+const FIRST_USER_OID: u32 = 16_384;
+
+/// A leased connection, and how far its answer has come.
+pub struct Lane {
+    pub(super) lease: Lease,
+    stage: Stage,
+    /// The row at the head of its input, in bytes; 0 where there is none.
+    row: usize,
+    /// What has arrived was looked through, and more is needed.
+    hungry: bool,
+    /// What a row may have, in bytes.
+    row_bytes_max: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// ParseComplete is due.
+    Parse,
+    Bind,
+    Describe,
+    Rows,
+    /// All rows have come, ReadyForQuery has not.
+    Ended,
+    Ready,
+    /// An error has come, ReadyForQuery has not.
+    Failed,
+}
+
+/// What a lane has to say next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// More has to arrive.
+    Wait,
+    /// A row, at the head of the input until it is taken.
+    Row,
+    End,
+}
+
+/// Why a lane is of no more use.
+#[derive(Debug)]
+pub enum LaneError {
+    Failed(PgError),
+    /// Its columns are not those that the servers told of before.
+    Changed,
+}
+
+impl From<PgError> for LaneError {
+    fn from(error: PgError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Lane {
+    /// `request` is what is asked, from Parse to Sync.
+    pub fn new(mut lease: Lease, request: &[u8], row_bytes_max: usize) -> Self {
+        lease.prepared.unnamed = None;
+        lease.output.extend_from_slice(request);
+        Self {
+            lease,
+            stage: Stage::Parse,
+            row: 0,
+            hungry: true,
+            row_bytes_max,
+        }
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.stage == Stage::Ready
+    }
+
+    /// Its socket has to be heard.
+    pub(super) fn awaits(&self) -> bool {
+        self.hungry || !self.lease.output.is_empty() || self.lease.stream.holds_back()
+    }
+
+    pub(super) fn is_described(&self) -> bool {
+        matches!(self.stage, Stage::Rows | Stage::Ended | Stage::Ready)
+    }
+
+    /// The row that was found last.
+    pub(super) fn row(&self) -> &[u8] {
+        &self.lease.input[..self.row]
+    }
+
+    /// That row has been used.
+    pub(super) fn take(&mut self) {
+        self.lease.input.advance(self.row);
+        self.row = 0;
+    }
+
+    /// Looks at what has arrived.
+    ///
+    /// Errors: the server's own, with its shard; 08006 for one that lies; 54000 for a row too large to be held.
+    #[inline]
+    pub(super) fn next(&mut self, types: &[Oid]) -> Result<Next, LaneError> {
+        if self.row > 0 {
+            return Ok(Next::Row);
+        }
+        if self.stage == Stage::Rows
+            && let Some((&[backend::DATA_ROW, a, b, c, d], _)) =
+                self.lease.input.split_first_chunk()
+        {
+            let len = u32::from_be_bytes([a, b, c, d]) as usize + 1;
+            if len > HEADER_BYTES && len <= self.lease.input.len() && len <= self.row_bytes_max {
+                self.row = len;
+                return Ok(Next::Row);
+            }
+        }
+        self.next_other(types)
+    }
+
+    fn next_other(&mut self, types: &[Oid]) -> Result<Next, LaneError> {
+        loop {
+            if matches!(self.stage, Stage::Ended | Stage::Ready) {
+                return Ok(Next::End);
+            }
+            let Some((tag, len)) = self.head()? else {
+                break;
+            };
+            if tag == backend::DATA_ROW && self.stage == Stage::Rows {
+                if len > self.row_bytes_max {
+                    return Err(self.too_large(len).into());
+                }
+                if len > self.lease.input.len() {
+                    let missing = len - self.lease.input.len();
+                    self.lease.input.reserve(missing.min(FRAME_BYTES_MAX));
+                    break;
+                }
+                self.row = len;
+                return Ok(Next::Row);
+            }
+            if len > self.lease.input.len() {
+                break;
+            }
+            let frame = self.lease.input.split_to(len);
+            self.heed(tag, &frame[HEADER_BYTES..], types)?;
+        }
+        self.hungry = true;
+        Ok(Next::Wait)
+    }
+
+    /// A message that is no row.
+    fn heed(&mut self, tag: u8, body: &[u8], types: &[Oid]) -> Result<(), LaneError> {
+        self.stage = match (self.stage, tag) {
+            (stage, backend::NOTICE | backend::NOTIFICATION) => stage,
+            (stage, backend::PARAMETER_STATUS) => {
+                self.take_in(body)?;
+                stage
+            }
+            (_, backend::ERROR) => {
+                self.stage = Stage::Failed;
+                return Err(self.failed(error_response(body)).into());
+            }
+            (Stage::Parse, backend::PARSE_COMPLETE) => Stage::Bind,
+            (Stage::Bind, backend::BIND_COMPLETE) => Stage::Describe,
+            (Stage::Describe, backend::ROW_DESCRIPTION) => {
+                let description = Description::read(body);
+                let description = description.ok_or_else(|| self.lied("a broken description"))?;
+                if !agrees(&description, types) {
+                    return Err(LaneError::Changed);
+                }
+                Stage::Rows
+            }
+            (Stage::Describe, backend::NO_DATA) => return Err(LaneError::Changed),
+            (Stage::Rows, backend::COMMAND_COMPLETE) => Stage::Ended,
+            _ => return Err(self.lied("a message out of place").into()),
+        };
+        Ok(())
+    }
+
+    fn take_in(&mut self, body: &[u8]) -> Result<(), PgError> {
+        let parameters = Arc::make_mut(&mut self.lease.parameters);
+        match parameters.take_in(body) {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.lied("a parameter out of bounds")),
+        }
+    }
+
+    /// Sends what is left of the question, and reads once.
+    pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), PgError>> {
+        let connection: &mut Connection = &mut self.lease;
+        if !connection.output.is_empty() || connection.stream.holds_back() {
+            match poll_write(&mut connection.stream, &mut connection.output, cx) {
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(connection.lost(&error))),
+                Poll::Ready(Ok(_)) | Poll::Pending => {}
+            }
+        }
+        let read = match ready!(connection.poll_fill(cx)) {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        self.hungry = false;
+        Poll::Ready(read.map_err(|error| self.lease.lost(&error)))
+    }
+
+    /// Ready once the server owes nothing, with what it still had to say thrown away; false where that is more than
+    /// so many bytes, or makes no sense.
+    pub(super) fn poll_end(&mut self, bytes_max: usize, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut thrown = 0;
+        self.take();
+        while self.stage != Stage::Ready {
+            let Ok(head) = self.head() else {
+                return Poll::Ready(false);
+            };
+            let here = self.lease.input.len();
+            let Some((tag, len)) = head.filter(|(_, len)| *len <= here) else {
+                let large = head.is_some_and(|(_, len)| len > bytes_max);
+                if large || thrown > bytes_max {
+                    return Poll::Ready(false);
+                }
+                match ready!(self.poll_fill(cx)) {
+                    Ok(()) => continue,
+                    Err(_) => return Poll::Ready(false),
+                }
+            };
+            let frame = self.lease.input.split_to(len);
+            thrown += len;
+            if tag == backend::PARAMETER_STATUS && self.take_in(&frame[HEADER_BYTES..]).is_err() {
+                return Poll::Ready(false);
+            }
+            if tag == backend::READY_FOR_QUERY {
+                if frame.get(HEADER_BYTES) != Some(&TransactionStatus::Idle.as_byte()) {
+                    return Poll::Ready(false);
+                }
+                self.lease.status = TransactionStatus::Idle;
+                self.stage = Stage::Ready;
+            }
+        }
+        Poll::Ready(self.lease.output.is_empty() && !self.lease.stream.holds_back())
+    }
+
+    fn head(&self) -> Result<Option<(u8, usize)>, PgError> {
+        match header(&self.lease.input) {
+            Ok(Some(head)) if head.tag != backend::DATA_ROW && head.len > FRAME_BYTES_MAX => {
+                Err(self.lied("a message too long"))
+            }
+            Ok(head) => Ok(head.map(|head| (head.tag, head.len))),
+            Err(_) => Err(self.lied("a message of impossible length")),
+        }
+    }
+
+    fn too_large(&self, len: usize) -> PgError {
+        PgError::proxy(
+            SqlState::PROGRAM_LIMIT_EXCEEDED,
+            format!(
+                "a row of {len} bytes in an answer of several shards is more than {}",
+                self.row_bytes_max
+            ),
+        )
+        .with_hint("Raise message_bytes in the limits, or tie the statement to one sharding key.")
+    }
+
+    fn lied(&self, what: &str) -> PgError {
+        let lie = io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("the server sent {what}"),
+        );
+        self.lease.lost(&lie)
+    }
+
+    /// The server's own error, and whose it is.
+    fn failed(&self, error: PgError) -> PgError {
+        let place = format!("On shard {} ({}).", self.lease.shard, self.lease.server);
+        let detail = match &error.detail {
+            Some(detail) => format!("{detail}\n{place}"),
+            None => place,
+        };
+        error.with_detail(detail)
+    }
+}
+
+/// The columns have the types that are expected. What users define has another OID on each server.
+fn agrees(description: &Description, expected: &[Oid]) -> bool {
+    let same = |(has, expected): (Oid, &Oid)| {
+        let both_users = has.0 >= FIRST_USER_OID && expected.0 >= FIRST_USER_OID;
+        *expected == Oid::UNSPECIFIED || has == *expected || both_users
+    };
+    description.len() == expected.len() && description.types().zip(expected).all(same)
+}

@@ -1,0 +1,322 @@
+//! What a server is asked of a scattered statement before it runs for the first time: its columns, and whether texts
+//! among what is compared come in the order of their bytes.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::Parameters;
+use crate::backend::Connection;
+use crate::error::{PgError, SqlState};
+use crate::plan::{self, Known, Merge, Merged, Scatter, Shape};
+use crate::shardmap::ShardId;
+use crate::types::aggregate::{Aggregate, Function};
+use crate::types::order::{Order, SortKey};
+use crate::types::{Format, Oid};
+use crate::wire::row::RowPlaces;
+use crate::wire::{self, Described as Target, Description, backend, frontend};
+
+/// The column of an EXPLAIN.
+const QUERY_PLAN: &[u8] = b"QUERY PLAN";
+
+/// RowDescription of an EXPLAIN.
+pub(super) fn query_plan(formats: &[Format]) -> Bytes {
+    let mut body = vec![0, 1];
+    body.extend_from_slice(QUERY_PLAN);
+    // No table, no attribute.
+    body.extend([0; 7]);
+    body.extend(Oid::TEXT.0.to_be_bytes());
+    body.extend((-1i16).to_be_bytes());
+    body.extend((-1i32).to_be_bytes());
+    body.extend([0, 0]);
+    let description = Description::read(&body);
+    description.map_or(Bytes::new(), |description| description.message(formats))
+}
+
+/// What is asked about: the client's own query, and the one that has what is compared or merged among its columns.
+struct Texts<'a> {
+    client: &'a str,
+    compared: String,
+}
+
+impl<'a> Texts<'a> {
+    fn of(scatter: &'a Scatter, text: &'a str) -> Self {
+        let from = scatter.explained.unwrap_or_default();
+        let client = text.get(from..).unwrap_or_default();
+        let compared = match &scatter.merge {
+            Merge::Rows(rows) => match &rows.text {
+                Some(text) => text.get(from..).unwrap_or_default().to_owned(),
+                None => client.to_owned(),
+            },
+            Merge::Groups(groups) => groups.arguments(from),
+        };
+        Self { client, compared }
+    }
+}
+
+/// Learns how a scattered statement is to be merged, from `shard`.
+///
+/// Errors: the server's own; 08006.
+///
+/// Not cancel safe: dropped midway, the connection has to be closed.
+pub async fn learn(
+    (connection, shard): (&mut Connection, ShardId),
+    scatter: &Scatter,
+    text: &str,
+    parameters: Parameters<'_>,
+    deadline: Instant,
+) -> Result<Known, PgError> {
+    let texts = Texts::of(scatter, text);
+    let all = match describe(connection, &texts.compared, parameters.types, deadline).await {
+        Ok(all) => all,
+        Err(error) if error.code == SqlState::CONNECTION_FAILURE => return Err(error),
+        Err(_) => {
+            // The client's own text has the client's own error, if there is one.
+            describe(connection, texts.client, parameters.types, deadline).await?;
+            let reason = "servers do not understand what they would be asked".to_owned();
+            return Ok(Known::Unmergeable(reason));
+        }
+    };
+    let hidden = match &scatter.merge {
+        Merge::Rows(rows) => all.len().saturating_sub(rows.hidden()),
+        Merge::Groups(_) => 0,
+    };
+    let client = match &scatter.merge {
+        Merge::Rows(_) => all.first(hidden),
+        Merge::Groups(_) => describe(connection, texts.client, parameters.types, deadline).await?,
+    };
+    let types: Vec<Oid> = all.types().skip(hidden).collect();
+    let are_texts: Vec<usize> = (0..types.len()).filter(|at| is_text(types[*at])).collect();
+    let places: Vec<usize> = are_texts.iter().map(|at| hidden + at).collect();
+    let question = settings_question(scatter, &texts.compared, all.len(), &places);
+    let answer = ask(connection, &question, parameters, deadline).await?;
+    let ([prints_floats, reads_committed], by_bytes) =
+        answer.split_first_chunk().unwrap_or((&[false; 2], &[]));
+    let same_encoding = has_one_encoding(connection);
+    let by_bytes = |at: usize| {
+        let place = are_texts.iter().position(|text| *text == at);
+        same_encoding && place.is_some_and(|place| by_bytes.get(place) == Some(&true))
+    };
+    let merged = match merged(scatter, &types, &client, &by_bytes) {
+        Ok(merged) => merged,
+        Err(reason) => return Ok(Known::Unmergeable(reason)),
+    };
+    let expected = match &scatter.merge {
+        Merge::Rows(_) => all.types().collect(),
+        Merge::Groups(groups) => types[..groups.keys.len().min(types.len())].into(),
+    };
+    let texts = are_texts.iter().filter(|at| by_bytes(**at));
+    let texts = texts.map(|at| hidden + at).collect();
+    Ok(Known::Shape(Arc::new(Shape {
+        description: client,
+        types: expected,
+        merged,
+        texts,
+        asked: vec![shard],
+        prints_floats: *prints_floats,
+        reads_committed: *reads_committed,
+    })))
+}
+
+/// Whether another server says the same of texts as the one that was asked first.
+///
+/// As [`learn`].
+pub async fn agrees(
+    connection: &mut Connection,
+    (scatter, shape): (&Scatter, &Shape),
+    text: &str,
+    parameters: Parameters<'_>,
+    deadline: Instant,
+) -> Result<bool, PgError> {
+    let texts = Texts::of(scatter, text);
+    let all = describe(connection, &texts.compared, parameters.types, deadline).await?;
+    let question = settings_question(scatter, &texts.compared, all.len(), &shape.texts);
+    let answer = ask(connection, &question, parameters, deadline).await?;
+    let by_bytes = answer.iter().skip(2);
+    Ok(has_one_encoding(connection) && by_bytes.fold(true, |all, one| all & one))
+}
+
+/// Texts arrive in the encoding they are stored and compared in.
+fn has_one_encoding(connection: &Connection) -> bool {
+    let encoding = |whose| connection.parameters.get(whose);
+    encoding("server_encoding") == encoding("client_encoding")
+}
+
+fn is_text(oid: Oid) -> bool {
+    Order::of(oid, false).is_none() && Order::of(oid, true).is_some()
+}
+
+/// How what is compared and merged is to be read. `types` are those of the columns behind the client's, or of the
+/// groups' expressions and the aggregates' arguments.
+///
+/// Errors: why that is not known, in words.
+fn merged(
+    scatter: &Scatter,
+    types: &[Oid],
+    client: &Description,
+    by_bytes: impl Fn(usize) -> bool,
+) -> Result<Merged, String> {
+    let order = match &scatter.merge {
+        Merge::Rows(rows) => &rows.order,
+        Merge::Groups(groups) => &groups.order,
+    };
+    let first = match &scatter.merge {
+        Merge::Rows(_) => client.len(),
+        Merge::Groups(_) => 0,
+    };
+    let mut keys = Vec::with_capacity(order.len());
+    for (at, sort) in order.iter().enumerate() {
+        let oid = types.get(at).copied().unwrap_or_default();
+        let Some(order) = Order::of(oid, by_bytes(at)) else {
+            return Err(match is_text(oid) {
+                true => "texts are compared by a language's rules".to_owned(),
+                false => format!("the order of type {} is not known", oid.0),
+            });
+        };
+        keys.push(SortKey {
+            column: (first + at) as u16,
+            order,
+            descending: sort.descending,
+            nulls_first: sort.nulls_first,
+        });
+    }
+    let Merge::Groups(groups) = &scatter.merge else {
+        return Ok(Merged::Rows(keys.into()));
+    };
+    let mut next = keys.len();
+    let mut aggregates = Vec::with_capacity(groups.aggregates.len());
+    for call in &groups.aggregates {
+        let argument = (&*call.argument != "*").then(|| {
+            next += 1;
+            next - 1
+        });
+        let oid = argument.map(|at| types.get(at).copied().unwrap_or_default());
+        let aggregate = Function::from_name(&call.name)
+            .and_then(|function| Aggregate::of(function, oid, argument.is_some_and(&by_bytes)));
+        let Some(aggregate) = aggregate else {
+            return Err(format!("parts of {}() cannot be merged", call.name));
+        };
+        aggregates.push(aggregate);
+    }
+    let results = groups.outputs.iter().zip(client.types());
+    for (output, oid) in results {
+        if let plan::Column::Aggregate(at) = output
+            && aggregates[*at].result() != oid
+        {
+            return Err(format!(
+                "{}() has another type",
+                groups.aggregates[*at].name
+            ));
+        }
+    }
+    if client.len() != groups.outputs.len() {
+        return Err("its columns are not those that were read".to_owned());
+    }
+    Ok(Merged::Groups {
+        keys: keys.into(),
+        aggregates: aggregates.into(),
+    })
+}
+
+/// First whether floats are printed with all their digits, and whether transactions see what others commit; then for each of these columns whether its texts are compared
+/// byte by byte. The query itself does not run.
+/// Source: <https://www.postgresql.org/docs/current/catalog-pg-collation.html>,
+/// <https://www.postgresql.org/docs/current/catalog-pg-database.html>
+fn settings_question(scatter: &Scatter, text: &str, columns: usize, asked: &[usize]) -> String {
+    const C: &str = "IN ('C', 'POSIX')";
+    let mut question =
+        "SELECT pg_catalog.current_setting('extra_float_digits')::pg_catalog.int4 > 0,\n \
+        pg_catalog.current_setting('transaction_isolation') LIKE 'read %'"
+            .to_owned();
+    for column in asked {
+        // The provider of a database is a column since PostgreSQL 15.
+        let _ = write!(
+            question,
+            ",\n coalesce((SELECT CASE c.collprovider WHEN 'd' THEN d.datcollate {C} \
+             AND coalesce(pg_catalog.to_jsonb(d) ->> 'datlocprovider', 'c') = 'c' \
+             ELSE c.collcollate {C} AND c.collprovider = 'c' END \
+             FROM pg_catalog.pg_collation c WHERE c.oid = \
+             pg_catalog.pg_collation_for(k.c{column})::pg_catalog.regcollation), false)"
+        );
+    }
+    question.push_str("\nFROM pg_catalog.pg_database d");
+    if !asked.is_empty() {
+        let names: Vec<String> = (0..columns).map(|column| format!("c{column}")).collect();
+        let _ = write!(
+            question,
+            " LEFT JOIN (\n{text}\n) AS k({}) ON false",
+            names.join(", ")
+        );
+    }
+    question.push_str("\nWHERE d.datname = pg_catalog.current_database()");
+    if let Merge::Groups(groups) = &scatter.merge
+        && !asked.is_empty()
+    {
+        // Every parameter has to be somewhere.
+        for index in groups.limit.params() {
+            let number = u32::from(index) + 1;
+            let _ = write!(
+                question,
+                " AND (${number}::pg_catalog.int8 IS NULL OR true)"
+            );
+        }
+    }
+    question
+}
+
+/// The columns of a text.
+async fn describe(
+    connection: &mut Connection,
+    text: &str,
+    types: &[Oid],
+    deadline: Instant,
+) -> Result<Description, PgError> {
+    let out = &mut connection.output;
+    wire::put_parse(out, b"", text.as_bytes(), types.iter().map(|oid| oid.0))?;
+    wire::put_close(out, frontend::DESCRIBE, Target::Statement(b""))?;
+    wire::put_sync(out);
+    let answer = connection.exchange(deadline).await?;
+    let mut descriptions = answer
+        .iter()
+        .filter(|(tag, _)| *tag == backend::ROW_DESCRIPTION);
+    let description = descriptions
+        .next()
+        .and_then(|(_, body)| Description::read(body));
+    description.ok_or_else(super::changed)
+}
+
+/// The only row of a question, whose columns are true or false.
+async fn ask(
+    connection: &mut Connection,
+    text: &str,
+    parameters: Parameters<'_>,
+    deadline: Instant,
+) -> Result<Vec<bool>, PgError> {
+    // What is asked has parameters only where the query is part of it.
+    let parameters = match text.contains('$') {
+        true => parameters,
+        false => Parameters::NONE,
+    };
+    let request = super::request(text, parameters, &[Format::Text])?;
+    connection.output.extend_from_slice(&request);
+    let answer = connection.exchange(deadline).await?;
+    let rows = answer.iter().filter(|(tag, _)| *tag == backend::DATA_ROW);
+    let mut values = Vec::new();
+    for (_, body) in rows {
+        let mut frame = vec![0; wire::HEADER_BYTES];
+        frame.extend_from_slice(body);
+        let columns = body
+            .first_chunk()
+            .map_or(0, |count| u16::from_be_bytes(*count));
+        let mut places = RowPlaces::new(columns);
+        places
+            .read(&frame)
+            .map_err(|error| PgError::shard(SqlState::PROTOCOL_VIOLATION, error.to_string()))?;
+        values = (0..columns)
+            .map(|column| places.value(column, &frame) == Some(b"t"))
+            .collect();
+    }
+    Ok(values)
+}

@@ -1,0 +1,281 @@
+//! Statements that several shards answer: in the simple protocol, and as portals of the extended one.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+
+use super::Client;
+use super::extended::Portal;
+use super::service::malformed;
+use super::simple::Manner;
+use crate::error::{PgError, SqlState};
+use crate::executor::Forward;
+use crate::executor::scatter::Parameters;
+use crate::metrics;
+use crate::plan::{Gathering, Plan, Planned, Route};
+use crate::planner::retold;
+use crate::session::{Answer, Failure, Prepared, Scattered, Several};
+use crate::sql;
+use crate::types::Format;
+use crate::wire::{self, HEADER_BYTES, Header, RequestError};
+
+/// A portal whose rows come from several shards.
+#[derive(Debug)]
+pub(super) struct ScatteredPortal {
+    answer: Answer,
+    prepared: Arc<Prepared>,
+    /// EXPLAIN: goes ahead of the first row.
+    lines: Option<Bytes>,
+}
+
+/// A Bind that is held.
+pub(super) struct BindMessage {
+    pub(super) bytes: Vec<u8>,
+    pub(super) portal: Box<[u8]>,
+    /// From the parameters' formats to their values.
+    parameters: Range<usize>,
+    /// Of result columns.
+    formats: Vec<Format>,
+}
+
+impl BindMessage {
+    /// `bytes`: the message, whole and well formed.
+    ///
+    /// Errors: 22023 for formats that nobody knows.
+    pub(super) fn read(bytes: Vec<u8>) -> Result<Self, PgError> {
+        let bind = wire::bind(&bytes[HEADER_BYTES..], true).map_err(malformed)?;
+        let Some((bind, (parameters, codes))) = bind.and_then(|bind| {
+            let results = bind.results()?;
+            Some((bind, results))
+        }) else {
+            return Err(malformed(RequestError::CutShort));
+        };
+        let start = HEADER_BYTES + bind.portal.len() + 1 + bind.statement.len() + 1;
+        let formats: Result<_, _> = codes.into_iter().map(format).collect();
+        Ok(Self {
+            portal: bind.portal.into(),
+            parameters: start..start + parameters,
+            formats: formats?,
+            bytes,
+        })
+    }
+
+    fn parameters(&self) -> &[u8] {
+        &self.bytes[self.parameters.clone()]
+    }
+}
+
+impl Client {
+    /// Runs the only statement of a query string. Planned for all texts like it, it may turn out to be for fewer shards,
+    /// or for less work, when its own literals are looked at.
+    pub(super) async fn over_several(
+        &mut self,
+        text: &str,
+        plan: &Planned,
+        several: Several,
+    ) -> Result<(), Failure> {
+        let statement = sql::only_statement(text)?;
+        if let Several::Gather(_) = several
+            && let Some(exact) = self.session.plan_exactly(plan, statement, &[]).await?
+            && let Plan::Route(route) = &*exact
+        {
+            let way = self.session.resolve(route, exact.values())?;
+            return match way.several {
+                None => {
+                    let lines = self.explained(route, exact.values());
+                    self.send(text, way.shard, lines, Manner::of(route)).await
+                }
+                Some(several) => self.run_several(text, &exact, several).await,
+            };
+        }
+        self.run_several(text, plan, several).await
+    }
+
+    async fn run_several(
+        &mut self,
+        text: &str,
+        planned: &Planned,
+        several: Several,
+    ) -> Result<(), Failure> {
+        let Plan::Route(route) = &**planned else {
+            return Ok(());
+        };
+        let lines = self.explained(route, planned.values());
+        let (shards, span) = match several {
+            Several::Gather(gathering) => return self.gather(text, &gathering, lines).await,
+            Several::Scatter(shards, span) => (shards, span),
+        };
+        let Some(plan) = &route.scatter else {
+            return Ok(());
+        };
+        self.session.goes(metrics::Route::Scatter);
+        let scattered = Scattered {
+            plan,
+            shards: &shards,
+            span,
+            text: match plan.explained {
+                Some(_) => sql::only_statement(text)?,
+                None => text,
+            },
+            parameters: Parameters::NONE,
+            formats: &[],
+        };
+        if let Some(mut answer) = self.session.scatter(&mut self.io, scattered).await? {
+            let out = &mut self.io.output;
+            out.extend_from_slice(answer.description());
+            out.extend_from_slice(&lines.unwrap_or_default());
+            return self.session.fetch(&mut self.io, plan, &mut answer, 0).await;
+        }
+        let way = self.session.resolve_gathering(route, planned.values())?;
+        match way.several {
+            Some(Several::Gather(gathering)) => self.gather(text, &gathering, lines).await,
+            _ => self.send(text, way.shard, lines, Manner::of(route)).await,
+        }
+    }
+
+    /// Runs a statement where its rows have been brought together.
+    async fn gather(
+        &mut self,
+        text: &str,
+        gathering: &Gathering,
+        before: Option<Bytes>,
+    ) -> Result<(), Failure> {
+        let session = &mut self.session;
+        session.goes(metrics::Route::Gather);
+        session.gather(&mut self.io, gathering, text, &[]).await?;
+        let told = retold(text, gathering)?;
+        session.queue_string(&told, Forward::ToClient, before, false)?;
+        session.run(&mut self.io).await
+    }
+
+    /// Binds a portal to what several shards answer; false where the rows have to be gathered instead.
+    pub(super) async fn bind_scattered(
+        &mut self,
+        prepared: &Arc<Prepared>,
+        message: &BindMessage,
+        several: &Several,
+        lines: Option<Bytes>,
+    ) -> Result<bool, Failure> {
+        let (Plan::Route(route), Several::Scatter(shards, span)) = (&*prepared.plan, several)
+        else {
+            return Ok(false);
+        };
+        let Some(plan) = &route.scatter else {
+            return Ok(false);
+        };
+        let scattered = Scattered {
+            plan,
+            shards,
+            span: *span,
+            text: match plan.explained {
+                Some(_) => sql::only_statement(&prepared.global.text)?,
+                None => &prepared.global.text,
+            },
+            parameters: Parameters {
+                types: &prepared.global.param_types,
+                values: message.parameters(),
+            },
+            formats: &message.formats,
+        };
+        let Some(answer) = self.session.scatter(&mut self.io, scattered).await? else {
+            return Ok(false);
+        };
+        let portal = ScatteredPortal {
+            answer,
+            prepared: Arc::clone(prepared),
+            lines,
+        };
+        let portal = Portal::Scattered(Box::new(portal));
+        self.pipeline.keep_portal(message.portal.clone(), portal)?;
+        Ok(true)
+    }
+
+    /// Describes a portal of this kind; false where there is none of this name.
+    pub(super) fn describe_scattered(&mut self, name: &[u8]) -> bool {
+        let Some(Portal::Scattered(portal)) = self.pipeline.portal(name) else {
+            return false;
+        };
+        self.io
+            .output
+            .extend_from_slice(portal.answer.description());
+        true
+    }
+
+    /// Brings rows of a portal of this kind: at most so many, or all for 0.
+    pub(super) async fn execute_scattered(
+        &mut self,
+        head: Header,
+        name: Box<[u8]>,
+        rows_max: i32,
+    ) -> Result<(), Failure> {
+        self.io.input.advance(head.len);
+        let Some(Portal::Scattered(mut portal)) = self.pipeline.forget_portal(&name) else {
+            return Ok(());
+        };
+        let fetched = match self.session.heard_nothing_else() {
+            Err(error) => Err(error.into()),
+            Ok(()) => self.fetch_scattered(&mut portal, rows_max).await,
+        };
+        if let Err(failure) = fetched {
+            self.session.end_answer(&mut portal.answer).await;
+            return Err(failure);
+        }
+        self.pipeline.keep_portal(name, Portal::Scattered(portal))?;
+        Ok(())
+    }
+
+    async fn fetch_scattered(
+        &mut self,
+        portal: &mut ScatteredPortal,
+        rows_max: i32,
+    ) -> Result<(), Failure> {
+        let Plan::Route(Route {
+            scatter: Some(plan),
+            ..
+        }) = &*portal.prepared.plan
+        else {
+            return Ok(());
+        };
+        self.in_turn().await?;
+        self.session.routed_as_bound();
+        if let Some(lines) = portal.lines.take() {
+            self.io.output.extend_from_slice(&lines);
+        }
+        let rows_max = u64::try_from(rows_max).unwrap_or(0);
+        let (session, io) = (&mut self.session, &mut self.io);
+        session.fetch(io, plan, &mut portal.answer, rows_max).await
+    }
+
+    /// A portal is no longer wanted; true where it was one that no server has.
+    pub(super) async fn end_portal(&mut self, name: &[u8]) -> bool {
+        match self.pipeline.forget_portal(name) {
+            Some(Portal::Scattered(mut portal)) => {
+                self.session.end_answer(&mut portal.answer).await;
+                true
+            }
+            Some(Portal::Control(_)) => true,
+            Some(Portal::Explain(_)) | None => false,
+        }
+    }
+
+    /// None of them is: their transaction is over.
+    pub(super) async fn end_portals(&mut self) {
+        for portal in self.pipeline.take_portals() {
+            if let Portal::Scattered(mut portal) = portal {
+                self.session.end_answer(&mut portal.answer).await;
+            }
+        }
+    }
+}
+
+fn format(code: i16) -> Result<Format, PgError> {
+    match code {
+        0 => Ok(Format::Text),
+        1 => Ok(Format::Binary),
+        _ => Err(PgError::client(
+            SqlState::INVALID_PARAMETER_VALUE,
+            format!("unsupported format code: {code}"),
+        )),
+    }
+}

@@ -1,0 +1,95 @@
+//! What servers say of a scattered statement: its columns, and how what is compared and merged is to be read. Asked
+//! once for each plan, which is made anew where the catalogs have changed.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+
+use crate::shardmap::ShardId;
+use crate::types::Oid;
+use crate::types::aggregate::Aggregate;
+use crate::types::order::SortKey;
+use crate::wire::Description;
+
+/// What is known so far. Not part of the plan as data: plans are equal whatever was learned.
+#[derive(Debug, Default)]
+pub struct Learned(ArcSwapOption<Known>);
+
+/// The answer to the question whether and how the shards' answers can be merged.
+#[derive(Debug)]
+pub enum Known {
+    Shape(Arc<Shape>),
+    /// Not exactly: for this reason.
+    Unmergeable(String),
+}
+
+/// The columns of a scattered statement.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// The client's.
+    pub description: Description,
+    /// Types of a shard's columns, as far as they are known ahead; unspecified for parts of aggregates.
+    pub types: Box<[Oid]>,
+    pub merged: Merged,
+    /// Columns of texts among what is compared.
+    pub texts: Box<[usize]>,
+    /// These shards have said that those come in the order of their bytes where that matters.
+    pub asked: Vec<ShardId>,
+    /// `extra_float_digits` is above zero where the session sets it not: floats are printed here so.
+    pub prints_floats: bool,
+    /// Each statement of a transaction sees what was committed before it, where the session sets that not.
+    pub reads_committed: bool,
+}
+
+/// What is compared and merged.
+#[derive(Clone, Debug)]
+pub enum Merged {
+    /// Columns of [`super::Rows::order`].
+    Rows(Box<[SortKey]>),
+    /// Of [`super::Groups::keys`] and [`super::Groups::aggregates`].
+    Groups {
+        keys: Box<[SortKey]>,
+        aggregates: Box<[Aggregate]>,
+    },
+}
+
+impl Shape {
+    /// Floats that no server prints are among the client's columns.
+    pub fn shows_floats(&self) -> bool {
+        let is_float = |aggregate: &Aggregate| [FLOAT4, FLOAT8].contains(&aggregate.result());
+        match &self.merged {
+            Merged::Rows(_) => false,
+            Merged::Groups { aggregates, .. } => aggregates.iter().any(is_float),
+        }
+    }
+}
+
+const FLOAT4: Oid = Oid(700);
+const FLOAT8: Oid = Oid(701);
+
+impl Learned {
+    pub fn get(&self) -> Option<Arc<Known>> {
+        self.0.load_full()
+    }
+
+    pub fn set(&self, known: Known) {
+        self.0.store(Some(Arc::new(known)));
+    }
+
+    /// It was not so.
+    pub fn forget(&self) {
+        self.0.store(None);
+    }
+}
+
+impl Clone for Learned {
+    fn clone(&self) -> Self {
+        Self(ArcSwapOption::new(self.get()))
+    }
+}
+
+impl PartialEq for Learned {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,356 @@
+//! A statement that several shards answer, each for its rows: their connections are leased for it alone, beside the one
+//! in use, and given back when its answer has gone out.
+//!
+//! Each shard runs its part in a transaction of its own. So this is for statements outside of a transaction, and in one
+//! that no server has heard of and that sees a new snapshot with each statement; others are gathered.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::gather::is_snapshot_kept;
+use super::interrupt::unless;
+use super::{Failure, Session};
+use crate::backend::Lease;
+use crate::error::{PgError, SqlState};
+use crate::executor::scatter::{
+    self, Asked, LaneError, Parameters, Progress, Question, ScatterError, Scattering,
+};
+use crate::net::Buffered;
+use crate::plan::{Known, Merge, Scatter, Shape, Span};
+use crate::shardmap::ShardId;
+use crate::txn::Transaction;
+use crate::types::Format;
+use crate::wire::{Replies, says_goodbye};
+
+/// A scattered statement of a client: its text, what fills its slots, and the shards that answer it.
+#[derive(Clone, Copy, Debug)]
+pub struct Scattered<'a> {
+    pub plan: &'a Scatter,
+    pub shards: &'a [ShardId],
+    pub span: Span,
+    pub text: &'a str,
+    pub parameters: Parameters<'a>,
+    /// Of the client's columns: none for text, one for all, or one for each.
+    pub formats: &'a [Format],
+}
+
+/// Its answer as it comes.
+#[derive(Debug)]
+pub struct Answer {
+    /// `None` where all of it has come.
+    running: Option<Box<Scattering>>,
+    description: Bytes,
+    shards: Vec<ShardId>,
+    explains: bool,
+    /// The shards' text is not the client's: positions in it mean nothing to the client.
+    retold: bool,
+}
+
+impl Session {
+    /// Has the shards begin; `None` where the rows have to be gathered instead. When this is done the statement is
+    /// known to be right, or its error is the client's.
+    ///
+    /// Errors: those of the shards; 08006 and 53300 where no connection is to be had.
+    pub async fn scatter(
+        &mut self,
+        io: &mut Buffered,
+        scattered: Scattered<'_>,
+    ) -> Result<Option<Answer>, Failure> {
+        if self.has_effects() || !self.may_scatter() {
+            return Ok(None);
+        }
+        self.settle(io).await?;
+        self.end_gather(io).await?;
+        self.leave(io).await;
+        // What servers said of it may have changed since; not while it runs.
+        for is_last in [false, true] {
+            let Some(mut answer) = self.begin_scatter(io, &scattered).await? else {
+                return Ok(None);
+            };
+            let described = self
+                .drive(io, &mut answer, |running, io, cx| {
+                    running.poll_described(io, cx)
+                })
+                .await;
+            match described {
+                Err(Stopped::Changed) if !is_last => scattered.plan.learned.forget(),
+                Err(stopped) => return Err(self.stopped(scattered.plan, stopped)),
+                Ok(()) => return Ok(Some(answer)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Nothing that the transaction has done or set could be seen.
+    fn may_scatter(&self) -> bool {
+        match &self.txn {
+            Transaction::Idle => true,
+            Transaction::Deferred(prelude) => {
+                prelude.is_plain()
+                    && !self.settings.has_changes()
+                    && !is_snapshot_kept(&prelude.text())
+                    && !self.settings.has_set("default_transaction_isolation")
+            }
+            Transaction::DeferredFailed(_) | Transaction::Open | Transaction::Failed => false,
+        }
+    }
+
+    async fn begin_scatter(
+        &mut self,
+        io: &mut Buffered,
+        scattered: &Scattered<'_>,
+    ) -> Result<Option<Answer>, Failure> {
+        let Some(shape) = self.shape(io, scattered).await? else {
+            return Ok(None);
+        };
+        let in_transaction = self.txn != Transaction::Idle;
+        if in_transaction && !shape.reads_committed
+            || shape.shows_floats()
+                && (!shape.prints_floats || self.settings.has_set("extra_float_digits"))
+        {
+            return Ok(None);
+        }
+        let mut leases = Vec::with_capacity(scattered.shards.len());
+        for shard in scattered.shards {
+            leases.push(self.lane(io, *shard).await?);
+        }
+        let Some(shape) = self.agreed(io, scattered, shape, &mut leases).await? else {
+            leases.into_iter().for_each(Lease::release);
+            return Ok(None);
+        };
+        let asked = Asked {
+            text: scattered.text,
+            parameters: scattered.parameters,
+            formats: scattered.formats,
+            lanes: leases.len(),
+            row_bytes_max: self.message_bytes_max(),
+        };
+        let plan = scattered.plan;
+        let explains = plan.explained.is_some();
+        let question = match explains {
+            false => Question::new(plan, &shape, scattered.span, asked),
+            true => Question::explain(plan, &shape, asked),
+        };
+        let question = match question {
+            Ok(question) => question,
+            Err(error) => {
+                leases.into_iter().for_each(Lease::release);
+                return Err(error.into());
+            }
+        };
+        Ok(Some(Answer {
+            description: question.description(),
+            running: Some(Box::new(Scattering::new(question, leases))),
+            shards: scattered.shards.to_vec(),
+            explains,
+            retold: explains || !matches!(&plan.merge, Merge::Rows(rows) if rows.text.is_none()),
+        }))
+    }
+
+    /// How the answers are to be merged, asked of the default shard where it is not known; `None` where they cannot be.
+    async fn shape(
+        &mut self,
+        io: &mut Buffered,
+        scattered: &Scattered<'_>,
+    ) -> Result<Option<Arc<Shape>>, Failure> {
+        let plan = scattered.plan;
+        let known = match plan.learned.get() {
+            Some(known) => known,
+            None => {
+                let shard = self.default_shard();
+                let mut lease = self.lane(io, shard).await?;
+                let deadline = Instant::now() + self.database.config.pool.connect;
+                let learned = scatter::learn(
+                    (&mut lease, shard),
+                    plan,
+                    scattered.text,
+                    scattered.parameters,
+                    deadline,
+                );
+                let learned = self.entry().wait(io, Box::pin(learned)).await?;
+                give_back(lease, &learned);
+                plan.learned.set(learned?);
+                match plan.learned.get() {
+                    Some(known) => known,
+                    None => return Ok(None),
+                }
+            }
+        };
+        Ok(match &*known {
+            Known::Shape(shape) => Some(Arc::clone(shape)),
+            Known::Unmergeable(_) => None,
+        })
+    }
+
+    /// The shape that all these shards have: where texts are compared each of them is asked once.
+    async fn agreed(
+        &mut self,
+        io: &mut Buffered,
+        scattered: &Scattered<'_>,
+        shape: Arc<Shape>,
+        leases: &mut [Lease],
+    ) -> Result<Option<Arc<Shape>>, Failure> {
+        let plan = scattered.plan;
+        let mut known = shape.asked.clone();
+        let lanes = leases.iter_mut().zip(scattered.shards);
+        for (lease, shard) in lanes.filter(|_| !shape.texts.is_empty()) {
+            if known.contains(shard) {
+                continue;
+            }
+            let deadline = Instant::now() + self.database.config.pool.connect;
+            let of = (plan, &*shape);
+            let agrees = scatter::agrees(lease, of, scattered.text, scattered.parameters, deadline);
+            if !self.entry().wait(io, Box::pin(agrees)).await?? {
+                let reason = "servers do not compare texts alike".to_owned();
+                plan.learned.set(Known::Unmergeable(reason));
+                return Ok(None);
+            }
+            known.push(*shard);
+        }
+        if known.len() == shape.asked.len() {
+            return Ok(Some(shape));
+        }
+        let shape = Arc::new(Shape {
+            asked: known,
+            ..(*shape).clone()
+        });
+        plan.learned.set(Known::Shape(Arc::clone(&shape)));
+        Ok(Some(shape))
+    }
+
+    /// Brings rows of an answer to the client: all, or at most `rows_max` of them unless that is 0.
+    ///
+    /// Errors: as of [`Self::scatter`]; the answer is over with one.
+    pub async fn fetch(
+        &mut self,
+        io: &mut Buffered,
+        plan: &Scatter,
+        answer: &mut Answer,
+        rows_max: u64,
+    ) -> Result<(), Failure> {
+        let Some(running) = &mut answer.running else {
+            // As of a portal of PostgreSQL that has come to its end.
+            io.output.command_complete(&answer.tag(0));
+            self.relay.answered += 1;
+            return Ok(());
+        };
+        running.limit(rows_max);
+        let fetched = self
+            .drive(io, answer, |running, io, cx| running.poll_run(io, cx))
+            .await;
+        match fetched {
+            Ok(Progress::Suspended) => io.output.portal_suspended(),
+            Ok(Progress::Complete(rows)) => {
+                self.end_answer(answer).await;
+                io.output.command_complete(&answer.tag(rows));
+                if self.txn == Transaction::Idle {
+                    self.count_transaction(true);
+                }
+            }
+            Err(stopped) => return Err(self.stopped(plan, stopped)),
+        }
+        self.relay.answered += 1;
+        Ok(())
+    }
+
+    /// Nobody wants the rest of an answer.
+    pub async fn end_answer(&mut self, answer: &mut Answer) {
+        if let Some(running) = answer.running.take() {
+            for key in running.end().await {
+                self.stop(key);
+            }
+        }
+    }
+
+    /// Polls an answer until it has what is wanted; a cancel, a deadline and the client's end stop it. Where it does not
+    /// get there the answer is over.
+    async fn drive<T>(
+        &mut self,
+        io: &mut Buffered,
+        answer: &mut Answer,
+        mut poll: impl FnMut(
+            &mut Scattering,
+            &mut Buffered,
+            &mut Context<'_>,
+        ) -> Poll<Result<T, ScatterError>>,
+    ) -> Result<T, Stopped> {
+        let Some(mut running) = answer.running.take() else {
+            return Err(Stopped::Changed);
+        };
+        io.heed_goodbye(says_goodbye);
+        let entry = Arc::clone(self.entry());
+        let polled = {
+            let _waits = entry.waits();
+            let polled = poll_fn(|cx| poll(&mut running, io, cx));
+            unless(polled, |_| entry.interrupt.wait_ends()).await
+        };
+        let (stopped, lost) = match polled {
+            Ok(Ok(done)) => {
+                answer.running = Some(running);
+                return Ok(done);
+            }
+            Ok(Err(ScatterError::Lane(LaneError::Changed))) => (Stopped::Changed, false),
+            Ok(Err(ScatterError::Lane(LaneError::Failed(mut error)))) => {
+                if answer.retold {
+                    error.position = None;
+                }
+                if error.code == SqlState::CONNECTION_FAILURE {
+                    let shards = answer.shards.iter();
+                    shards.for_each(|shard| self.database.poll_now(*shard));
+                }
+                (Stopped::Failed(Failure::Statement(error)), false)
+            }
+            Ok(Err(ScatterError::Client(error))) => (Stopped::Failed(Failure::Gone(error)), true),
+            Err(reason) => (Stopped::Failed(reason.failure()), true),
+        };
+        let keys = match lost {
+            true => running.give_up(),
+            false => running.end().await,
+        };
+        keys.into_iter().for_each(|key| self.stop(key));
+        Err(stopped)
+    }
+
+    fn stopped(&self, plan: &Scatter, stopped: Stopped) -> Failure {
+        match stopped {
+            Stopped::Failed(failure) => failure,
+            Stopped::Changed => {
+                plan.learned.forget();
+                Failure::Statement(scatter::changed())
+            }
+        }
+    }
+}
+
+/// Why an answer is over.
+enum Stopped {
+    Failed(Failure),
+    /// The servers say something else of its columns than before.
+    Changed,
+}
+
+impl Answer {
+    /// RowDescription.
+    pub fn description(&self) -> &[u8] {
+        &self.description
+    }
+
+    fn tag(&self, rows: u64) -> String {
+        match self.explains {
+            true => "EXPLAIN".to_owned(),
+            false => format!("SELECT {rows}"),
+        }
+    }
+}
+
+/// Gives a connection back after a question of our own, unless it was lost over it.
+fn give_back<T>(lease: Lease, outcome: &Result<T, PgError>) {
+    let lost = |error: &PgError| error.code == SqlState::CONNECTION_FAILURE;
+    if !outcome.as_ref().is_err_and(lost) {
+        lease.release();
+    }
+}

@@ -1,0 +1,123 @@
+//! RowDescription: the columns a server announces, and the same for a client.
+//! Source: <https://www.postgresql.org/docs/current/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-ROWDESCRIPTION>
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::frame::backend;
+use crate::types::{Format, Oid};
+
+/// Behind a column's name: table, attribute, type, its length, type modifier, format.
+const FIELD_BYTES: usize = 18;
+const OID_AT: usize = 6;
+const FORMAT_BYTES: usize = 2;
+
+/// The columns of a RowDescription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// One after the other, as they came.
+    fields: Bytes,
+    columns: Vec<DescribedColumn>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct DescribedColumn {
+    oid: Oid,
+    /// Where its field ends.
+    end: usize,
+}
+
+impl Description {
+    /// Reads the body of a message; `None` where it is none.
+    pub fn read(body: &[u8]) -> Option<Self> {
+        let (count, fields) = body.split_first_chunk()?;
+        let count = u16::from_be_bytes(*count);
+        let mut columns = Vec::with_capacity(usize::from(count));
+        let mut at = 0;
+        for _ in 0..count {
+            let name = fields.get(at..)?.iter().position(|byte| *byte == 0)?;
+            at += name + 1;
+            let field = fields.get(at..at + FIELD_BYTES)?;
+            let oid = field.get(OID_AT..)?.first_chunk()?;
+            at += FIELD_BYTES;
+            columns.push(DescribedColumn {
+                oid: Oid(u32::from_be_bytes(*oid)),
+                end: at,
+            });
+        }
+        (at == fields.len()).then(|| Self {
+            fields: Bytes::copy_from_slice(fields),
+            columns,
+        })
+    }
+
+    pub fn len(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// The columns' types.
+    pub fn types(&self) -> impl ExactSizeIterator<Item = Oid> {
+        self.columns.iter().map(|column| column.oid)
+    }
+
+    /// The first columns of it.
+    pub fn first(&self, columns: usize) -> Self {
+        let columns = self.columns[..columns.min(self.columns.len())].to_vec();
+        Self {
+            fields: self
+                .fields
+                .slice(..columns.last().map_or(0, |last| last.end)),
+            columns,
+        }
+    }
+
+    /// The message, with the formats the columns come in.
+    pub fn message(&self, formats: &[Format]) -> Bytes {
+        let mut out = BytesMut::new();
+        out.put_u8(backend::ROW_DESCRIPTION);
+        out.put_u32((4 + 2 + self.fields.len()) as u32);
+        out.put_u16(self.columns.len() as u16);
+        let mut start = 0;
+        for (place, column) in self.columns.iter().enumerate() {
+            out.put_slice(&self.fields[start..column.end - FORMAT_BYTES]);
+            let format = formats.get(place).copied().unwrap_or(Format::Text);
+            out.put_u16(u16::from(format == Format::Binary));
+            start = column.end;
+        }
+        out.freeze()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(name: &str, oid: u32, format: u16) -> Vec<u8> {
+        let mut field = name.as_bytes().to_vec();
+        field.extend([0, 0, 0, 64, 1, 0, 2]);
+        field.extend(oid.to_be_bytes());
+        field.extend([0, 4, 255, 255, 255, 255]);
+        field.extend(format.to_be_bytes());
+        field
+    }
+
+    #[test]
+    fn columns_are_read_cut_and_told_again() {
+        let body = [&[0, 2][..], &field("a", 23, 0), &field("", 25, 0)].concat();
+        let read = Description::read(&body).expect("a description");
+        assert_eq!(read.types().collect::<Vec<_>>(), [Oid::INT4, Oid::TEXT]);
+        let out = read.first(1).message(&[Format::Binary]);
+        let told = [&b"T\0\0\0\x1a\0\x01"[..], &field("a", 23, 1)].concat();
+        assert_eq!(out, told);
+    }
+
+    #[test]
+    fn what_is_no_description_is_none() {
+        let body = [&[0, 1][..], &field("name", 23, 0)].concat();
+        assert!(Description::read(&body).is_some());
+        for cut in 0..body.len() {
+            assert_eq!(Description::read(&body[..cut]), None, "{cut}");
+        }
+        assert_eq!(Description::read(&[&body[..], &[0]].concat()), None);
+        assert_eq!(Description::read(&[0, 0]).map(|read| read.len()), Some(0));
+    }
+}
