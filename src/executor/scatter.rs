@@ -286,10 +286,9 @@ impl Scattering {
     ) -> Poll<Result<(), ScatterError>> {
         loop {
             for lane in &mut self.lanes {
-                lane.next(&self.types)?;
-            }
-            if self.lanes.iter().any(Lane::is_described) {
-                return Poll::Ready(Ok(()));
+                if lane.is_described(&self.types)? {
+                    return Poll::Ready(Ok(()));
+                }
             }
             ready!(self.poll_fill(client, cx))?;
         }

@@ -75,21 +75,21 @@ impl Client {
         plan: &Planned,
         several: Several,
     ) -> Result<(), Failure> {
-        let statement = sql::only_statement(text)?;
-        if let Several::Gather(_) = several
-            && let Some(exact) = self.session.plan_exactly(plan, statement, &[]).await?
-            && let Plan::Route(route) = &*exact
-        {
-            let way = self.session.resolve(route, exact.values())?;
-            return match way.several {
-                None => {
-                    let lines = self.explained(route, exact.values());
-                    self.send(text, way.shard, lines, Manner::of(route)).await
-                }
-                Some(several) => self.run_several(text, &exact, several).await,
-            };
+        let Several::ByText = several else {
+            return self.run_several(text, plan, several).await;
+        };
+        let plan = &self.session.plan_by_text(sql::only_statement(text)?, &[])?;
+        let Plan::Route(route) = &**plan else {
+            return Ok(());
+        };
+        let way = self.session.resolve(route, plan.values())?;
+        match way.several {
+            None => {
+                let lines = self.explained(route, plan.values());
+                self.send(text, way.shard, lines, Manner::of(route)).await
+            }
+            Some(several) => self.run_several(text, plan, several).await,
         }
-        self.run_several(text, plan, several).await
     }
 
     async fn run_several(
@@ -105,6 +105,7 @@ impl Client {
         let (shards, span) = match several {
             Several::Gather(gathering) => return self.gather(text, &gathering, lines).await,
             Several::Scatter(shards, span) => (shards, span),
+            Several::ByText => return Ok(()),
         };
         let Some(plan) = &route.scatter else {
             return Ok(());

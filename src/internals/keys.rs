@@ -113,7 +113,7 @@ impl Map {
         Ok(match destination.map_err(|error| error.message)? {
             Destination::Any => None,
             Destination::Shard(shard) => Some(self.0.shard_name(shard)),
-            Destination::Gather(_) | Destination::Scatter(_) => {
+            Destination::Gather(_) | Destination::Scatter(_) | Destination::ByText => {
                 return Err("several shards".to_owned());
             }
         })

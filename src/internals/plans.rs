@@ -150,7 +150,7 @@ impl Plans {
         let shard = match route.resolve(&self.map, values).ok()? {
             Destination::Any => 0,
             Destination::Shard(shard) => shard.0,
-            Destination::Gather(_) | Destination::Scatter(_) => return None,
+            Destination::Gather(_) | Destination::Scatter(_) | Destination::ByText => return None,
         };
         let found = match lookup {
             Lookup::Exact => Found::Exact,

@@ -54,6 +54,9 @@ pub struct Route {
     pub gather: Option<Box<Gather>>,
     /// A SELECT whose answers by several shards can be merged: where it needs several, they are not gathered.
     pub scatter: Option<Box<Scatter>>,
+    /// It is of all texts that differ in their literals only. Where those lead to several shards, each is planned for
+    /// itself.
+    pub by_text: bool,
     /// Why this is the right place, in words for EXPLAIN: tables, columns, what the key is tied to.
     pub reason: String,
 }

@@ -79,6 +79,8 @@ pub enum Destination {
     Gather(Box<Gathering>),
     /// These shards answer it, each for its rows: several, in the shard map's order.
     Scatter(Vec<ShardId>),
+    /// Several shards, and how is a matter of its literals: it has to be planned by its own text.
+    ByText,
 }
 
 /// A key or the beginning of one, and a logical shard that may hold its rows.
@@ -107,7 +109,7 @@ impl Route {
 
     /// What the statement's own key values say.
     fn proven(&self, map: &ShardMap, values: Values<'_>) -> Result<Destination, PgError> {
-        let is_several = self.gather.is_some() || self.scatter.is_some();
+        let is_several = self.by_text || self.gather.is_some() || self.scatter.is_some();
         let target = match &self.targets {
             Targets::Key(target) => target,
             _ if is_several => return self.several(map, values),
@@ -129,6 +131,9 @@ impl Route {
 
     /// What several shards have to do for it, if not one is enough after all.
     fn several(&self, map: &ShardMap, values: Values<'_>) -> Result<Destination, PgError> {
+        if self.by_text {
+            return Ok(Destination::ByText);
+        }
         if let Some(scatter) = &self.scatter {
             return Ok(match scatter.shards(map, values)?.as_slice() {
                 [shard] => Destination::Shard(*shard),

@@ -149,8 +149,8 @@ impl PlanCache {
         })
     }
 
-    /// As [`Self::plan`], by the text alone: its literals decide more than where it goes.
-    pub fn plan_exactly(&self, text: &str, context: &Context<'_>) -> Result<Planned, PgError> {
+    /// As [`Self::plan`], of this text alone: its literals decide more than where it goes.
+    pub fn plan_by_text(&self, text: &str, context: &Context<'_>) -> Result<Planned, PgError> {
         Ok(self.by_text(text, context)?.0)
     }
 

@@ -295,11 +295,17 @@ impl Planner<'_> {
             self.route(footprint, tokens, access, &calls)
         });
         let planned = planned.map(|plan| gather::without_whole_rows(plan, &analysis.query));
-        // With slots for literals less can be proved: the text itself is planned then.
-        if access != Access::Read || hinted::has_slots(tokens) {
+        if access != Access::Read {
             return planned;
         }
         match planned {
+            // With slots for literals less can be proved: the text itself is planned then.
+            Err(refusal) if hinted::has_slots(tokens) => Err(refusal),
+            Ok(Plan::Route(route)) if hinted::has_slots(tokens) => Ok(Plan::Route(Route {
+                by_text: self.scatters && gather::may_be_several(&route.targets),
+                gather: None,
+                ..route
+            })),
             Err(refusal) => self.over_several(at, &analysis.query, &calls, refusal),
             Ok(Plan::Route(mut route)) => {
                 if gather::may_be_several(&route.targets) {
@@ -530,6 +536,7 @@ fn only(targets: Targets, access: Access, reason: String) -> Route {
         hint: None,
         gather: None,
         scatter: None,
+        by_text: false,
         reason,
     }
 }

@@ -27,6 +27,8 @@ pub enum Several {
     Gather(Box<Gathering>),
     /// These answer it, with so much of their answers for the client.
     Scatter(Vec<ShardId>, Span),
+    /// That is known once the statement is planned by its own text.
+    ByText,
 }
 
 impl Way {
@@ -186,26 +188,20 @@ impl Session {
                 shard: self.any_shard(),
                 several: Some(Several::Scatter(shards, span)),
             },
+            Destination::ByText => Way {
+                shard: self.any_shard(),
+                several: Some(Several::ByText),
+            },
         }
     }
 
-    /// The plan of a text for this once: with its literals more may be known than was of all texts like it. `None` where
-    /// they are in the plan already.
-    pub async fn plan_exactly(
-        &self,
-        planned: &Planned,
-        text: &str,
-        param_types: &[Oid],
-    ) -> Result<Option<Planned>, PgError> {
-        if planned.literals.is_empty() {
-            return Ok(None);
-        }
+    /// The plan of one text, whatever others are like it.
+    ///
+    /// Errors: refusals.
+    pub fn plan_by_text(&self, text: &str, param_types: &[Oid]) -> Result<Planned, PgError> {
         let schema = self.database.schema();
         let context = self.asker(param_types).context(self.map(), &schema)?;
-        let plan = aside(text.len(), || {
-            self.database.plans.plan_exactly(text, &context)
-        })?;
-        Ok(Some(plan))
+        aside(text.len(), || self.database.plans.plan_by_text(text, &context))
     }
 
     /// As `resolve`, of one of several that are looked at together before; `None` where any shard would do.
@@ -217,7 +213,7 @@ impl Session {
         match route.resolve(self.map(), values)? {
             Destination::Shard(shard) => Ok(Some(shard)),
             Destination::Any => Ok(None),
-            Destination::Gather(_) | Destination::Scatter(_) => Err(PgError::refusal(
+            Destination::Gather(_) | Destination::Scatter(_) | Destination::ByText => Err(PgError::refusal(
                 "a statement over rows of several shards in a string of several statements",
                 "Send it alone.",
             )),
@@ -298,22 +294,19 @@ impl Session {
         Ok(())
     }
 
-    /// Plans a prepared statement by its text alone: its literals decide more than where it goes.
-    pub async fn plan_again_exactly(&mut self, name: &[u8]) -> Result<(), PgError> {
+    /// Plans a prepared statement again, by its text.
+    ///
+    /// Errors: refusals.
+    pub fn plan_again_by_text(&mut self, name: &[u8]) -> Result<(), PgError> {
         let before = Arc::clone(self.statements.find(name)?);
         let global = &before.global;
         let text = aside(global.text.len(), || sql::only_statement(&global.text))?;
-        let exact = self
-            .plan_exactly(&before.plan, text, &global.param_types)
-            .await?;
-        if let Some(plan) = exact {
-            let prepared = Arc::new(Prepared {
-                global: Arc::clone(global),
-                plan,
-                epoch: before.epoch,
-            });
-            self.statements.replace(name, prepared);
-        }
+        let prepared = Arc::new(Prepared {
+            global: Arc::clone(global),
+            plan: self.plan_by_text(text, &global.param_types)?,
+            epoch: before.epoch,
+        });
+        self.statements.replace(name, prepared);
         Ok(())
     }
 
@@ -342,7 +335,9 @@ impl Session {
     pub fn describing_shard(&self, route: &Route, values: Values<'_>) -> ShardId {
         match route.resolve(self.map(), values) {
             Ok(Destination::Shard(shard)) => shard,
-            Ok(Destination::Any | Destination::Scatter(_)) => self.any_shard(),
+            Ok(Destination::Any | Destination::Scatter(_) | Destination::ByText) => {
+                self.any_shard()
+            }
             Ok(Destination::Gather(gathering)) => gathering.at.unwrap_or_else(|| self.any_shard()),
             Err(_) => {
                 let hinted = route.hint.as_ref().map(|hinted| hinted.shard(self.map()));

@@ -68,11 +68,6 @@ impl Literals {
         Self(Kept::Many(all.into()))
     }
 
-    /// Nothing was taken out.
-    pub fn is_empty(&self) -> bool {
-        matches!(self.0, Kept::None)
-    }
-
     /// The values at a place; none where the text has no such place.
     pub fn at(&self, place: u32) -> impl Iterator<Item = Literal<'_>> {
         let (one, many) = match &self.0 {

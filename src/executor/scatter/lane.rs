@@ -92,8 +92,16 @@ impl Lane {
         self.hungry || !self.lease.output.is_empty() || self.lease.stream.holds_back()
     }
 
-    pub(super) fn is_described(&self) -> bool {
-        matches!(self.stage, Stage::Rows | Stage::Ended | Stage::Ready)
+    /// Looks at what has arrived up to the description of its columns, and not behind: true where that has come.
+    ///
+    /// Errors: as of [`Self::next`].
+    pub(super) fn is_described(&mut self, types: &[Oid]) -> Result<bool, LaneError> {
+        while matches!(self.stage, Stage::Parse | Stage::Bind | Stage::Describe) {
+            if !self.heed_next(types)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The row that was found last.
@@ -133,29 +141,39 @@ impl Lane {
             if matches!(self.stage, Stage::Ended | Stage::Ready) {
                 return Ok(Next::End);
             }
-            let Some((tag, len)) = self.head()? else {
-                break;
-            };
-            if tag == backend::DATA_ROW && self.stage == Stage::Rows {
-                if len > self.row_bytes_max {
-                    return Err(self.too_large(len).into());
+            let here = self.lease.input.len();
+            match self.head()? {
+                Some((backend::DATA_ROW, len)) if self.stage == Stage::Rows => {
+                    if len > self.row_bytes_max {
+                        return Err(self.too_large(len).into());
+                    }
+                    if len <= here {
+                        self.row = len;
+                        return Ok(Next::Row);
+                    }
+                    self.lease.input.reserve((len - here).min(FRAME_BYTES_MAX));
+                    self.hungry = true;
+                    return Ok(Next::Wait);
                 }
-                if len > self.lease.input.len() {
-                    let missing = len - self.lease.input.len();
-                    self.lease.input.reserve(missing.min(FRAME_BYTES_MAX));
-                    break;
-                }
-                self.row = len;
-                return Ok(Next::Row);
+                _ if self.heed_next(types)? => {}
+                _ => return Ok(Next::Wait),
             }
-            if len > self.lease.input.len() {
-                break;
-            }
-            let frame = self.lease.input.split_to(len);
-            self.heed(tag, &frame[HEADER_BYTES..], types)?;
         }
-        self.hungry = true;
-        Ok(Next::Wait)
+    }
+
+    /// Takes the next message, which is no row, if it is there.
+    fn heed_next(&mut self, types: &[Oid]) -> Result<bool, LaneError> {
+        match self.head()? {
+            Some((tag, len)) if len <= self.lease.input.len() => {
+                let frame = self.lease.input.split_to(len);
+                self.heed(tag, &frame[HEADER_BYTES..], types)?;
+                Ok(true)
+            }
+            _ => {
+                self.hungry = true;
+                Ok(false)
+            }
+        }
     }
 
     /// A message that is no row.

@@ -51,8 +51,8 @@ enum Read {
     Bound(Bound),
     /// The statement of this name has to be planned again first.
     Stale(Vec<u8>),
-    /// The same, with its literals.
-    Vague(Vec<u8>),
+    /// The same, by its own text.
+    ByText(Vec<u8>),
 }
 
 impl Client {
@@ -85,12 +85,10 @@ impl Client {
                     Ok(()) => continue,
                     Err(failure) => failure,
                 },
-                Ok(Some(Read::Vague(name))) => {
-                    match Box::pin(self.session.plan_again_exactly(&name)).await {
-                        Ok(()) => continue,
-                        Err(error) => error.into(),
-                    }
-                }
+                Ok(Some(Read::ByText(name))) => match self.session.plan_again_by_text(&name) {
+                    Ok(()) => continue,
+                    Err(error) => error.into(),
+                },
                 Ok(None) if self.io.input.len() >= limit => {
                     return Err(Failure::Fatal(too_long(head, limit)));
                 }
@@ -169,9 +167,7 @@ impl Client {
         match &way.several {
             // What it holds is looked through, and held meanwhile.
             Some(_) if !complete => return Ok(None),
-            Some(Several::Gather(_)) if !bound.prepared.plan.literals.is_empty() => {
-                return Ok(Some(Read::Vague(bind.statement.to_vec())));
-            }
+            Some(Several::ByText) => return Ok(Some(Read::ByText(bind.statement.to_vec()))),
             _ => {}
         }
         bound.target = Some((way, Manner::of(route)));
@@ -308,7 +304,7 @@ impl Client {
             self.pipeline.keep_portal(portal, Portal::Explain(lines))?;
         }
         let fallback = match several {
-            Several::Gather(_) => None,
+            Several::Gather(_) | Several::ByText => None,
             Several::Scatter(..) => Some(self.gathering(prepared, &message)?),
         };
         let several = match &fallback {
