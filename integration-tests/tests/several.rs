@@ -57,7 +57,12 @@ fn run_file(world: &World, name: &str, text: &str) -> usize {
             };
             let answer = pair.compare_defined(&case.sql, &case.parameters, form, rows);
             let outcome = answer.outcome;
-            is_refused |= matches!(outcome, Outcome::Refused(_));
+            if let Outcome::Refused(why) = &outcome {
+                if !is_refused {
+                    println!("refused {}: {}: {why:?}", case.place, case.sql);
+                }
+                is_refused = true;
+            }
             tally.count(match outcome {
                 Outcome::Different(what) => {
                     Outcome::Different(format!("{}: {form:?}: {what}", case.place))

@@ -4,15 +4,17 @@
 //! session's search_path stands; the statement's own text then means that. So whatever tells a copy from its original is
 //! refused: system columns, catalogs, the bodies of functions.
 
+mod rows;
+
 use std::borrow::Cow;
 
 use super::functions::Calls;
 use super::scope::{self, Footprint, Untied};
-use super::{Planner, only, params};
+use super::{Planner, RelationKind, only, params};
 use crate::error::PgError;
 use crate::plan::{Access, Gather, Gathering, KeyTarget, Piece, Plan, RelationKey, Route, Targets};
 use crate::shardmap::TableName;
-use crate::sql::tree::{Arm, From, Operand, Output, Query};
+use crate::sql::tree::Query;
 use crate::sql::{self, Token};
 
 /// Columns every table has, which say where a row lies.
@@ -40,7 +42,7 @@ impl Planner<'_> {
         if found.uses.is_empty() || guarded {
             return Err(refusal);
         }
-        if gives_whole_rows(query) {
+        if rows::are_given(query, self.names, None) {
             return Err(refusal.with_detail(
                 "A row as a whole has the type of its table, which is another one of what is gathered.",
             ));
@@ -60,6 +62,17 @@ impl Planner<'_> {
         }))
     }
 
+    /// The plan, which gathers nothing where the query gives rows as a whole.
+    pub(super) fn without_whole_rows(&self, mut plan: Plan, query: &Query) -> Plan {
+        if let Plan::Route(route) = &mut plan
+            && route.gather.is_some()
+            && rows::are_given(query, self.names, None)
+        {
+            route.gather = None;
+        }
+        plan
+    }
+
     /// What to gather.
     ///
     /// Errors: why the answer could be another one, as a sentence.
@@ -70,6 +83,13 @@ impl Planner<'_> {
         calls: &Calls,
     ) -> Result<Gather, String> {
         check_tokens(tokens)?;
+        if tokens
+            .iter()
+            .enumerate()
+            .any(|(at, _)| leaves_out(tokens, at))
+        {
+            self.check_childless(found)?;
+        }
         if found.functions || calls.in_sql.is_some() {
             return Err(
                 "A function in SQL may read the tables themselves, not what is gathered of them."
@@ -84,6 +104,12 @@ impl Planner<'_> {
         let asks = found.catalog.as_ref().or(calls.asks_catalog.as_ref());
         if let Some(asks) = asks {
             return Err(format!("{asks} would tell of what is gathered."));
+        }
+        let mut views = found.views.iter();
+        if let Some(view) = views.find(|view| self.tells_of_copies(view)) {
+            return Err(format!(
+                "View {view} would tell what is gathered from the tables."
+            ));
         }
         self.check_names(found)?;
         let pieces = found.uses.iter().map(|(table, uses)| {
@@ -115,6 +141,15 @@ impl Planner<'_> {
         })
     }
 
+    fn tells_of_copies(&self, view: &TableName) -> bool {
+        let schema = self.context.schema;
+        let query = match schema.relations.get(view).map(|relation| &relation.kind) {
+            Some(RelationKind::View(query)) => query,
+            _ => return true,
+        };
+        schema.telling.contains(view) || rows::are_given(query, self.names, Some(&[]))
+    }
+
     /// PostgreSQL takes the parameters in these keys for what we take them for.
     fn are_read_alike(
         &self,
@@ -132,6 +167,17 @@ impl Planner<'_> {
             self.context,
         )
         .is_ok()
+    }
+
+    /// With ONLY or without, the tables' rows are the same ones: the catalogs know of no children.
+    fn check_childless(&self, found: &Footprint<'_>) -> Result<(), String> {
+        let schema = self.context.schema;
+        let mut tables = found.uses.keys();
+        let childless = |table: &TableName| schema.version > 0 && !schema.parents.contains(table);
+        match tables.all(|table| childless(table)) {
+            true => Ok(()),
+            false => Err("ONLY leaves out rows of the table's children.".to_owned()),
+        }
     }
 
     /// In `pg_temp` each name is there once, and comes before all others.
@@ -157,18 +203,7 @@ impl Planner<'_> {
 }
 
 fn check_tokens(tokens: &[Token<'_>]) -> Result<(), String> {
-    for (at, token) in tokens.iter().enumerate() {
-        if token.is_word("tablesample") {
-            return Err("TABLESAMPLE chooses by where rows lie.".to_owned());
-        }
-        // `FETCH FIRST 5 ROWS ONLY` is something else.
-        let counts = at > 0
-            && ["row", "rows"]
-                .iter()
-                .any(|word| tokens[at - 1].is_word(word));
-        if token.is_word("only") && !counts {
-            return Err("ONLY leaves out rows of the table's children.".to_owned());
-        }
+    for token in tokens {
         if !token.is_name() {
             continue;
         }
@@ -182,55 +217,19 @@ fn check_tokens(tokens: &[Token<'_>]) -> Result<(), String> {
     Ok(())
 }
 
-/// The plan, which gathers nothing where the query gives rows as a whole.
-pub(super) fn without_whole_rows(mut plan: Plan, query: &Query) -> Plan {
-    if let Plan::Route(route) = &mut plan
-        && route.gather.is_some()
-        && gives_whole_rows(query)
-    {
-        route.gather = None;
-    }
-    plan
-}
-
-/// A relation of FROM is an item of the SELECT list, as far as names tell.
-fn gives_whole_rows(query: &Query) -> bool {
-    let arm = |arm: &Arm| match arm {
-        Arm::Nested(query) => gives_whole_rows(query),
-        Arm::Block(block) => {
-            let is_whole = |output: &Output| match output {
-                Output::All(_) => false,
-                Output::Column { values, .. } => values.iter().any(|value| match value {
-                    Operand::Column(column) => {
-                        column.relation.is_none()
-                            && block.from.iter().any(|from| is_called(from, &column.name))
-                    }
-                    _ => false,
-                }),
-            };
-            block.outputs.iter().any(is_whole)
-                || block.from.iter().any(derives_whole_rows)
-                || block.subqueries.iter().any(gives_whole_rows)
-        }
+/// The text of a view tells a table from a copy of it.
+pub fn tells_copies(text: &str) -> bool {
+    let Ok(tokens) = sql::tokens(text) else {
+        return true;
     };
-    query.ctes.iter().any(|cte| gives_whole_rows(&cte.query)) || query.arms.iter().any(arm)
+    let mut places = 0..tokens.len();
+    check_tokens(&tokens).is_err() || places.any(|at| leaves_out(&tokens, at))
 }
 
-fn derives_whole_rows(from: &From) -> bool {
-    match from {
-        From::Derived { query, .. } => gives_whole_rows(query),
-        From::Join(join) => derives_whole_rows(&join.left) || derives_whole_rows(&join.right),
-        From::Table(_) | From::Function { .. } => false,
-    }
-}
-
-fn is_called(from: &From, name: &str) -> bool {
-    match from {
-        From::Table(table) => table.alias.as_ref().unwrap_or(&table.name.name) == name,
-        From::Join(join) => is_called(&join.left, name) || is_called(&join.right, name),
-        // A function's alias may be its column's name, too; a query's rows are records.
-        From::Derived { .. } | From::Function { .. } => false,
-    }
+/// ONLY of a table stands there; in `FETCH FIRST 5 ROWS ONLY` it is something else.
+fn leaves_out(tokens: &[Token<'_>], at: usize) -> bool {
+    let counts = |before: &Token<'_>| before.is_word("row") || before.is_word("rows");
+    tokens[at].is_word("only") && !(at > 0 && counts(&tokens[at - 1]))
 }
 
 /// The relations may have keys on several shards.

@@ -26,7 +26,7 @@ mod utility;
 pub use body::{names_in, read_query};
 pub use cache::{Lookup, PlanCache};
 pub use control::check_setting;
-pub use gather::retold;
+pub use gather::{retold, tells_copies};
 pub use hint::{KEY, KEYSPACE, SHARD, check_own_setting, is_own_setting, of_settings, own_column};
 pub use schema::{Column, Function, PUBLIC, Relation, RelationKind, Schema, SqlFunction};
 
@@ -289,7 +289,7 @@ impl Planner<'_> {
             footprint.untied = unproven.or(footprint.untied);
             self.route(footprint, tokens, access, &calls)
         });
-        let planned = planned.map(|plan| gather::without_whole_rows(plan, &analysis.query));
+        let planned = planned.map(|plan| self.without_whole_rows(plan, &analysis.query));
         match planned {
             // With slots for literals less can be proved: the text itself is planned then.
             Err(refusal)
@@ -521,14 +521,16 @@ fn access(tokens: &[Token<'_>]) -> Access {
             .iter()
             .any(|word| token.is_word(word))
         });
-    let writes = |token: &Token<'_>| {
-        [
-            "insert", "update", "delete", "merge", "into", "share", "nextval", "setval",
-        ]
-        .iter()
-        .any(|word| token.is_word(word))
+    let writes = |(at, token): (usize, &Token<'_>)| {
+        let writes = [
+            "insert", "update", "delete", "merge", "into", "nextval", "setval",
+        ];
+        // FOR SHARE and FOR KEY SHARE; else it is a column.
+        let locks = token.is_word("share")
+            && (at == 0 || tokens[at - 1].is_word("for") || tokens[at - 1].is_word("key"));
+        locks || writes.iter().any(|word| token.is_word(word))
     };
-    if reads && !tokens.iter().any(writes) {
+    if reads && !tokens.iter().enumerate().any(writes) {
         Access::Read
     } else {
         Access::Write
