@@ -5,12 +5,14 @@
 //! heard of. In one that a server holds it is a savepoint. There the temporary tables may have to last longer than the
 //! statement, for a cursor or a portal that is read in parts: then they get other names, and end with the transaction.
 
+mod aside;
+
 use std::fmt::Write;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::lease::UNKNOWN;
+use super::lease::{Bound, UNKNOWN};
 use super::{Failure, Purpose, Session};
 use crate::backend::{self, Lease, Offer};
 use crate::error::PgError;
@@ -23,16 +25,17 @@ use crate::txn::Transaction;
 use crate::types::Oid;
 
 /// What of a gathering is on the connection in use.
-#[derive(Debug)]
 pub(super) struct Gathered {
     tables: Vec<String>,
     views: Vec<String>,
     /// It is read after its statement has ended.
     lasting: bool,
+    /// The client's transaction, where this is not a part of it.
+    aside: Option<Box<Bound>>,
 }
 
 /// A statement that may depend on when its transaction began, by one of these, runs in the client's own.
-const TIMES: [&[u8]; 9] = [
+const TIMES: [&[u8]; 10] = [
     b"now",
     b"today",
     b"tomorrow",
@@ -42,6 +45,7 @@ const TIMES: [&[u8]; 9] = [
     b"timestamp(",
     b"age",
     b"txid",
+    b"backend_pid",
 ];
 
 /// Rows that travel as text are written so that they are read alike under whatever settings the scratch has.
@@ -61,19 +65,28 @@ impl Session {
     }
 
     /// What was gathered is read on after the statement.
-    pub fn keep_gathered(&mut self) {
+    ///
+    /// Errors: 0A000 where that is not a part of the client's transaction.
+    pub fn keep_gathered(&mut self) -> Result<(), PgError> {
+        if self.is_aside() {
+            return Err(PgError::refusal(
+                "a statement over rows of several shards, read in parts in a READ ONLY transaction or one on another shard,",
+                "Read all of it at once, or let it be the first of its transaction.",
+            ));
+        }
         if let Some(server) = &mut self.server
             && let Some(gathered) = &mut server.gathered
         {
             gathered.lasting = true;
         }
+        Ok(())
     }
 
     /// Brings together what a statement reads, on the connection in use from now on, where it is to be run next as
     /// [`crate::planner::retold`] tells it. `text` and `values` are the statement and the message that has its parameters.
     ///
-    /// Errors: 0A000 within a pipeline that has run statements on a shard, in a transaction on another shard than has to
-    /// be read, in one that is not READ COMMITTED, or READ ONLY and on a server; 54000 beyond the limits of the database;
+    /// Errors: 0A000 within a pipeline that has run statements on a shard, in a transaction that is not READ COMMITTED, in
+    /// one on another shard than has to be read or READ ONLY that cannot stand aside ([`aside`]); 54000 beyond the limits of the database;
     /// those of the shards.
     pub async fn gather(
         &mut self,
@@ -83,7 +96,8 @@ impl Session {
         values: &[u8],
     ) -> Result<(), Failure> {
         self.gathers();
-        if self.has_effects() {
+        // A Sync of ours in between would commit those, where no transaction has been begun.
+        if self.has_effects() && !self.txn.is_on_server() {
             return Err(Failure::Statement(PgError::refusal(
                 "a statement over rows of several shards in a pipeline that has run others",
                 "Send Sync before it.",
@@ -96,14 +110,15 @@ impl Session {
             let shard = gathering.at.unwrap_or_else(|| self.default_shard());
             return self.enter(io, shard, Purpose::Run).await;
         }
+        // What a view says is not looked into.
+        let tells =
+            !gathering.views.is_empty() || tells_time(text.as_bytes()) || tells_time(values);
         if let Transaction::Deferred(prelude) = &self.txn {
-            if is_snapshot_kept(&prelude.text()) {
+            let prelude = prelude.text().to_ascii_lowercase();
+            if is_snapshot_kept(&prelude) {
                 return Err(Failure::Statement(kept_snapshot()));
             }
-            // What a view says is not looked into.
-            let may_tell =
-                !gathering.views.is_empty() || tells_time(text.as_bytes()) || tells_time(values);
-            if gathering.lasting || may_tell {
+            if gathering.lasting || tells {
                 let shard = gathering.at.unwrap_or_else(|| self.default_shard());
                 self.enter(io, shard, Purpose::Run).await?;
                 self.settle(io).await?;
@@ -114,12 +129,62 @@ impl Session {
             self.leave(io).await;
         }
         let shard = gathering.at.unwrap_or_else(|| self.any_shard());
-        if joins {
-            self.may_join(shard)?;
+        let settings = match joins {
+            true => {
+                let may = !gathering.lasting && !tells;
+                self.join(io, shard, may).await?
+            }
+            false => None,
+        };
+        let Some(settings) = settings else {
+            let begin = match (&self.txn, joins) {
+                (_, true) => String::new(),
+                (Transaction::Deferred(_), false) => {
+                    format!("BEGIN READ WRITE;\n{}{CHECK}", self.settings.pending())
+                }
+                (_, false) => self.begin_own(),
+            };
+            return self.bring(io, gathering, shard, text, begin).await;
+        };
+        let begin = self.begin_own() + &aside::check_settings(&settings);
+        let aside = self.stand_aside().await;
+        let brought = self.bring(io, gathering, shard, text, begin).await;
+        match (brought, aside) {
+            (Ok(()), aside) => {
+                if let Some(server) = &mut self.server
+                    && let Some(gathered) = &mut server.gathered
+                {
+                    gathered.aside = aside;
+                }
+                Ok(())
+            }
+            (Err(failure), Some(aside)) => {
+                self.resume(io, aside).await?;
+                Err(failure)
+            }
+            (Err(failure), None) => Err(failure),
         }
+    }
+
+    /// How a transaction of our own begins, in which nothing is seen but one moment.
+    fn begin_own(&self) -> String {
+        let pending = self.settings.pending();
+        format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE;\n{pending}")
+    }
+
+    /// Brings the rows together on `shard`: in the client's transaction, which is there, where `begin` says nothing.
+    async fn bring(
+        &mut self,
+        io: &mut Buffered,
+        gathering: &Gathering,
+        shard: ShardId,
+        text: &str,
+        begin: String,
+    ) -> Result<(), Failure> {
+        let joins = begin.is_empty();
         let mut lanes = self.lanes(io, gathering, shard, joins).await?;
         let told = retold(text, gathering)?;
-        let pieces = self.pieces(gathering, shard, &lanes, joins, &told);
+        let pieces = self.pieces(gathering, shard, &lanes, begin, &told);
         let texts: Vec<String> = lanes
             .iter()
             .map(|(lane, _)| self.lane_text(gathering, *lane))
@@ -133,20 +198,13 @@ impl Session {
                 tables: names(&mut gathering.pieces.iter().map(|(table, _)| table)),
                 views: names(&mut gathering.views.iter()),
                 lasting: gathering.lasting,
+                aside: None,
             }));
         }
         for (_, lease) in lanes {
             lease.release();
         }
         Ok(())
-    }
-
-    /// Errors: the transaction is on another shard.
-    fn may_join(&self, shard: ShardId) -> Result<(), PgError> {
-        match &self.server {
-            Some(server) if server.shard != shard => self.may_leave(shard),
-            _ => Ok(()),
-        }
     }
 
     /// Connections to the shards to be read, and the one to run on, leased in the shard map's order: who waits for one
@@ -243,17 +301,9 @@ impl Session {
         gathering: &Gathering,
         shard: ShardId,
         lanes: &[(ShardId, Lease)],
-        joins: bool,
+        begin: String,
         text: &str,
     ) -> Pieces {
-        let pending = self.settings.pending();
-        let begin = match (&self.txn, joins) {
-            (_, true) => format!("SAVEPOINT {SAVEPOINT};\n{CHECK}"),
-            (Transaction::Deferred(_), false) => format!("BEGIN READ WRITE;\n{pending}{CHECK}"),
-            (_, false) => {
-                format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE;\n{pending}")
-            }
-        };
         let load = |(table, shards): &(TableName, Vec<ShardId>)| Load {
             table: copy_of(&table.name),
             lanes: (0..lanes.len())
@@ -351,8 +401,13 @@ impl Session {
             return Ok(());
         };
         if server.peeking {
-            self.leave(io).await;
-            return Ok(());
+            return match gathered.aside {
+                Some(aside) => self.resume(io, aside).await,
+                None => {
+                    self.leave(io).await;
+                    Ok(())
+                }
+            };
         }
         if self.txn != Transaction::Open {
             // It went with what has failed.
@@ -412,7 +467,6 @@ fn kept_snapshot() -> PgError {
 }
 
 fn is_snapshot_kept(prelude: &str) -> bool {
-    let prelude = prelude.to_ascii_lowercase();
     prelude.contains("repeatable") || prelude.contains("serializable")
 }
 
