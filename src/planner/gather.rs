@@ -134,9 +134,17 @@ impl Planner<'_> {
         .is_ok()
     }
 
-    /// In `pg_temp` each name is there once, and comes before all others.
+    /// In `pg_temp` each name is there once, and comes before all others. What it has comes by place.
     fn check_names(&self, found: &Footprint<'_>) -> Result<(), String> {
         let gathered = || found.uses.keys().chain(&found.views).copied();
+        for table in found.uses.keys().copied() {
+            let relation = self.context.schema.relations.get(table);
+            if relation.is_some_and(|relation| relation.columns.is_empty()) {
+                return Err(format!(
+                    "The columns of {table} are not the same on all shards."
+                ));
+            }
+        }
         for table in gathered() {
             if gathered().any(|other| other.name == table.name && other != table)
                 || found.reference.iter().any(|other| other.name == table.name)
