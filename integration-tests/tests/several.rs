@@ -236,7 +236,6 @@ fn tpch(referenced: bool) -> World {
         )
     };
     let options = ProxyOptions {
-        database: "    limits: { gather_rows: 1_000_000 }\n".to_owned(),
         reference_tables: match referenced {
             true => TPCH_SMALL.map(str::to_owned).to_vec(),
             false => Vec::new(),

@@ -180,9 +180,17 @@ impl Planner<'_> {
         }
     }
 
-    /// In `pg_temp` each name is there once, and comes before all others.
+    /// In `pg_temp` each name is there once, and comes before all others. What it has comes by place.
     fn check_names(&self, found: &Footprint<'_>) -> Result<(), String> {
         let gathered = || found.uses.keys().chain(&found.views).copied();
+        for table in found.uses.keys().copied() {
+            let relation = self.context.schema.relations.get(table);
+            if relation.is_some_and(|relation| relation.columns.is_empty()) {
+                return Err(format!(
+                    "The columns of {table} are not the same on all shards."
+                ));
+            }
+        }
         for table in gathered() {
             if gathered().any(|other| other.name == table.name && other != table)
                 || found.reference.iter().any(|other| other.name == table.name)
@@ -253,6 +261,39 @@ pub(super) fn may_be_several(found: &Footprint<'_>) -> bool {
 ///
 /// Errors: text that cannot be read, which nobody has planned.
 pub fn retold<'t>(text: &'t str, gathering: &Gathering) -> Result<Cow<'t, str>, PgError> {
+    let mut told = String::new();
+    let mut copied = 0;
+    for (start, end) in schemas(text, gathering)? {
+        told.push_str(&text[copied..start]);
+        told.push_str(PG_TEMP);
+        copied = end;
+    }
+    if copied == 0 {
+        return Ok(Cow::Borrowed(text));
+    }
+    told.push_str(&text[copied..]);
+    Ok(Cow::Owned(told))
+}
+
+/// From which character on, counted from one, and by how many a position in what is [`retold`] is further than in the
+/// text. All that apply add up.
+///
+/// Errors: as there.
+pub fn shifts(text: &str, gathering: &Gathering) -> Result<Vec<(usize, isize)>, PgError> {
+    let (mut shifts, mut counted, mut at) = (Vec::new(), 0, 1);
+    for (start, end) in schemas(text, gathering)? {
+        at += text[counted..start].chars().count() + PG_TEMP.len();
+        counted = end;
+        let by = PG_TEMP.len() as isize - text[start..end].chars().count() as isize;
+        shifts.push((at, by));
+    }
+    Ok(shifts)
+}
+
+const PG_TEMP: &str = "pg_temp";
+
+/// Where the text names the schema of what is gathered.
+fn schemas(text: &str, gathering: &Gathering) -> Result<Vec<(usize, usize)>, PgError> {
     let tokens = sql::tokens(text)?;
     let tables = || {
         gathering
@@ -265,20 +306,39 @@ pub fn retold<'t>(text: &'t str, gathering: &Gathering) -> Result<Cow<'t, str>, 
         let is = |table: &TableName| table.schema == schema.value && table.name == name.value;
         schema.is_name() && name.is_name() && tables().any(is)
     };
-    let mut told = String::new();
-    let mut copied = 0;
+    let mut found = Vec::new();
     for (at, three) in tokens.windows(3).enumerate() {
         let [schema, dot, name] = three else { continue };
         let qualified = at > 0 && tokens[at - 1].is_op(".");
         if dot.is_op(".") && !qualified && is_gathered(schema, name) {
-            told.push_str(&text[copied..schema.start]);
-            told.push_str("pg_temp");
-            copied = schema.end;
+            found.push((schema.start, schema.end));
         }
     }
-    if copied == 0 {
-        return Ok(Cow::Borrowed(text));
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_are_counted_in_characters() {
+        let table = |schema: &str, name: &str| TableName {
+            schema: schema.to_owned(),
+            name: name.to_owned(),
+        };
+        let pieces = [table("public", "a"), table("long name", "b")];
+        let gathering = Gathering {
+            at: None,
+            pieces: pieces.map(|table| (table, Vec::new())).to_vec(),
+            views: Vec::new(),
+            lasting: false,
+        };
+        let text =
+            "select 'ü', public.a.x, \"long name\" .b.y, public.c, 'public.a' from z.public.a";
+        let told = "select 'ü', pg_temp.a.x, pg_temp .b.y, public.c, 'public.a' from z.public.a";
+        assert_eq!(retold(text, &gathering).as_deref(), Ok(told));
+        assert_eq!(shifts(text, &gathering), Ok(vec![(20, 1), (33, -4)]));
+        assert_eq!(shifts("select 1 from a", &gathering), Ok(Vec::new()));
     }
-    told.push_str(&text[copied..]);
-    Ok(Cow::Owned(told))
 }

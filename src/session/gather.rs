@@ -19,7 +19,7 @@ use crate::error::PgError;
 use crate::executor::{self, Lane, Load, Moved, Pieces};
 use crate::net::{Buffered, background};
 use crate::plan::Gathering;
-use crate::planner::retold;
+use crate::planner::{retold, shifts};
 use crate::shardmap::{ShardId, TableName, identifier};
 use crate::txn::Transaction;
 use crate::types::Oid;
@@ -204,6 +204,7 @@ impl Session {
         for (_, lease) in lanes {
             lease.release();
         }
+        self.relay.shifts = shifts(text, gathering)?;
         Ok(())
     }
 
@@ -394,6 +395,7 @@ impl Session {
             return Ok(());
         }
         self.settle(io).await?;
+        self.relay.shifts.clear();
         let Some(server) = &mut self.server else {
             return Ok(());
         };

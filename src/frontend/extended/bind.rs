@@ -12,6 +12,7 @@ use crate::frontend::service::{malformed, too_long};
 use crate::frontend::simple::{Manner, rows};
 use crate::plan::{ExplainFormat, ParamValues, Plan, Route};
 use crate::session::{Failure, Prepared, Way};
+use crate::txn::Transaction;
 use crate::types::Format;
 use crate::wire::{self, Bind, HEADER_BYTES, Header, Replies};
 
@@ -182,7 +183,7 @@ impl Client {
         let portal_at = HEADER_BYTES..HEADER_BYTES + bound.portal_len;
         let portal: &[u8] = &self.io.input[portal_at.clone()];
         self.pipeline.forget_portal(portal);
-        let Some((way, manner)) = bound.target else {
+        let Some((mut way, manner)) = bound.target else {
             let portal = portal.into();
             self.in_turn().await?;
             if parsed.is_some() {
@@ -198,7 +199,9 @@ impl Client {
             let portal = portal.into();
             self.pipeline.keep_portal(portal, Portal::Explain(lines))?;
         }
-        if let Some(gathering) = &way.gathering {
+        if let Some(gathering) = &mut way.gathering {
+            // A portal with a name may be run after a Sync, as long as its transaction lasts.
+            gathering.lasting |= bound.portal_len > 0 && self.session.txn != Transaction::Idle;
             let text = &bound.prepared.global.text;
             let values = self.io.input[..head.len].to_vec();
             let (session, io) = (&mut self.session, &mut self.io);
