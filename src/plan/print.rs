@@ -59,11 +59,13 @@ fn gather_lines(route: &Route, gathering: &Gathering, access: &str, map: &ShardM
         None => "any shard".to_owned(),
     };
     let mut lines = vec![format!("Gather on {place}, {access}")];
-    lines.extend(gathering.pieces.iter().map(|(table, shards)| {
-        format!(
-            "  rows of {table} from {}",
-            map.shard_names(shards.iter().copied())
-        )
+    lines.extend(gathering.pieces.iter().map(|part| {
+        let columns = match part.columns.others.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", part.columns.used.join(", ")),
+        };
+        let shards = map.shard_names(part.shards.iter().copied());
+        format!("  rows of {}{columns} from {shards}", part.table)
     }));
     lines.extend(
         gathering

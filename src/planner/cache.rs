@@ -552,9 +552,15 @@ fn keys_size(route: &Route) -> usize {
         Targets::Any | Targets::Default => None,
     };
     let pieces = route.gather.iter().flat_map(|gather| &gather.pieces);
-    let named = pieces
-        .clone()
-        .map(|piece| size_of::<Piece>() + piece.table.schema.len() + piece.table.name.len());
+    let columns = |columns: &[String]| {
+        let column = |column: &String| size_of::<String>() + column.len();
+        columns.iter().map(column).sum::<usize>()
+    };
+    let named = pieces.clone().map(|piece| {
+        let names = piece.table.schema.len() + piece.table.name.len();
+        let columns = columns(&piece.columns.used) + columns(&piece.columns.others);
+        size_of::<Piece>() + names + columns
+    });
     let keys = pieces.map(|piece| &piece.keys).chain(target);
     keys.map(target_size).chain(named).sum()
 }

@@ -4,6 +4,7 @@
 //! session's search_path stands; the statement's own text then means that. So whatever tells a copy from its original is
 //! refused: system columns, catalogs, the bodies of functions.
 
+mod columns;
 mod rows;
 
 use std::borrow::Cow;
@@ -12,10 +13,13 @@ use super::functions::Calls;
 use super::scope::{self, Footprint, Untied};
 use super::{Planner, RelationKind, only, params};
 use crate::error::PgError;
-use crate::plan::{Access, Gather, Gathering, KeyTarget, Piece, Plan, RelationKey, Route, Targets};
+use crate::plan::{
+    Access, Columns, Gather, Gathering, KeyTarget, Piece, Plan, RelationKey, Route, Targets,
+};
 use crate::shardmap::TableName;
 use crate::sql::tree::Query;
 use crate::sql::{self, Token};
+use columns::Read;
 
 /// Columns every table has, which say where a row lies.
 /// Source: <https://www.postgresql.org/docs/current/ddl-system-columns.html>
@@ -47,7 +51,7 @@ impl Planner<'_> {
                 "A row as a whole has the type of its table, which is another one of what is gathered.",
             ));
         }
-        let gather = match self.gather(&found, tokens, calls) {
+        let gather = match self.gather(&found, query, tokens, calls) {
             Ok(gather) => gather,
             Err(reason) => return Err(refusal.with_detail(reason)),
         };
@@ -79,6 +83,7 @@ impl Planner<'_> {
     pub(super) fn gather(
         &self,
         found: &Footprint<'_>,
+        query: &Query,
         tokens: &[Token<'_>],
         calls: &Calls,
     ) -> Result<Gather, String> {
@@ -112,6 +117,10 @@ impl Planner<'_> {
             ));
         }
         self.check_names(found)?;
+        let read = match found.views.is_empty() {
+            true => Read::of(query, tokens),
+            false => None,
+        };
         let pieces = found.uses.iter().map(|(table, uses)| {
             let relations = match uses.untied {
                 true => Vec::new(),
@@ -129,9 +138,15 @@ impl Planner<'_> {
             if !self.are_read_alike(&keys, found, tokens) {
                 keys.relations.clear();
             }
+            let key = &self.names.map.keyspace(uses.keyspace).key.columns[0];
+            let columns = match (&read, self.names.columns(table)) {
+                (Some(read), Some(all)) => read.columns(all, &key.name),
+                _ => Columns::default(),
+            };
             Piece {
                 table: (*table).clone(),
                 keys,
+                columns,
             }
         });
         Ok(Gather {
@@ -299,7 +314,7 @@ fn schemas(text: &str, gathering: &Gathering) -> Result<Vec<(usize, usize)>, PgE
         gathering
             .pieces
             .iter()
-            .map(|(table, _)| table)
+            .map(|part| &part.table)
             .chain(&gathering.views)
     };
     let is_gathered = |schema: &Token<'_>, name: &Token<'_>| {
@@ -320,6 +335,7 @@ fn schemas(text: &str, gathering: &Gathering) -> Result<Vec<(usize, usize)>, PgE
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Part;
 
     #[test]
     fn positions_are_counted_in_characters() {
@@ -328,9 +344,14 @@ mod tests {
             name: name.to_owned(),
         };
         let pieces = [table("public", "a"), table("long name", "b")];
+        let part = |table| Part {
+            table,
+            shards: Vec::new(),
+            columns: Columns::default(),
+        };
         let gathering = Gathering {
             at: None,
-            pieces: pieces.map(|table| (table, Vec::new())).to_vec(),
+            pieces: pieces.map(part).to_vec(),
             views: Vec::new(),
             lasting: false,
         };

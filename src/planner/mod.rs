@@ -33,6 +33,7 @@ pub use schema::{Column, Function, PUBLIC, Relation, RelationKind, Schema, SqlFu
 use crate::error::{PgError, SqlState};
 use crate::plan::{Access, Catalogs, Control, Hint, KeyTarget, Plan, Route, Targets};
 use crate::shardmap::ShardMap;
+use crate::sql::tree::Query;
 use crate::sql::{self, Kind, Token, Unread};
 use crate::types::Oid;
 
@@ -287,7 +288,7 @@ impl Planner<'_> {
         let footprint = scope::footprint(&analysis.query, self.names, self.context, untied);
         let planned = footprint.and_then(|mut footprint| {
             footprint.untied = unproven.or(footprint.untied);
-            self.route(footprint, tokens, access, &calls)
+            self.route(footprint, &analysis.query, tokens, access, &calls)
         });
         let planned = planned.map(|plan| self.without_whole_rows(plan, &analysis.query));
         match planned {
@@ -371,6 +372,7 @@ impl Planner<'_> {
     fn route(
         &self,
         mut found: Footprint<'_>,
+        query: &Query,
         tokens: &[Token<'_>],
         access: Access,
         calls: &functions::Calls,
@@ -434,7 +436,7 @@ impl Planner<'_> {
         let reasons: Vec<String> = unproven.chain(views).chain(whole).collect();
         let gather = match self.gathers && access == Access::Read && gather::may_be_several(&found)
         {
-            true => self.gather(&found, tokens, calls).ok(),
+            true => self.gather(&found, query, tokens, calls).ok(),
             false => None,
         };
         let target = KeyTarget {

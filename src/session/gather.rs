@@ -6,6 +6,7 @@
 //! statement, for a cursor or a portal that is read in parts: then they get other names, and end with the transaction.
 
 mod aside;
+mod text;
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -18,11 +19,12 @@ use crate::backend::{self, Lease, Offer};
 use crate::error::PgError;
 use crate::executor::{self, Lane, Load, Moved, Pieces};
 use crate::net::{Buffered, background};
-use crate::plan::Gathering;
+use crate::plan::{Gathering, Part};
 use crate::planner::{retold, shifts};
-use crate::shardmap::{ShardId, TableName, identifier};
+use crate::shardmap::{ShardId, TableName};
 use crate::txn::Transaction;
 use crate::types::Oid;
+use text::{copy_of, fill, make, primary_key};
 
 /// What of a gathering is on the connection in use.
 pub(super) struct Gathered {
@@ -195,7 +197,7 @@ impl Session {
                 tables.map(|table| table.name.clone()).collect::<Vec<_>>()
             };
             server.gathered = Some(Box::new(Gathered {
-                tables: names(&mut gathering.pieces.iter().map(|(table, _)| table)),
+                tables: names(&mut gathering.pieces.iter().map(|part| &part.table)),
                 views: names(&mut gathering.views.iter()),
                 lasting: gathering.lasting,
                 aside: None,
@@ -267,16 +269,17 @@ impl Session {
         let mut text = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n".to_owned();
         text.push_str(&self.settings.pending());
         text.push_str(AS_TEXT);
-        for (table, shards) in &gathering.pieces {
-            if shards.contains(&lane) {
-                let format = match self.is_plain(table) {
+        for part in &gathering.pieces {
+            if part.shards.contains(&lane) {
+                let format = match self.is_plain(part) {
                     true => " (FORMAT binary)",
                     false => "",
                 };
+                let columns = text::names(&part.columns).unwrap_or_else(|| "*".to_owned());
+                let table = part.table.sql();
                 let _ = writeln!(
                     text,
-                    "COPY (SELECT * FROM {}) TO STDOUT{format};",
-                    table.sql()
+                    "COPY (SELECT {columns} FROM {table}) TO STDOUT{format};"
                 );
             }
         }
@@ -284,16 +287,15 @@ impl Session {
         text
     }
 
-    /// All its columns have types that are the same on every server, so that their binary forms are.
-    fn is_plain(&self, table: &TableName) -> bool {
+    /// All the columns that travel have types that are the same on every server, so that their binary forms are.
+    fn is_plain(&self, part: &Part) -> bool {
         let schema = self.database.schema();
-        let columns = schema
-            .relations
-            .get(table)
-            .map(|relation| &relation.columns);
-        columns.is_some_and(|columns| {
-            let mut types = columns.iter().map(|column| column.type_oid);
-            !columns.is_empty() && types.all(|oid| oid != Oid::UNSPECIFIED)
+        let relation = schema.relations.get(&part.table);
+        relation.is_some_and(|relation| {
+            let stays = |name: &String| part.columns.others.contains(name);
+            let columns = relation.columns.iter();
+            let mut travel = columns.filter(|column| !stays(&column.name));
+            !relation.columns.is_empty() && travel.all(|column| column.type_oid != Oid::UNSPECIFIED)
         })
     }
 
@@ -305,15 +307,18 @@ impl Session {
         begin: String,
         text: &str,
     ) -> Pieces {
-        let load = |(table, shards): &(TableName, Vec<ShardId>)| Load {
-            table: copy_of(&table.name),
+        let load = |part: &Part| Load {
+            table: match text::names(&part.columns) {
+                Some(names) => format!("{} ({names})", copy_of(&part.table.name)),
+                None => copy_of(&part.table.name),
+            },
             lanes: (0..lanes.len())
-                .filter(|lane| shards.contains(&lanes[*lane].0))
+                .filter(|lane| part.shards.contains(&lanes[*lane].0))
                 .collect(),
-            binary: self.is_plain(table),
+            binary: self.is_plain(part),
         };
         let groups = text.to_ascii_lowercase().contains("group");
-        let tables = || gathering.pieces.iter().map(|(table, _)| table);
+        let tables = || gathering.pieces.iter().map(|part| &part.table);
         let analyze: Vec<_> = tables().map(|table| copy_of(&table.name)).collect();
         let limits = self.database.config.gather;
         Pieces {
@@ -478,114 +483,4 @@ fn tells_time(text: &[u8]) -> bool {
         windows.any(|window| window.eq_ignore_ascii_case(word))
     };
     TIMES.iter().any(tells)
-}
-
-/// A temporary table's name in SQL.
-fn copy_of(name: &str) -> String {
-    format!("pg_temp.{}", identifier(name))
-}
-
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
-/// Makes the tables, and the views over them. A view's definition is printed while its tables' names mean those
-/// themselves, without their schemas; made again, it means what is gathered.
-fn make(gathering: &Gathering) -> String {
-    let tables: Vec<String> = gathering
-        .pieces
-        .iter()
-        .map(|(table, _)| {
-            format!(
-                "CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT * FROM {} WITH NO DATA",
-                identifier(&table.name),
-                table.sql()
-            )
-        })
-        .collect();
-    if gathering.views.is_empty() {
-        return tables.join(";\n") + ";\n";
-    }
-    let all = gathering.pieces.iter().map(|(table, _)| table);
-    let mut schemas: Vec<String> = all
-        .chain(&gathering.views)
-        .map(|table| identifier(&table.schema))
-        .collect();
-    schemas.sort();
-    schemas.dedup();
-    let mut text =
-        "DECLARE path text := current_setting('search_path'); defs text[]; BEGIN ".to_owned();
-    let _ = write!(
-        text,
-        "PERFORM set_config('search_path', {}, true); ",
-        literal(&schemas.join(", "))
-    );
-    for (at, view) in gathering.views.iter().enumerate() {
-        let _ = write!(
-            text,
-            "defs[{at}] := pg_catalog.pg_get_viewdef({}::regclass); ",
-            literal(&view.sql())
-        );
-    }
-    for table in tables {
-        let _ = write!(text, "EXECUTE {}; ", literal(&table));
-    }
-    for (at, view) in gathering.views.iter().enumerate() {
-        let create = format!("CREATE TEMP VIEW {} AS ", identifier(&view.name));
-        let _ = write!(text, "EXECUTE {} || defs[{at}]; ", literal(&create));
-    }
-    text.push_str("PERFORM set_config('search_path', path, true); END");
-    block(&text)
-}
-
-/// Takes in the rows of the shard itself: by one statement, so that all are of one moment.
-fn fill(gathering: &Gathering, shard: ShardId) -> String {
-    let own = gathering
-        .pieces
-        .iter()
-        .filter(|(_, shards)| shards.contains(&shard));
-    let inserts: Vec<String> = own
-        .enumerate()
-        .map(|(at, (table, _))| {
-            let copy = copy_of(&table.name);
-            format!(
-                "t{at} AS (INSERT INTO {copy} SELECT * FROM {})",
-                table.sql()
-            )
-        })
-        .collect();
-    match inserts.is_empty() {
-        true => String::new(),
-        false => format!("WITH {} SELECT", inserts.join(",\n")),
-    }
-}
-
-/// A block of PL/pgSQL, in quotes that it does not contain itself.
-fn block(body: &str) -> String {
-    let mut tag = "$trunkline$".to_owned();
-    while body.contains(&tag) {
-        tag.insert(1, '_');
-    }
-    format!("DO {tag} {body} {tag};\n")
-}
-
-/// Where the statement is right only because a primary key determines the other columns it groups by, the copy gets
-/// that key.
-fn primary_key(table: &TableName, text: &str) -> String {
-    let copy = copy_of(&table.name);
-    let body = format!(
-        "DECLARE columns text; BEGIN \
-         EXECUTE {}; DEALLOCATE trunkline_try; \
-         EXCEPTION WHEN grouping_error OR syntax_error THEN \
-         SELECT string_agg(pg_catalog.quote_ident(a.attname), ', ') INTO columns \
-         FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a \
-         ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) \
-         WHERE i.indrelid = {}::regclass AND i.indisprimary; \
-         IF columns IS NOT NULL THEN EXECUTE {} || columns || ')'; END IF; \
-         WHEN OTHERS THEN NULL; END",
-        literal(&format!("PREPARE trunkline_try AS {text}")),
-        literal(&table.sql()),
-        literal(&format!("ALTER TABLE {copy} ADD PRIMARY KEY (")),
-    );
-    block(&body)
 }

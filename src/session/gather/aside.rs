@@ -10,7 +10,8 @@ use std::fmt::Write;
 
 use tokio::time::Instant;
 
-use super::{Bound, CHECK, SAVEPOINT, Session, literal};
+use super::text::literal;
+use super::{Bound, CHECK, SAVEPOINT, Session};
 use crate::error::{PgError, SqlState};
 use crate::net::Buffered;
 use crate::session::Failure;
