@@ -85,6 +85,8 @@ fn in_transactions() {
     failures(&mut both);
     in_parts(&mut both);
     new_snapshots(&world, &mut both);
+    filtered(&mut both);
+    little_travels(&world, &mut both);
 }
 
 /// In a transaction that is READ ONLY, wherever it runs.
@@ -252,4 +254,67 @@ fn new_snapshots(world: &World, both: &mut Both) {
         "select count(*) from tags
          commit",
     );
+}
+
+/// Rows that a condition leaves out do not travel, whatever is joined, set or written around it.
+fn filtered(both: &mut Both) {
+    both.run(
+        "select o.name, t.tag from organizations o left join tags t using (organization_id) where t.match_id = 1 order by 1, 2
+         select o.name, t.tag from organizations o left join tags t using (organization_id) where t.match_id is null order by 1, 2
+         select count(*) from tags t full join readings r on r.reading_id = t.match_id where t.tag <> 'snow' and r.int_n > -5
+         select count(*), count(t.tag) from readings r left join tags t on r.reading_id = t.match_id where r.price between -5 and 19.99 and r.day < '2025-02-01'
+         select organization_id, reading_id from readings where local_at >= date '2025-01-01' and feeling = 'happy' and title = '%' order by 1, 2
+         select organization_id, reading_id from readings where double_n <= 0.5 and real_n in (0.5, 2) and not valid order by 1, 2
+         select \"Mixed \"\"Case\"\"\" from readings where \"Mixed \"\"Case\"\"\" > 1 and note not in ('a', 'b', 'it''s') order by 1
+         select count(*) from readings where numeric_n > 1 and numeric_n < 10 and (int_n = 10 or int_n is null)
+         select count(*) from readings r where r.seen_at > '2025-01-01' and r.code = 'a' and r.small_n <> 7
+         set timezone = 'Pacific/Auckland'
+         select count(*) from readings r where r.seen_at > '2025-01-01' and r.local_at > '2025-01-01' and r.day > '2025-01-01'
+         reset timezone
+         begin
+         update tags set match_id = 99 where organization_id = $o
+         select count(*) from tags t, levels l where t.match_id = 99 and l.level = 1
+         select count(*) from tags t where t.match_id <> 99
+         rollback
+         select count(*) from tags t where t.match_id = 99",
+    );
+}
+
+fn little_travels(world: &World, both: &mut Both) {
+    let moved = || {
+        let page = world.subject.proxy().unwrap().metrics();
+        let total = |name: &str| -> f64 {
+            let mut lines = page.lines().filter(|line| line.starts_with(name));
+            lines
+                .next()
+                .and_then(|line| line.rsplit(' ').next()?.parse().ok())
+                .unwrap()
+        };
+        (
+            total("trunkline_gathered_rows_total"),
+            total("trunkline_gathered_bytes_total"),
+        )
+    };
+    let mut of = |statement: &str| {
+        let before = moved();
+        both.run(statement);
+        let after = moved();
+        let moved = (after.0 - before.0, after.1 - before.1);
+        println!("{statement}: {} rows, {} bytes", moved.0, moved.1);
+        moved
+    };
+    let all = of(
+        "select count(*), max(name) from (select * from organizations) o, (select * from detections) d \
+         where d.class_id = o.organization_id % 9 and d.score > 0.9",
+    );
+    let named = of(
+        "select count(*), max(name) from organizations o, detections d \
+         where d.class_id = o.organization_id % 9 and (d.score > 0.9)",
+    );
+    let few = of(
+        "select count(*), max(name) from organizations o, detections d \
+         where d.class_id = o.organization_id % 9 and d.score > 0.9",
+    );
+    assert_eq!(named.0, all.0);
+    assert!(named.1 * 2.0 < all.1 && few.0 * 4.0 < all.0 && few.1 * 8.0 < all.1);
 }

@@ -25,6 +25,8 @@ pub struct Piece {
     /// What all its uses in the statement are tied to; without relations nothing is known.
     pub keys: KeyTarget,
     pub columns: Columns,
+    /// Conditions of the statement's WHERE may be about its rows.
+    pub called: Option<Called>,
 }
 
 /// Of a table's columns those that the statement can read.
@@ -35,6 +37,15 @@ pub struct Columns {
     pub others: Vec<String>,
 }
 
+/// A table in the FROM list of a statement of one block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Called {
+    /// By its alias or its own name.
+    pub name: String,
+    /// Nothing else is in that list.
+    pub alone: bool,
+}
+
 /// A [`Piece`] once its keys are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -42,6 +53,7 @@ pub struct Part {
     /// Those that may have rows of it, in the shard map's order.
     pub shards: Vec<ShardId>,
     pub columns: Columns,
+    pub called: Option<Called>,
 }
 
 /// A [`Gather`] once its keys are known.
@@ -67,6 +79,7 @@ impl Gather {
                 table: piece.table.clone(),
                 shards: piece.shards(map, values)?,
                 columns: piece.columns.clone(),
+                called: piece.called.clone(),
             })
         };
         let pieces: Result<_, PgError> = self.pieces.iter().map(piece).collect();

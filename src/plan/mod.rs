@@ -11,7 +11,7 @@ mod print;
 mod resolve;
 
 pub use constant::{Compared, compared, compared_elements};
-pub use gather::{Columns, Gather, Gathering, Part, Piece};
+pub use gather::{Called, Columns, Gather, Gathering, Part, Piece};
 pub use hint::{Hint, Hinted, HintedTo, key_list, key_values, quoted};
 pub use node::{
     Access, Catalogs, ColumnKey, Control, ExplainFormat, KeySource, KeyTarget, Plan, Planned,

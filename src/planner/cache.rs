@@ -557,7 +557,8 @@ fn keys_size(route: &Route) -> usize {
         columns.iter().map(column).sum::<usize>()
     };
     let named = pieces.clone().map(|piece| {
-        let names = piece.table.schema.len() + piece.table.name.len();
+        let called = piece.called.as_ref().map_or(0, |called| called.name.len());
+        let names = piece.table.schema.len() + piece.table.name.len() + called;
         let columns = columns(&piece.columns.used) + columns(&piece.columns.others);
         size_of::<Piece>() + names + columns
     });

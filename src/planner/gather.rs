@@ -5,6 +5,7 @@
 //! refused: system columns, catalogs, the bodies of functions.
 
 mod columns;
+mod filters;
 mod rows;
 
 use std::borrow::Cow;
@@ -20,6 +21,7 @@ use crate::shardmap::TableName;
 use crate::sql::tree::Query;
 use crate::sql::{self, Token};
 use columns::Read;
+pub use filters::filter;
 
 /// Columns every table has, which say where a row lies.
 /// Source: <https://www.postgresql.org/docs/current/ddl-system-columns.html>
@@ -147,6 +149,10 @@ impl Planner<'_> {
                 table: (*table).clone(),
                 keys,
                 columns,
+                called: match found.views.is_empty() {
+                    true => filters::called(query, table),
+                    false => None,
+                },
             }
         });
         Ok(Gather {
@@ -348,6 +354,7 @@ mod tests {
             table,
             shards: Vec::new(),
             columns: Columns::default(),
+            called: None,
         };
         let gathering = Gathering {
             at: None,

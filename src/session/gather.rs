@@ -20,7 +20,7 @@ use crate::error::PgError;
 use crate::executor::{self, Lane, Load, Moved, Pieces};
 use crate::net::{Buffered, background};
 use crate::plan::{Gathering, Part};
-use crate::planner::{retold, shifts};
+use crate::planner::{filter, retold, shifts};
 use crate::shardmap::{ShardId, TableName};
 use crate::txn::Transaction;
 use crate::types::Oid;
@@ -186,10 +186,12 @@ impl Session {
         let joins = begin.is_empty();
         let mut lanes = self.lanes(io, gathering, shard, joins).await?;
         let told = retold(text, gathering)?;
-        let pieces = self.pieces(gathering, shard, &lanes, begin, &told);
+        let filters = self.filters(gathering, text);
+        let make = [begin, make(gathering), fill(gathering, &filters, shard)].concat();
+        let pieces = self.pieces(gathering, &lanes, make, &told);
         let texts: Vec<String> = lanes
             .iter()
-            .map(|(lane, _)| self.lane_text(gathering, *lane))
+            .map(|(lane, _)| self.lane_text(gathering, &filters, *lane))
             .collect();
         self.load(io, &mut lanes, &texts, pieces, joins).await?;
         if let Some(server) = &mut self.server {
@@ -264,12 +266,23 @@ impl Session {
         Ok(())
     }
 
-    /// What a shard is asked for: all its rows of the tables, in one snapshot.
-    fn lane_text(&self, gathering: &Gathering, lane: ShardId) -> String {
+    /// For each table the end of what it is read by: the condition for its rows to matter, where one is known.
+    fn filters(&self, gathering: &Gathering, text: &str) -> Vec<String> {
+        let schema = self.database.schema();
+        let of = |part: &Part| {
+            let relation = schema.relations.get(&part.table)?;
+            filter(text, part, &relation.columns)
+        };
+        let end = |part: &Part| of(part).map_or(String::new(), |filter| format!(" WHERE {filter}"));
+        gathering.pieces.iter().map(end).collect()
+    }
+
+    /// What a shard is asked for: its rows of the tables, in one snapshot.
+    fn lane_text(&self, gathering: &Gathering, filters: &[String], lane: ShardId) -> String {
         let mut text = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n".to_owned();
         text.push_str(&self.settings.pending());
         text.push_str(AS_TEXT);
-        for part in &gathering.pieces {
+        for (part, filter) in gathering.pieces.iter().zip(filters) {
             if part.shards.contains(&lane) {
                 let format = match self.is_plain(part) {
                     true => " (FORMAT binary)",
@@ -279,7 +292,7 @@ impl Session {
                 let table = part.table.sql();
                 let _ = writeln!(
                     text,
-                    "COPY (SELECT {columns} FROM {table}) TO STDOUT{format};"
+                    "COPY (SELECT {columns} FROM {table}{filter}) TO STDOUT{format};"
                 );
             }
         }
@@ -302,9 +315,8 @@ impl Session {
     fn pieces(
         &self,
         gathering: &Gathering,
-        shard: ShardId,
         lanes: &[(ShardId, Lease)],
-        begin: String,
+        prepare: String,
         text: &str,
     ) -> Pieces {
         let load = |part: &Part| Load {
@@ -322,7 +334,7 @@ impl Session {
         let analyze: Vec<_> = tables().map(|table| copy_of(&table.name)).collect();
         let limits = self.database.config.gather;
         Pieces {
-            prepare: [begin, make(gathering), fill(gathering, shard)].concat(),
+            prepare,
             loads: gathering.pieces.iter().map(load).collect(),
             complete: match groups {
                 true => tables().map(|table| primary_key(table, text)).collect(),

@@ -102,18 +102,19 @@ pub(super) fn names(columns: &Columns) -> Option<String> {
 }
 
 /// Takes in the rows of the shard itself: by one statement, so that all are of one moment.
-pub(super) fn fill(gathering: &Gathering, shard: ShardId) -> String {
+pub(super) fn fill(gathering: &Gathering, filters: &[String], shard: ShardId) -> String {
     let own = gathering
         .pieces
         .iter()
-        .filter(|part| part.shards.contains(&shard));
+        .zip(filters)
+        .filter(|(part, _)| part.shards.contains(&shard));
     let inserts: Vec<String> = own
         .enumerate()
-        .map(|(at, part)| {
+        .map(|(at, (part, filter))| {
             let table = &part.table;
             let copy = copy_of(&table.name);
             format!(
-                "t{at} AS (INSERT INTO {copy} SELECT * FROM {})",
+                "t{at} AS (INSERT INTO {copy} SELECT * FROM {}{filter})",
                 table.sql()
             )
         })
