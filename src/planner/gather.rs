@@ -89,40 +89,11 @@ impl Planner<'_> {
         tokens: &[Token<'_>],
         calls: &Calls,
     ) -> Result<Gather, String> {
-        check_tokens(tokens)?;
-        if tokens
-            .iter()
-            .enumerate()
-            .any(|(at, _)| leaves_out(tokens, at))
-        {
-            self.check_childless(found)?;
-        }
-        if found.functions || calls.in_sql.is_some() {
-            return Err(
-                "A function in SQL may read the tables themselves, not what is gathered of them."
-                    .to_owned(),
-            );
-        }
-        if let Some(function) = &calls.on_default {
-            return Err(format!(
-                "What {function} does would be undone with what is gathered."
-            ));
-        }
-        let asks = found.catalog.as_ref().or(calls.asks_catalog.as_ref());
-        if let Some(asks) = asks {
-            return Err(format!("{asks} would tell of what is gathered."));
-        }
-        let mut views = found.views.iter();
-        if let Some(view) = views.find(|view| self.tells_of_copies(view)) {
-            return Err(format!(
-                "View {view} would tell what is gathered from the tables."
-            ));
-        }
+        self.check_alike(found, tokens, calls)?;
         self.check_names(found)?;
-        let read = match found.views.is_empty() {
-            true => Read::of(query, tokens),
-            false => None,
-        };
+        // What views name is not looked into.
+        let named = found.views.is_empty();
+        let read = named.then(|| Read::of(query, tokens)).flatten();
         let pieces = found.uses.iter().map(|(table, uses)| {
             let relations = match uses.untied {
                 true => Vec::new(),
@@ -141,18 +112,14 @@ impl Planner<'_> {
                 keys.relations.clear();
             }
             let key = &self.names.map.keyspace(uses.keyspace).key.columns[0];
-            let columns = match (&read, self.names.columns(table)) {
-                (Some(read), Some(all)) => read.columns(all, &key.name),
-                _ => Columns::default(),
-            };
             Piece {
                 table: (*table).clone(),
                 keys,
-                columns,
-                called: match found.views.is_empty() {
-                    true => filters::called(query, table),
-                    false => None,
+                columns: match (&read, self.names.columns(table)) {
+                    (Some(read), Some(all)) => read.columns(all, &key.name),
+                    _ => Columns::default(),
                 },
+                called: named.then(|| filters::called(query, table)).flatten(),
             }
         });
         Ok(Gather {
@@ -160,6 +127,42 @@ impl Planner<'_> {
             views: found.views.iter().copied().cloned().collect(),
             lasting: false,
         })
+    }
+
+    /// Nothing in the statement tells what is gathered from the tables.
+    fn check_alike(
+        &self,
+        found: &Footprint<'_>,
+        tokens: &[Token<'_>],
+        calls: &Calls,
+    ) -> Result<(), String> {
+        check_tokens(tokens)?;
+        let mut places = 0..tokens.len();
+        if places.any(|at| leaves_out(tokens, at)) {
+            self.check_childless(found)?;
+        }
+        if found.functions || calls.in_sql.is_some() {
+            return Err(
+                "A function in SQL may read the tables themselves, not what is gathered of them."
+                    .to_owned(),
+            );
+        }
+        if let Some(function) = &calls.on_default {
+            return Err(format!(
+                "What {function} does would be undone with what is gathered."
+            ));
+        }
+        let asks = found.catalog.as_ref().or(calls.asks_catalog.as_ref());
+        if let Some(asks) = asks {
+            return Err(format!("{asks} would tell of what is gathered."));
+        }
+        let mut views = found.views.iter();
+        match views.find(|view| self.tells_of_copies(view)) {
+            Some(view) => Err(format!(
+                "View {view} would tell what is gathered from the tables."
+            )),
+            None => Ok(()),
+        }
     }
 
     fn tells_of_copies(&self, view: &TableName) -> bool {

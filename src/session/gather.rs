@@ -115,17 +115,7 @@ impl Session {
         // What a view says is not looked into.
         let tells =
             !gathering.views.is_empty() || tells_time(text.as_bytes()) || tells_time(values);
-        if let Transaction::Deferred(prelude) = &self.txn {
-            let prelude = prelude.text().to_ascii_lowercase();
-            if is_snapshot_kept(&prelude) {
-                return Err(Failure::Statement(kept_snapshot()));
-            }
-            if gathering.lasting || tells {
-                let shard = gathering.at.unwrap_or_else(|| self.default_shard());
-                self.enter(io, shard, Purpose::Run).await?;
-                self.settle(io).await?;
-            }
-        }
+        self.begin_first(io, gathering, tells).await?;
         let joins = self.txn.is_on_server();
         if !joins {
             self.leave(io).await;
@@ -166,6 +156,30 @@ impl Session {
             }
             (Err(failure), None) => Err(failure),
         }
+    }
+
+    /// A transaction that no server has heard of begins on one, where the statement depends on it (`tells`) or lasts
+    /// longer than it.
+    ///
+    /// Errors: 0A000 where it keeps one snapshot.
+    async fn begin_first(
+        &mut self,
+        io: &mut Buffered,
+        gathering: &Gathering,
+        tells: bool,
+    ) -> Result<(), Failure> {
+        let Transaction::Deferred(prelude) = &self.txn else {
+            return Ok(());
+        };
+        if is_snapshot_kept(&prelude.text()) {
+            return Err(Failure::Statement(kept_snapshot()));
+        }
+        if gathering.lasting || tells {
+            let shard = gathering.at.unwrap_or_else(|| self.default_shard());
+            self.enter(io, shard, Purpose::Run).await?;
+            self.settle(io).await?;
+        }
+        Ok(())
     }
 
     /// How a transaction of our own begins, in which nothing is seen but one moment.
@@ -486,6 +500,7 @@ fn kept_snapshot() -> PgError {
 }
 
 fn is_snapshot_kept(prelude: &str) -> bool {
+    let prelude = prelude.to_ascii_lowercase();
     prelude.contains("repeatable") || prelude.contains("serializable")
 }
 

@@ -18,10 +18,11 @@ pub(super) struct Read<'t> {
 impl<'t> Read<'t> {
     /// `None` where a column may be read whose name does not stand there.
     pub(super) fn of(query: &Query, tokens: &'t [Token<'_>]) -> Option<Self> {
-        let mut relations = HashMap::new();
-        if means_all(query, &mut relations) {
+        let mut met = Met::default();
+        if means_all(query, &mut met) || met.stars != idle_stars(tokens) {
             return None;
         }
+        let mut relations = met.relations;
         let mut names = HashSet::new();
         for (at, token) in tokens.iter().enumerate() {
             let next = tokens.get(at + 1);
@@ -65,57 +66,77 @@ impl<'t> Read<'t> {
     }
 }
 
-/// All columns of a relation may be meant. Counts the words that introduce relations.
-fn means_all<'q>(query: &'q Query, relations: &mut HashMap<&'q str, usize>) -> bool {
+/// What is counted on the way through a query.
+#[derive(Default)]
+struct Met<'q> {
+    /// Words that introduce relations.
+    relations: HashMap<&'q str, usize>,
+    /// Stars in SELECT lists.
+    stars: usize,
+}
+
+/// Stars of `EXISTS (SELECT * FROM …)`, which ask for no column; with a set operation about they might.
+fn idle_stars(tokens: &[Token<'_>]) -> usize {
+    let combines = ["union", "intersect", "except"];
+    let combined = |token: &Token<'_>| combines.iter().any(|word| token.is_word(word));
+    if tokens.iter().any(combined) {
+        return 0;
+    }
+    let is_idle = |five: &&[Token<'_>]| {
+        five[0].is_word("exists")
+            && five[1].is_op("(")
+            && five[2].is_word("select")
+            && five[3].is_op("*")
+            && five[4].is_word("from")
+    };
+    tokens.windows(5).filter(is_idle).count()
+}
+
+/// All columns of a relation may be meant, but for stars, which are counted.
+fn means_all<'q>(query: &'q Query, met: &mut Met<'q>) -> bool {
     let mut arm = |arm: &'q Arm| match arm {
-        Arm::Nested(query) => means_all(query, relations),
-        Arm::Block(block) => of_block(block, relations),
+        Arm::Nested(query) => means_all(query, met),
+        Arm::Block(block) => of_block(block, met),
     };
     if query.arms.iter().any(&mut arm) {
         return true;
     }
     for cte in &query.ctes {
-        *relations.entry(&cte.name).or_default() += 1;
+        *met.relations.entry(&cte.name).or_default() += 1;
     }
     let mut queries = query.ctes.iter().map(|cte| &cte.query).chain(&query.tail);
-    queries.any(|query| means_all(query, relations))
+    queries.any(|query| means_all(query, met))
 }
 
-fn of_block<'q>(block: &'q Block, relations: &mut HashMap<&'q str, usize>) -> bool {
+fn of_block<'q>(block: &'q Block, met: &mut Met<'q>) -> bool {
     let reads = matches!(block.verb, Verb::Select | Verb::Values);
-    let all = |output: &Output| matches!(output, Output::All(_));
+    let stars = block.outputs.iter();
+    met.stars += stars
+        .filter(|output| matches!(output, Output::All(_)))
+        .count();
     !reads
-        || block.outputs.iter().any(all)
-        || block.from.iter().any(|item| of_item(item, relations))
-        || block
-            .subqueries
-            .iter()
-            .any(|query| means_all(query, relations))
+        || block.from.iter().any(|item| of_item(item, met))
+        || block.subqueries.iter().any(|query| means_all(query, met))
 }
 
-fn of_item<'q>(item: &'q From, relations: &mut HashMap<&'q str, usize>) -> bool {
+fn of_item<'q>(item: &'q From, met: &mut Met<'q>) -> bool {
     match item {
         From::Table(table) => {
             for name in [Some(&table.name.name), table.alias.as_ref()]
                 .into_iter()
                 .flatten()
             {
-                *relations.entry(name).or_default() += 1;
+                *met.relations.entry(name).or_default() += 1;
             }
             !table.columns.is_empty()
         }
-        From::Derived { query, .. } => means_all(query, relations),
-        From::Function { subqueries, .. } => {
-            subqueries.iter().any(|query| means_all(query, relations))
-        }
+        From::Derived { query, .. } => means_all(query, met),
+        From::Function { subqueries, .. } => subqueries.iter().any(|query| means_all(query, met)),
         From::Join(join) => {
             join.natural
-                || of_item(&join.left, relations)
-                || of_item(&join.right, relations)
-                || join
-                    .subqueries
-                    .iter()
-                    .any(|query| means_all(query, relations))
+                || of_item(&join.left, met)
+                || of_item(&join.right, met)
+                || join.subqueries.iter().any(|query| means_all(query, met))
         }
     }
 }
