@@ -39,7 +39,6 @@ impl World {
         let subject = Subject::start(
             &cluster,
             &ProxyOptions {
-                database: "    limits: { gather_rows: 1_000_000 }\n".to_owned(),
                 tables: sharded.map(str::to_owned).to_vec(),
                 reference_tables: vec!["levels".to_owned()],
                 ..ProxyOptions::default()

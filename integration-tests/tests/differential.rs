@@ -72,6 +72,13 @@ fn written_reads() {
     run("reads.txt", include_str!("../cases/reads.txt"), false);
 }
 
+/// In a transaction and outside of one.
+#[test]
+fn written_reads_of_several_shards() {
+    let _alone = writing();
+    run("gathered.txt", include_str!("../cases/gathered.txt"), true);
+}
+
 #[test]
 fn written_errors_and_refusals() {
     let _alone = writing();

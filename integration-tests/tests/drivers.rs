@@ -78,8 +78,12 @@ fn rust() {
                 [[Some("01.01.2025 09:00:00 JST".to_owned())]]
             );
         }
+        assert_eq!(
+            of_all(&mut proxy).await.unwrap(),
+            of_all(&mut oracle).await.unwrap()
+        );
         if subject.proxy().is_some() {
-            let refused = proxy.query("select count(*) from accounts", &[]).await;
+            let refused = proxy.query("select * from accounts for update", &[]).await;
             assert_eq!(
                 refused.unwrap_err().code(),
                 Some(&SqlState::FEATURE_NOT_SUPPORTED)
@@ -120,6 +124,25 @@ async fn reads(client: &Client, organization: i64) -> Result<Vec<String>, Error>
         ));
     }
     Ok(seen)
+}
+
+/// Over the rows of all shards: prepared once, read at once and in a transaction in parts.
+async fn of_all(client: &mut Client) -> Result<Vec<(i64, String)>, Error> {
+    let several = "select o.organization_id, o.name from organizations o
+         where exists (select 1 from matches m where m.match_id = o.organization_id and m.spectators > $1)
+         order by o.name, o.organization_id";
+    let prepared = client.prepare(several).await?;
+    let mut seen = Vec::new();
+    for least in [0i32, 100] {
+        seen.extend(client.query(&prepared, &[&least]).await?);
+    }
+    let transaction = client.transaction().await?;
+    let portal = transaction.bind(&prepared, &[&0i32]).await?;
+    for _ in 0..2 {
+        seen.extend(transaction.query_portal(&portal, 3).await?);
+    }
+    transaction.commit().await?;
+    Ok(seen.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 async fn writes(client: &mut Client) -> Result<Vec<Option<i32>>, Error> {

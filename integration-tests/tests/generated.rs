@@ -41,7 +41,7 @@ use world::{Servers, World};
 const STATEMENTS: u64 = 50_000;
 const STATEMENTS_PER_BATCH: u64 = 50;
 /// Of the statements at least this many of a hundred must be answered, or the run shows little.
-const ANSWERED_PERCENT_MIN: u64 = 30;
+const ANSWERED_PERCENT_MIN: u64 = 50;
 /// Of a hundred batches, those that write.
 const WRITING_PERCENT: u64 = 40;
 /// Workers; each has keyspaces of its own, so that none sees what another writes.

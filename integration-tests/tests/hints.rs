@@ -70,6 +70,12 @@ fn ask(wire: &mut Wire, sql: &str) -> String {
     column(&replies).into_iter().next().unwrap_or_default()
 }
 
+/// How many rows all shards have.
+fn all_matches() -> String {
+    let mut oracle = Wire::connect(cluster().oracle.port()).unwrap();
+    ask(&mut oracle, "select count(*) from matches")
+}
+
 /// The index of the shard that answers.
 fn shard(wire: &mut Wire, from: &str, comment: &str) -> usize {
     let port = ask(
@@ -236,8 +242,8 @@ fn settings_hold_for_the_session_and_roll_back() {
         assert_eq!(shard(&mut wire, "from matches", ""), 1);
         ask(&mut wire, reset);
         assert_eq!(ask(&mut wire, "show trunkline.shard"), "", "{reset}");
-        let refused = wire.simple("select count(*) from matches").unwrap();
-        assert_eq!(code(&refused).as_deref(), Some("0A000"), "{reset}");
+        let count = ask(&mut wire, "select count(*) from matches");
+        assert_eq!(count, all_matches(), "{reset}");
     }
     for (sql, expected) in [
         ("set trunkline.shard = 's9'", "22023"),
@@ -272,8 +278,8 @@ fn settings_reach_no_server_and_no_other_client() {
     drop(wire);
     let mut next = Wire::connect(plain().port).unwrap();
     assert_eq!(ask(&mut next, "show trunkline.shard"), "");
-    let refused = next.simple("select count(*) from matches").unwrap();
-    assert_eq!(code(&refused).as_deref(), Some("0A000"));
+    let count = ask(&mut next, "select count(*) from matches");
+    assert_eq!(count, all_matches());
 }
 
 #[test]
@@ -309,16 +315,19 @@ fn prepared_statements_are_planned_again() {
     let mut wire = Wire::connect(plain().port).unwrap();
     ask(&mut wire, "set trunkline.shard = 's1'");
     let mut prepare = Script::new();
+    let locks = "select inet_server_port() from matches limit 1 for update";
     prepare
-        .parse("p", "select distinct inet_server_port() from matches", &[])
-        .describe_statement("p")
+        .parse("locks", locks, &[])
+        .describe_statement("locks")
+        .parse("counts", "select count(*) from matches", &[])
+        .describe_statement("counts")
         .sync();
     let prepared = wire.run(&prepare).unwrap();
     assert_eq!(code(&prepared), None, "{prepared:?}");
-    let run = |wire: &mut Wire| {
+    let run = |wire: &mut Wire, name: &str| {
         let mut script = Script::new();
         script
-            .bind("", "p", &Parameters::NONE)
+            .bind("", name, &Parameters::NONE)
             .execute("", 0)
             .sync();
         wire.run(&script).unwrap()
@@ -328,12 +337,16 @@ fn prepared_statements_are_planned_again() {
             &mut wire,
             &format!("set trunkline.shard = '{}'", Cluster::shard_name(index)),
         );
-        let replies = run(&mut wire);
+        let replies = run(&mut wire, "locks");
         let port = cluster().primary_port(index).to_string();
         assert_eq!(column(&replies), [port], "{replies:?}");
+        let here = ask(&mut wire, "select count(*) from matches");
+        assert_ne!(here, all_matches());
+        assert_eq!(column(&run(&mut wire, "counts")), [here]);
     }
     ask(&mut wire, "reset trunkline.shard");
-    assert_eq!(code(&run(&mut wire)).as_deref(), Some("0A000"));
+    assert_eq!(code(&run(&mut wire, "locks")).as_deref(), Some("0A000"));
+    assert_eq!(column(&run(&mut wire, "counts")), [all_matches()]);
     // SHOW by protocol, in both formats.
     ask(&mut wire, "set trunkline.shard = 's2'");
     for wanted in [Format::Text, Format::Binary] {
@@ -394,7 +407,9 @@ fn explain_shows_the_hint() {
         lines.iter().any(|line| line.contains("Seq Scan")),
         "{lines:?}"
     );
-    let refused = wire.simple("explain select * from matches").unwrap();
+    let refused = wire
+        .simple("explain select * from matches for update")
+        .unwrap();
     assert_eq!(code(&refused).as_deref(), Some("0A000"));
 }
 
@@ -502,7 +517,11 @@ fn lint_says_what_becomes_of_files() {
          set trunkline.shard = 's2';\nselect count(*) from matches;\n"
     );
     std::fs::write(&right, queries).unwrap();
-    std::fs::write(&wrong, "select home();\n\nselect * from matches;\n").unwrap();
+    std::fs::write(
+        &wrong,
+        "select home();\n\nselect * from matches for update;\n",
+    )
+    .unwrap();
     let (right, wrong) = (right.to_str().unwrap(), wrong.to_str().unwrap());
     let (text, status) = plain().command("lint", &[right]);
     assert_eq!(status, Some(0), "{text}");

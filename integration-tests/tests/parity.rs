@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use integration_tests::oracle::{assert_rows_in_place, assert_same_rows_of};
 use integration_tests::wire::{Format, Parameters, Reply, Script, Wire};
-use integration_tests::{Cluster, ProxyOptions, Setup, Subject};
+use integration_tests::{Cluster, Proxy, ProxyOptions, Setup, Subject};
 
 struct World {
     cluster: Cluster,
@@ -127,6 +127,21 @@ impl Pair {
             .close_portal("part")
             .sync();
         self.same(sql, |wire| wire.run(&script));
+    }
+
+    /// A named portal of a transaction, which goes on behind each Sync while other statements run.
+    fn after_syncs(&mut self, case: &Case) {
+        let mut script = Script::new();
+        script.parse("", case.sql, &[]);
+        script.bind("lasting", "", &Parameters::NONE).sync();
+        self.same(case.sql, |wire| wire.run(&script));
+        for rows in [2, 1, 0] {
+            let mut script = Script::new();
+            script.execute("lasting", rows).sync();
+            self.same(case.sql, |wire| wire.run(&script));
+            self.simple("select 'between'");
+            self.simple(case.sql);
+        }
     }
 }
 
@@ -511,26 +526,156 @@ fn settings_are_the_same() {
     }
 }
 
-/// What cannot be answered on one shard is refused: never answered with a part of the rows.
+const READS_OF_SEVERAL_SHARDS: &[Case] = &[
+    case("select * from organizations order by organization_id", &[]),
+    case("select count(*) from detections", &[]),
+    case("select * from organizations where organization_id in (1, 2, 3, 4, 5, 6) order by 1", &[]),
+    case("select * from organizations where organization_id = 1 or organization_id = 2 order by 1", &[]),
+    case("select * from organizations where organization_id > $1 order by 1", &[Value::Big(5)]),
+    case("select * from organizations where organization_id = (select 40 + 2)", &[]),
+    case("select * from organizations a join organizations b on a.organization_id = 1
+          order by a.organization_id, b.organization_id", &[]),
+    case("select * from organizations where organization_id = 1 union all select * from organizations
+          order by organization_id", &[]),
+    case("select (select count(*) from matches) from organizations where organization_id = 1", &[]),
+    case("with everything as (select * from matches) select * from organizations o, everything e
+          where o.organization_id = 1 order by e.organization_id, e.match_id limit 40", &[]),
+    case("select * from notes n join organizations o on o.organization_id = n.note_id order by n.note_id", &[]),
+    case("select o.country, c.name, count(*), avg(d.score)::numeric(9, 3) from organizations o
+          join detections d on d.detection_id = o.organization_id join classes c using (class_id)
+          where d.label > $1 group by 1, 2 order by 1, 2", &[Value::Text("a")]),
+];
+
 #[test]
-fn what_needs_several_shards_is_refused() {
+fn reads_of_several_shards_are_the_same_in_every_form() {
+    let _writing = writing();
+    let mut pair = Pair::connect();
+    // On the shard that has `notes`.
+    let write = format!(
+        "insert into accounts (organization_id, balance) values ({}, 1) on conflict do nothing",
+        world().cluster.organization_on(0)
+    );
+    for case in READS_OF_SEVERAL_SHARDS {
+        pair.every_form(case);
+        // In a transaction that has written, and by a cursor.
+        if case.values.is_empty() {
+            pair.simple("begin");
+            pair.simple(&write);
+            pair.every_form(case);
+            pair.after_syncs(case);
+            pair.simple("rollback");
+            pair.simple("begin");
+            // The first statement of its transaction.
+            pair.after_syncs(case);
+            pair.simple("rollback");
+            pair.simple("begin");
+            pair.simple(&format!("declare c cursor for {}", case.sql));
+            for fetch in ["fetch 3 from c", "move 2 in c", "fetch all from c"] {
+                pair.simple(fetch);
+            }
+            pair.simple("rollback");
+        }
+    }
+}
+
+/// A session that keeps its connection has its own temporary tables there, before and after.
+#[test]
+fn reads_of_several_shards_are_the_same_under_session_pooling() {
+    if world().subject.proxy().is_none() {
+        return;
+    }
+    let options = ProxyOptions {
+        tables: vec!["accounts".to_owned()],
+        database: "    pool: { mode: session }\n".to_owned(),
+        ..ProxyOptions::default()
+    };
+    let proxy = Proxy::start(&world().cluster, &options);
+    let mut pair = Pair {
+        subject: Wire::connect(proxy.port).unwrap(),
+        ..Pair::connect()
+    };
+    pair.simple("create temp table own (id bigint, note text)");
+    pair.simple("insert into own values (3, 'three'), (4, 'four'), (900, 'none')");
+    for sql in [
+        "select o.note, m.name from own o left join organizations m on m.organization_id = o.id order by o.id",
+        "select count(*) from own",
+        "begin",
+        "insert into own values (5, 'five')",
+        "select o.note, m.name from own o left join organizations m on m.organization_id = o.id order by o.id",
+        "rollback",
+        "select * from own order by id",
+        "drop table own",
+    ] {
+        pair.simple(sql);
+    }
+    for case in READS_OF_SEVERAL_SHARDS {
+        pair.every_form(case);
+    }
+}
+
+/// What one statement may bring together is bounded, and may be nothing. One that fails of it leaves nothing behind.
+#[test]
+fn limits_of_what_is_gathered_hold() {
+    if world().subject.proxy().is_none() {
+        return;
+    }
+    let (few, many) = (
+        "select count(*) from organizations",
+        "select count(*) from detections",
+    );
+    let mut oracle = Wire::connect(world().cluster.oracle.port()).unwrap();
+    let expected = oracle.simple(few).unwrap();
+    for (limits, hint, answers, code) in [
+        ("gather_rows: 200", "raise gather_rows", true, "54000"),
+        ("gather_bytes: 40_000", "raise gather_bytes", true, "54000"),
+        ("gather_rows: 0", "add organization_id = ", false, "0A000"),
+    ] {
+        let options = ProxyOptions {
+            database: format!("    limits: {{ {limits} }}\n    pool: {{ size: 1 }}\n"),
+            ..ProxyOptions::default()
+        };
+        let proxy = Proxy::start(&world().cluster, &options);
+        let mut wire = Wire::connect(proxy.port).unwrap();
+        let fails = |replies: &[Reply], code: &str, hint: &str| {
+            let error = replies.iter().find(|reply| reply.tag == b'E').unwrap();
+            assert_eq!(
+                error.field(b'C').as_deref(),
+                Some(code),
+                "{limits}: {error:?}"
+            );
+            let found = error.field(b'H').unwrap_or_default();
+            assert!(found.contains(hint), "{limits}: {error:?}");
+        };
+        for _ in 0..3 {
+            fails(&wire.simple(many).unwrap(), code, hint);
+            fails(&wire.extended(many, &Parameters::NONE).unwrap(), code, hint);
+            match answers {
+                true => assert_eq!(wire.simple(few).unwrap(), expected, "{limits}"),
+                false => fails(&wire.simple(few).unwrap(), code, hint),
+            }
+            wire.simple("begin").unwrap();
+            fails(&wire.simple(many).unwrap(), code, hint);
+            fails(&wire.simple("select 1").unwrap(), "25P02", "");
+            assert_eq!(wire.simple("rollback").unwrap()[0].body, b"ROLLBACK\0");
+            // One shard answers whatever the limits are.
+            let one = "select * from organizations where organization_id = 42";
+            assert_eq!(wire.simple(one).unwrap(), oracle.simple(one).unwrap());
+        }
+    }
+}
+
+/// What nobody can answer is refused: never done for a part of the rows.
+#[test]
+fn what_needs_several_shards_and_is_no_query_is_refused() {
     let world = world();
     let Some(proxy) = world.subject.proxy() else {
         return;
     };
     let mut wire = Wire::connect(proxy.port).unwrap();
     for sql in [
-        "select * from organizations",
-        "select count(*) from detections",
-        "select * from organizations where organization_id in (1, 2, 3, 4, 5, 6)",
-        "select * from organizations where organization_id = 1 or organization_id = 2",
-        "select * from organizations where organization_id > 5",
-        "select * from organizations where organization_id = (select 40 + 2)",
-        "select * from organizations a join organizations b on a.organization_id = 1",
-        "select * from organizations where organization_id = 1 union all select * from organizations",
-        "select (select count(*) from matches) from organizations where organization_id = 1",
-        "with everything as (select * from matches) select * from organizations, everything where organization_id = 1",
-        "select * from notes n join organizations o on o.organization_id = n.note_id",
+        "select * from organizations for update",
+        "select organization_id from organizations tablesample bernoulli (100)",
+        "with all_of as (select * from organizations for share) select * from all_of",
         "update organizations set name = ''",
         "delete from accounts",
         "update accounts set organization_id = 2 where organization_id = 1",

@@ -1220,6 +1220,8 @@ fn a_refusal_in_a_pipeline_rolls_back_what_went_before() {
     let mut wire = Wire::connect(proxy.port).unwrap();
     let none = &Parameters::NONE;
     for refused in [
+        "select * from organizations for update".to_owned(),
+        // It would be answered, were it alone in its pipeline.
         "select * from organizations".to_owned(),
         format!("insert into accounts (organization_id, balance) values ({two}, 1)"),
     ] {
@@ -1265,7 +1267,7 @@ fn a_refusal_in_a_pipeline_rolls_back_what_went_before() {
     .unwrap();
     let mut script = Script::new();
     script
-        .parse("", "select * from organizations", &[])
+        .parse("", "select * from organizations for update", &[])
         .bind("", "", none)
         .execute("", 0)
         .sync();
@@ -1588,7 +1590,12 @@ fn a_second_shard_in_a_transaction_is_refused() {
         wire.simple(sql).unwrap();
     }
     assert_eq!(
-        code(&wire.simple("select * from organizations").unwrap()).as_deref(),
+        code(
+            &wire
+                .simple("select * from organizations for update")
+                .unwrap()
+        )
+        .as_deref(),
         Some("0A000")
     );
     assert_eq!(

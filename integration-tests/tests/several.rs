@@ -57,7 +57,12 @@ fn run_file(world: &World, name: &str, text: &str) -> usize {
             };
             let answer = pair.compare_defined(&case.sql, &case.parameters, form, rows);
             let outcome = answer.outcome;
-            is_refused |= matches!(outcome, Outcome::Refused(_));
+            if let Outcome::Refused(why) = &outcome {
+                if !is_refused {
+                    println!("refused {}: {}: {why:?}", case.place, case.sql);
+                }
+                is_refused = true;
+            }
             tally.count(match outcome {
                 Outcome::Different(what) => {
                     Outcome::Different(format!("{}: {form:?}: {what}", case.place))
@@ -231,7 +236,6 @@ fn tpch(referenced: bool) -> World {
         )
     };
     let options = ProxyOptions {
-        database: "    limits: { gather_rows: 1_000_000 }\n".to_owned(),
         reference_tables: match referenced {
             true => TPCH_SMALL.map(str::to_owned).to_vec(),
             false => Vec::new(),

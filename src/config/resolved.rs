@@ -149,7 +149,7 @@ pub struct GatherLimits {
 impl Default for GatherLimits {
     fn default() -> Self {
         Self {
-            rows: 0,
+            rows: 5_000_000,
             bytes: 1 << 30,
         }
     }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::fs;
 
 use super::*;
+use crate::config::resolved::GatherLimits;
 use crate::shardmap::{ShardId, ShardingFunction, TableKind, format_ranges};
 
 const CASE: &str = "==== ";
@@ -248,7 +249,7 @@ fn database_summary(out: &mut String, database: &Database) {
         };
     }
     let _ = writeln!(out, "  {pool:?}\n  {server_tls:?}");
-    if *gather != crate::config::resolved::GatherLimits::default() {
+    if *gather != GatherLimits::default() {
         let _ = writeln!(out, "  {gather:?}");
     }
     if let Some(auth_query) = auth_query {
@@ -272,6 +273,8 @@ fn the_shipped_example_is_complete_and_valid() {
         "the example shows the defaults"
     );
     assert_eq!(config.limits, Limits::default(), "here, too");
+    assert_eq!(database.gather, GatherLimits::default());
+    assert!(database.gather.is_on());
 }
 
 /// The keyspaces that stand there as comments are valid, too.

@@ -2,8 +2,11 @@
 
 use std::io;
 
+use bytes::{BufMut, Bytes, BytesMut};
+
 use crate::backend::Connection;
 use crate::error::{PgError, SqlState};
+use crate::wire::{HEADER_BYTES, backend};
 
 const UNKNOWN_OUTCOME: &str = "The outcome of the statement is not known; its transaction, if not committed, was rolled back.";
 
@@ -96,6 +99,31 @@ impl Fields {
     }
 }
 
+/// A whole ErrorResponse, its position as in the client's own text: see [`super::Relay::shifts`].
+pub(super) fn shifted_back(frame: &[u8], shifts: &[(usize, isize)]) -> Bytes {
+    let mut body = BytesMut::new();
+    let fields = frame[HEADER_BYTES..].split(|byte| *byte == 0);
+    for field in fields.take_while(|field| !field.is_empty()) {
+        let position = field.strip_prefix(b"P").and_then(|digits| {
+            let told: usize = std::str::from_utf8(digits).ok()?.parse().ok()?;
+            let before = shifts.iter().filter(|(from, _)| *from <= told);
+            let by: isize = before.map(|(_, by)| *by).sum();
+            told.checked_add_signed(-by)
+        });
+        match position {
+            Some(position) => body.put_slice(format!("P{position}").as_bytes()),
+            None => body.put_slice(field),
+        }
+        body.put_u8(0);
+    }
+    body.put_u8(0);
+    let mut reply = BytesMut::new();
+    reply.put_u8(backend::ERROR);
+    reply.put_u32(4 + body.len() as u32);
+    reply.extend_from_slice(&body);
+    reply.freeze()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,5 +172,27 @@ mod tests {
         let fields = Fields::read(head, false).expect("enough");
         assert_eq!((fields.fatal, fields.message.as_str()), (false, "verylong"));
         assert!(Fields::read(b"Mvery long", false).is_none());
+    }
+
+    #[test]
+    fn positions_go_back_to_the_client_s_text() {
+        let frame = |position: &str| {
+            let body = format!("SERROR\0C42703\0Mno\0P{position}\0L7\0\0");
+            let mut frame = vec![backend::ERROR];
+            frame.extend((4 + body.len() as u32).to_be_bytes());
+            frame.extend(body.into_bytes());
+            frame
+        };
+        // `select public.a.x, "long name".b.y`, told with pg_temp.
+        let shifts = [(15, 1), (31, -4)];
+        for (told, sent) in [
+            ("8", "8"),
+            ("15", "14"),
+            ("30", "29"),
+            ("31", "34"),
+            ("x", "x"),
+        ] {
+            assert_eq!(*shifted_back(&frame(told), &shifts), *frame(sent), "{told}");
+        }
     }
 }

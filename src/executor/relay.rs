@@ -138,6 +138,9 @@ pub struct Relay {
     halfway: Option<Step>,
     /// Somebody has asked the server to cancel because of a deadline: its error is told in those words.
     pub timed_out: Arc<AtomicBool>,
+    /// The statement that runs was told in other words than the client's: from which character on, and by how many, its
+    /// positions are further. Until the next ReadyForQuery.
+    pub shifts: Vec<(usize, isize)>,
 }
 
 impl Default for Relay {
@@ -159,6 +162,7 @@ impl Default for Relay {
             sending: false,
             halfway: None,
             timed_out: Arc::default(),
+            shifts: Vec::new(),
         }
     }
 }

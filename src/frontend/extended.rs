@@ -385,12 +385,12 @@ impl Client {
                 None => {}
             }
         }
-        let missing = self.portal_exists(name);
+        let mut missing = self.portal_exists(name);
+        if max_rows != 0 && missing.is_ok() {
+            missing = self.session.keep_gathered();
+        }
         if missing.is_ok() {
             self.session.routed_as_bound();
-            if max_rows != 0 {
-                self.session.keep_gathered();
-            }
             let expect = Expect::Execute {
                 forward: Forward::ToClient,
                 before,

@@ -130,7 +130,10 @@ impl Client {
         }
         let way = self.session.resolve_gathering(route, planned.values())?;
         match way.several {
-            Some(Several::Gather(gathering)) => self.gather(text, &gathering, lines).await,
+            Some(Several::Gather(gathering)) => {
+                let lines = self.explained_gathering(route, &gathering);
+                self.gather(text, &gathering, lines).await
+            }
             _ => self.send(text, way.shard, lines, Manner::of(route)).await,
         }
     }

@@ -10,7 +10,7 @@ use super::Client;
 use super::service::malformed;
 use crate::error::{PgError, SqlState};
 use crate::executor::Forward;
-use crate::plan::{Control, ExplainFormat, Plan, Planned, Route, Values};
+use crate::plan::{Control, ExplainFormat, Gathering, Plan, Planned, Route, Values};
 use crate::planner::{KEY, SHARD, is_own_setting, own_column};
 use crate::session::{Failure, Purpose, Way, aside};
 use crate::shardmap::ShardId;
@@ -363,6 +363,12 @@ impl Client {
     pub(super) fn explained(&self, route: &Route, values: Values<'_>) -> Option<Bytes> {
         (route.explain == Some(ExplainFormat::Text))
             .then(|| rows(&self.session.explain_lines(route, values)))
+    }
+
+    /// As `explained`, where what could be scattered is gathered.
+    pub(super) fn explained_gathering(&self, route: &Route, to: &Gathering) -> Option<Bytes> {
+        (route.explain == Some(ExplainFormat::Text))
+            .then(|| rows(&self.session.explain_gathering(route, to)))
     }
 
     /// Tells the client of an error found here, and fails its transaction everywhere.

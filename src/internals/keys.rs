@@ -102,7 +102,7 @@ impl Map {
             hint: None,
             param_types: &declared,
             transaction_pooling: true,
-            gathers: false,
+            gathers: true,
         };
         let plan = planner::plan(statement, &context).map_err(|error| error.message)?;
         let Plan::Route(route) = &plan else {

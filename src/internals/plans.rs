@@ -126,7 +126,7 @@ impl Plans {
             hint: None,
             param_types: &[],
             transaction_pooling: true,
-            gathers: false,
+            gathers: true,
         }
     }
 

@@ -24,6 +24,36 @@ pub struct Piece {
     pub table: TableName,
     /// What all its uses in the statement are tied to; without relations nothing is known.
     pub keys: KeyTarget,
+    pub columns: Columns,
+    /// Conditions of the statement's WHERE may be about its rows.
+    pub called: Option<Called>,
+}
+
+/// Of a table's columns those that the statement can read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Columns {
+    pub used: Vec<String>,
+    /// Those that are not needed; none where all are.
+    pub others: Vec<String>,
+}
+
+/// A table in the FROM list of a statement of one block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Called {
+    /// By its alias or its own name.
+    pub name: String,
+    /// Nothing else is in that list.
+    pub alone: bool,
+}
+
+/// A [`Piece`] once its keys are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    pub table: TableName,
+    /// Those that may have rows of it, in the shard map's order.
+    pub shards: Vec<ShardId>,
+    pub columns: Columns,
+    pub called: Option<Called>,
 }
 
 /// A [`Gather`] once its keys are known.
@@ -31,8 +61,7 @@ pub struct Piece {
 pub struct Gathering {
     /// Where the statement has to run; `None` for any shard.
     pub at: Option<ShardId>,
-    /// Each table with the shards that may have rows of it, in the shard map's order.
-    pub pieces: Vec<(TableName, Vec<ShardId>)>,
+    pub pieces: Vec<Part>,
     pub views: Vec<TableName>,
     pub lasting: bool,
 }
@@ -45,7 +74,14 @@ impl Gather {
         map: &ShardMap,
         values: Values<'_>,
     ) -> Result<Destination, PgError> {
-        let piece = |piece: &Piece| Ok((piece.table.clone(), piece.shards(map, values)?));
+        let piece = |piece: &Piece| {
+            Ok(Part {
+                table: piece.table.clone(),
+                shards: piece.shards(map, values)?,
+                columns: piece.columns.clone(),
+                called: piece.called.clone(),
+            })
+        };
         let pieces: Result<_, PgError> = self.pieces.iter().map(piece).collect();
         let gathering = Gathering {
             at,
@@ -90,7 +126,7 @@ impl Piece {
 impl Gathering {
     /// The only shard whose rows can matter, where it may run there.
     fn only_shard(&self) -> Option<ShardId> {
-        let mut shards = self.pieces.iter().flat_map(|(_, shards)| shards);
+        let mut shards = self.pieces.iter().flat_map(|part| &part.shards);
         let first = *shards.next()?;
         (shards.all(|shard| *shard == first) && self.at.is_none_or(|at| at == first))
             .then_some(first)
@@ -98,7 +134,7 @@ impl Gathering {
 
     /// Every shard that has something to give, in the shard map's order.
     pub fn shards(&self) -> BTreeSet<ShardId> {
-        let shards = self.pieces.iter().flat_map(|(_, shards)| shards);
+        let shards = self.pieces.iter().flat_map(|part| &part.shards);
         shards.copied().collect()
     }
 }

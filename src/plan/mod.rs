@@ -13,13 +13,13 @@ mod scatter;
 mod shape;
 
 pub use constant::{Compared, compared, compared_elements};
-pub use gather::{Gather, Gathering, Piece};
+pub use gather::{Called, Columns, Gather, Gathering, Part, Piece};
 pub use hint::{Hint, Hinted, HintedTo, key_list, key_values, quoted};
 pub use node::{
     Access, Catalogs, ColumnKey, Control, ExplainFormat, KeySource, KeyTarget, Plan, Planned,
     RelationKey, Route, Setting, Targets,
 };
-pub use print::explain_lines;
+pub use print::{explain_gathering, explain_lines};
 #[cfg(test)]
 pub use resolve::NoParams;
 pub use resolve::{Destination, Located, ParamValues, Values};

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::{
-    Access, Control, Destination, Gathering, Hinted, HintedTo, KeySource, KeyTarget, Located, Plan,
+    Access, Control, Destination, Gathering, Hinted, HintedTo, KeySource, KeyTarget, Known, Located, Plan,
     RelationKey, Route, Scatter, Setting, Targets, Values,
 };
 use crate::shardmap::{Keyspace, LogicalShardId, ShardId, ShardMap};
@@ -58,6 +58,20 @@ pub fn explain_lines(route: &Route, map: &ShardMap, values: Values<'_>) -> Vec<S
     lines
 }
 
+/// The route in lines where what could be scattered is gathered.
+pub fn explain_gathering(
+    route: &Route,
+    gathering: &Gathering,
+    map: &ShardMap,
+) -> Vec<String> {
+    let mut lines = gather_lines(route, gathering, "read", map);
+    let known = route.scatter.as_ref().and_then(|scatter| scatter.learned.get());
+    if let Some(Known::Unmergeable(reason)) = known.as_deref() {
+        lines.push(format!("  not merged: {reason}"));
+    }
+    lines
+}
+
 /// Who answers, what is made of it, and why.
 fn scatter_lines(
     route: &Route,
@@ -83,11 +97,13 @@ fn gather_lines(route: &Route, gathering: &Gathering, access: &str, map: &ShardM
         None => "any shard".to_owned(),
     };
     let mut lines = vec![format!("Gather on {place}, {access}")];
-    lines.extend(gathering.pieces.iter().map(|(table, shards)| {
-        format!(
-            "  rows of {table} from {}",
-            map.shard_names(shards.iter().copied())
-        )
+    lines.extend(gathering.pieces.iter().map(|part| {
+        let columns = match part.columns.others.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", part.columns.used.join(", ")),
+        };
+        let shards = map.shard_names(part.shards.iter().copied());
+        format!("  rows of {}{columns} from {shards}", part.table)
     }));
     lines.extend(
         gathering

@@ -557,9 +557,16 @@ fn keys_size(route: &Route) -> usize {
         Targets::Any | Targets::Default => None,
     };
     let pieces = route.gather.iter().flat_map(|gather| &gather.pieces);
-    let named = pieces
-        .clone()
-        .map(|piece| size_of::<Piece>() + piece.table.schema.len() + piece.table.name.len());
+    let columns = |columns: &[String]| {
+        let column = |column: &String| size_of::<String>() + column.len();
+        columns.iter().map(column).sum::<usize>()
+    };
+    let named = pieces.clone().map(|piece| {
+        let called = piece.called.as_ref().map_or(0, |called| called.name.len());
+        let names = piece.table.schema.len() + piece.table.name.len() + called;
+        let columns = columns(&piece.columns.used) + columns(&piece.columns.others);
+        size_of::<Piece>() + names + columns
+    });
     let keys = pieces.map(|piece| &piece.keys).chain(target);
     let scatter = route.scatter.iter().map(|scatter| scatter.bytes());
     let anchors = route.scatter.iter().map(|scatter| &scatter.anchors);

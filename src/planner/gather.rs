@@ -4,18 +4,24 @@
 //! session's search_path stands; the statement's own text then means that. So whatever tells a copy from its original is
 //! refused: system columns, catalogs, the bodies of functions.
 
+mod columns;
+mod filters;
+mod rows;
+
 use std::borrow::Cow;
 
 use super::functions::Calls;
 use super::scope::{self, Footprint, Untied};
-use super::{Planner, only, params};
+use super::{Planner, RelationKind, only, params};
 use crate::error::PgError;
 use crate::plan::{
-    Access, Gather, Gathering, KeySource, KeyTarget, Piece, Plan, RelationKey, Route, Targets,
+    Access, Columns, Gather, Gathering, KeySource, KeyTarget, Piece, Plan, RelationKey, Route, Targets,
 };
 use crate::shardmap::TableName;
-use crate::sql::tree::{Arm, From, Operand, Output, Query};
+use crate::sql::tree::Query;
 use crate::sql::{self, Token};
+use columns::Read;
+pub use filters::filter;
 
 /// Columns every table has, which say where a row lies.
 /// Source: <https://www.postgresql.org/docs/current/ddl-system-columns.html>
@@ -42,12 +48,12 @@ impl Planner<'_> {
         if found.uses.is_empty() || guarded {
             return Err(refusal);
         }
-        if gives_whole_rows(query) {
+        if rows::are_given(query, self.names, None) {
             return Err(refusal.with_detail(
                 "A row as a whole has the type of its table, which is another one of what is gathered.",
             ));
         }
-        let gather = match self.gather(&found, tokens, calls) {
+        let gather = match self.gather(&found, query, tokens, calls) {
             Ok(gather) => gather,
             Err(reason) => return Err(refusal.with_detail(reason)),
         };
@@ -62,32 +68,32 @@ impl Planner<'_> {
         }))
     }
 
+    /// The plan, which gathers nothing where the query gives rows as a whole.
+    pub(super) fn without_whole_rows(&self, mut plan: Plan, query: &Query) -> Plan {
+        if let Plan::Route(route) = &mut plan
+            && route.gather.is_some()
+            && rows::are_given(query, self.names, None)
+        {
+            route.gather = None;
+        }
+        plan
+    }
+
     /// What to gather.
     ///
     /// Errors: why the answer could be another one, as a sentence.
     pub(super) fn gather(
         &self,
         found: &Footprint<'_>,
+        query: &Query,
         tokens: &[Token<'_>],
         calls: &Calls,
     ) -> Result<Gather, String> {
-        check_tokens(tokens)?;
-        if found.functions || calls.in_sql.is_some() {
-            return Err(
-                "A function in SQL may read the tables themselves, not what is gathered of them."
-                    .to_owned(),
-            );
-        }
-        if let Some(function) = &calls.on_default {
-            return Err(format!(
-                "What {function} does would be undone with what is gathered."
-            ));
-        }
-        let asks = found.catalog.as_ref().or(calls.asks_catalog.as_ref());
-        if let Some(asks) = asks {
-            return Err(format!("{asks} would tell of what is gathered."));
-        }
+        self.check_alike(found, tokens, calls)?;
         self.check_names(found)?;
+        // What views name is not looked into.
+        let named = found.views.is_empty();
+        let read = named.then(|| Read::of(query, tokens)).flatten();
         let pieces = found.uses.iter().map(|(table, uses)| {
             let relations = match uses.untied {
                 true => Vec::new(),
@@ -105,9 +111,15 @@ impl Planner<'_> {
             if !self.are_read_alike(&keys, found, tokens) {
                 keys.relations.clear();
             }
+            let key = &self.names.map.keyspace(uses.keyspace).key.columns[0];
             Piece {
                 table: (*table).clone(),
                 keys,
+                columns: match (&read, self.names.columns(table)) {
+                    (Some(read), Some(all)) => read.columns(all, &key.name),
+                    _ => Columns::default(),
+                },
+                called: named.then(|| filters::called(query, table)).flatten(),
             }
         });
         Ok(Gather {
@@ -115,6 +127,51 @@ impl Planner<'_> {
             views: found.views.iter().copied().cloned().collect(),
             lasting: false,
         })
+    }
+
+    /// Nothing in the statement tells what is gathered from the tables.
+    fn check_alike(
+        &self,
+        found: &Footprint<'_>,
+        tokens: &[Token<'_>],
+        calls: &Calls,
+    ) -> Result<(), String> {
+        check_tokens(tokens)?;
+        let mut places = 0..tokens.len();
+        if places.any(|at| leaves_out(tokens, at)) {
+            self.check_childless(found)?;
+        }
+        if found.functions || calls.in_sql.is_some() {
+            return Err(
+                "A function in SQL may read the tables themselves, not what is gathered of them."
+                    .to_owned(),
+            );
+        }
+        if let Some(function) = &calls.on_default {
+            return Err(format!(
+                "What {function} does would be undone with what is gathered."
+            ));
+        }
+        let asks = found.catalog.as_ref().or(calls.asks_catalog.as_ref());
+        if let Some(asks) = asks {
+            return Err(format!("{asks} would tell of what is gathered."));
+        }
+        let mut views = found.views.iter();
+        match views.find(|view| self.tells_of_copies(view)) {
+            Some(view) => Err(format!(
+                "View {view} would tell what is gathered from the tables."
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn tells_of_copies(&self, view: &TableName) -> bool {
+        let schema = self.context.schema;
+        let query = match schema.relations.get(view).map(|relation| &relation.kind) {
+            Some(RelationKind::View(query)) => query,
+            _ => return true,
+        };
+        schema.telling.contains(view) || rows::are_given(query, self.names, Some(&[]))
     }
 
     /// PostgreSQL takes the parameters in these keys for what we take them for.
@@ -136,9 +193,28 @@ impl Planner<'_> {
         .is_ok()
     }
 
-    /// In `pg_temp` each name is there once, and comes before all others.
+    /// With ONLY or without, the tables' rows are the same ones: the catalogs know of no children.
+    fn check_childless(&self, found: &Footprint<'_>) -> Result<(), String> {
+        let schema = self.context.schema;
+        let mut tables = found.uses.keys();
+        let childless = |table: &TableName| schema.version > 0 && !schema.parents.contains(table);
+        match tables.all(|table| childless(table)) {
+            true => Ok(()),
+            false => Err("ONLY leaves out rows of the table's children.".to_owned()),
+        }
+    }
+
+    /// In `pg_temp` each name is there once, and comes before all others. What it has comes by place.
     fn check_names(&self, found: &Footprint<'_>) -> Result<(), String> {
         let gathered = || found.uses.keys().chain(&found.views).copied();
+        for table in found.uses.keys().copied() {
+            let relation = self.context.schema.relations.get(table);
+            if relation.is_some_and(|relation| relation.columns.is_empty()) {
+                return Err(format!(
+                    "The columns of {table} are not the same on all shards."
+                ));
+            }
+        }
         for table in gathered() {
             if gathered().any(|other| other.name == table.name && other != table)
                 || found.reference.iter().any(|other| other.name == table.name)
@@ -159,18 +235,7 @@ impl Planner<'_> {
 }
 
 fn check_tokens(tokens: &[Token<'_>]) -> Result<(), String> {
-    for (at, token) in tokens.iter().enumerate() {
-        if token.is_word("tablesample") {
-            return Err("TABLESAMPLE chooses by where rows lie.".to_owned());
-        }
-        // `FETCH FIRST 5 ROWS ONLY` is something else.
-        let counts = at > 0
-            && ["row", "rows"]
-                .iter()
-                .any(|word| tokens[at - 1].is_word(word));
-        if token.is_word("only") && !counts {
-            return Err("ONLY leaves out rows of the table's children.".to_owned());
-        }
+    for token in tokens {
         if !token.is_name() {
             continue;
         }
@@ -184,55 +249,19 @@ fn check_tokens(tokens: &[Token<'_>]) -> Result<(), String> {
     Ok(())
 }
 
-/// The plan, which gathers nothing where the query gives rows as a whole.
-pub(super) fn without_whole_rows(mut plan: Plan, query: &Query) -> Plan {
-    if let Plan::Route(route) = &mut plan
-        && route.gather.is_some()
-        && gives_whole_rows(query)
-    {
-        route.gather = None;
-    }
-    plan
-}
-
-/// A relation of FROM is an item of the SELECT list, as far as names tell.
-fn gives_whole_rows(query: &Query) -> bool {
-    let arm = |arm: &Arm| match arm {
-        Arm::Nested(query) => gives_whole_rows(query),
-        Arm::Block(block) => {
-            let is_whole = |output: &Output| match output {
-                Output::All(_) => false,
-                Output::Column { values, .. } => values.iter().any(|value| match value {
-                    Operand::Column(column) => {
-                        column.relation.is_none()
-                            && block.from.iter().any(|from| is_called(from, &column.name))
-                    }
-                    _ => false,
-                }),
-            };
-            block.outputs.iter().any(is_whole)
-                || block.from.iter().any(derives_whole_rows)
-                || block.subqueries.iter().any(gives_whole_rows)
-        }
+/// The text of a view tells a table from a copy of it.
+pub fn tells_copies(text: &str) -> bool {
+    let Ok(tokens) = sql::tokens(text) else {
+        return true;
     };
-    query.ctes.iter().any(|cte| gives_whole_rows(&cte.query)) || query.arms.iter().any(arm)
+    let mut places = 0..tokens.len();
+    check_tokens(&tokens).is_err() || places.any(|at| leaves_out(&tokens, at))
 }
 
-fn derives_whole_rows(from: &From) -> bool {
-    match from {
-        From::Derived { query, .. } => gives_whole_rows(query),
-        From::Join(join) => derives_whole_rows(&join.left) || derives_whole_rows(&join.right),
-        From::Table(_) | From::Function { .. } => false,
-    }
-}
-
-fn is_called(from: &From, name: &str) -> bool {
-    match from {
-        From::Table(table) => table.alias.as_ref().unwrap_or(&table.name.name) == name,
-        From::Join(join) => is_called(&join.left, name) || is_called(&join.right, name),
-        // A function's alias may be its column's name, too; a query's rows are records.
-        From::Derived { .. } | From::Function { .. } => false,
-    }
+/// ONLY of a table stands there; in `FETCH FIRST 5 ROWS ONLY` it is something else.
+fn leaves_out(tokens: &[Token<'_>], at: usize) -> bool {
+    let counts = |before: &Token<'_>| before.is_word("row") || before.is_word("rows");
+    tokens[at].is_word("only") && !(at > 0 && counts(&tokens[at - 1]))
 }
 
 /// The relations may have keys on several shards.
@@ -258,32 +287,91 @@ pub(super) fn may_be_several(targets: &Targets) -> bool {
 ///
 /// Errors: text that cannot be read, which nobody has planned.
 pub fn retold<'t>(text: &'t str, gathering: &Gathering) -> Result<Cow<'t, str>, PgError> {
-    let tokens = sql::tokens(text)?;
-    let tables = || {
-        gathering
-            .pieces
-            .iter()
-            .map(|(table, _)| table)
-            .chain(&gathering.views)
-    };
-    let is_gathered = |schema: &Token<'_>, name: &Token<'_>| {
-        let is = |table: &TableName| table.schema == schema.value && table.name == name.value;
-        schema.is_name() && name.is_name() && tables().any(is)
-    };
     let mut told = String::new();
     let mut copied = 0;
-    for (at, three) in tokens.windows(3).enumerate() {
-        let [schema, dot, name] = three else { continue };
-        let qualified = at > 0 && tokens[at - 1].is_op(".");
-        if dot.is_op(".") && !qualified && is_gathered(schema, name) {
-            told.push_str(&text[copied..schema.start]);
-            told.push_str("pg_temp");
-            copied = schema.end;
-        }
+    for (start, end) in schemas(text, gathering)? {
+        told.push_str(&text[copied..start]);
+        told.push_str(PG_TEMP);
+        copied = end;
     }
     if copied == 0 {
         return Ok(Cow::Borrowed(text));
     }
     told.push_str(&text[copied..]);
     Ok(Cow::Owned(told))
+}
+
+/// From which character on, counted from one, and by how many a position in what is [`retold`] is further than in the
+/// text. All that apply add up.
+///
+/// Errors: as there.
+pub fn shifts(text: &str, gathering: &Gathering) -> Result<Vec<(usize, isize)>, PgError> {
+    let (mut shifts, mut counted, mut at) = (Vec::new(), 0, 1);
+    for (start, end) in schemas(text, gathering)? {
+        at += text[counted..start].chars().count() + PG_TEMP.len();
+        counted = end;
+        let by = PG_TEMP.len() as isize - text[start..end].chars().count() as isize;
+        shifts.push((at, by));
+    }
+    Ok(shifts)
+}
+
+const PG_TEMP: &str = "pg_temp";
+
+/// Where the text names the schema of what is gathered.
+fn schemas(text: &str, gathering: &Gathering) -> Result<Vec<(usize, usize)>, PgError> {
+    let tokens = sql::tokens(text)?;
+    let tables = || {
+        gathering
+            .pieces
+            .iter()
+            .map(|part| &part.table)
+            .chain(&gathering.views)
+    };
+    let is_gathered = |schema: &Token<'_>, name: &Token<'_>| {
+        let is = |table: &TableName| table.schema == schema.value && table.name == name.value;
+        schema.is_name() && name.is_name() && tables().any(is)
+    };
+    let mut found = Vec::new();
+    for (at, three) in tokens.windows(3).enumerate() {
+        let [schema, dot, name] = three else { continue };
+        let qualified = at > 0 && tokens[at - 1].is_op(".");
+        if dot.is_op(".") && !qualified && is_gathered(schema, name) {
+            found.push((schema.start, schema.end));
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Part;
+
+    #[test]
+    fn positions_are_counted_in_characters() {
+        let table = |schema: &str, name: &str| TableName {
+            schema: schema.to_owned(),
+            name: name.to_owned(),
+        };
+        let pieces = [table("public", "a"), table("long name", "b")];
+        let part = |table| Part {
+            table,
+            shards: Vec::new(),
+            columns: Columns::default(),
+            called: None,
+        };
+        let gathering = Gathering {
+            at: None,
+            pieces: pieces.map(part).to_vec(),
+            views: Vec::new(),
+            lasting: false,
+        };
+        let text =
+            "select 'ü', public.a.x, \"long name\" .b.y, public.c, 'public.a' from z.public.a";
+        let told = "select 'ü', pg_temp.a.x, pg_temp .b.y, public.c, 'public.a' from z.public.a";
+        assert_eq!(retold(text, &gathering).as_deref(), Ok(told));
+        assert_eq!(shifts(text, &gathering), Ok(vec![(20, 1), (33, -4)]));
+        assert_eq!(shifts("select 1 from a", &gathering), Ok(Vec::new()));
+    }
 }

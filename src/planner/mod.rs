@@ -27,18 +27,19 @@ mod utility;
 pub use body::{names_in, read_query};
 pub use cache::{Lookup, PlanCache};
 pub use control::check_setting;
-pub use gather::retold;
+pub use gather::{filter, retold, shifts, tells_copies};
 pub use hint::{KEY, KEYSPACE, SHARD, check_own_setting, is_own_setting, of_settings, own_column};
-pub use scatter::{Otherwise, scatter};
 pub use schema::{Column, Function, PUBLIC, Relation, RelationKind, Schema, SqlFunction};
 
 use crate::error::{PgError, SqlState};
 use crate::plan::{Access, Catalogs, Control, Hint, KeyTarget, Plan, Route, Scatter, Targets};
 use crate::shardmap::ShardMap;
+use crate::sql::tree::Query;
 use crate::sql::{self, Kind, Token, Unread};
 use crate::types::Oid;
 
 use cursor::Cursor;
+use scatter::Otherwise;
 use names::Names;
 use schema::NO_ROLE;
 use scope::{Footprint, Untied};
@@ -292,9 +293,9 @@ impl Planner<'_> {
         let footprint = scope::footprint(&analysis.query, self.names, self.context, untied);
         let planned = footprint.and_then(|mut footprint| {
             footprint.untied = unproven.or(footprint.untied);
-            self.route(footprint, tokens, access, &calls)
+            self.route(footprint, &analysis.query, tokens, access, &calls)
         });
-        let planned = planned.map(|plan| gather::without_whole_rows(plan, &analysis.query));
+        let planned = planned.map(|plan| self.without_whole_rows(plan, &analysis.query));
         if access != Access::Read {
             return planned;
         }
@@ -309,7 +310,7 @@ impl Planner<'_> {
             Err(refusal) => self.over_several(at, &analysis.query, &calls, refusal),
             Ok(Plan::Route(mut route)) => {
                 if gather::may_be_several(&route.targets) {
-                    route.scatter = self.scattered(at).map(Box::new);
+                    route.scatter = self.scattered(at).ok().map(Box::new);
                 }
                 Ok(Plan::Route(route))
             }
@@ -331,30 +332,42 @@ impl Planner<'_> {
             let keyspace = scatter.anchors.keyspace;
             self.names.map.keyspace(keyspace).require_key
         };
-        let scatter = self.scattered(at).filter(|scatter| !guarded(scatter));
+        let scatter = self.scattered(at).and_then(|scatter| match guarded(&scatter) {
+            true => Err("its key is required".to_owned()),
+            false => Ok(Box::new(scatter)),
+        });
         let reason = format!("not one shard: {}", refusal.message);
         let gathered = match self.gathers {
             true => self.gathered(query, at.rest, calls, refusal),
             false => Err(refusal),
         };
         match (gathered, scatter) {
-            (Ok(Plan::Route(route)), Some(scatter)) => Ok(Plan::Route(Route {
-                scatter: Some(Box::new(scatter)),
+            (Ok(Plan::Route(route)), Ok(scatter)) => Ok(Plan::Route(Route {
+                scatter: Some(scatter),
                 ..route
             })),
-            (Err(_), Some(scatter)) => Ok(Plan::Route(Route {
-                scatter: Some(Box::new(scatter)),
+            (Err(_), Ok(scatter)) => Ok(Plan::Route(Route {
+                scatter: Some(scatter),
                 ..only(Targets::Any, Access::Read, reason)
+            })),
+            (Ok(Plan::Route(route)), Err(why)) => Ok(Plan::Route(Route {
+                reason: format!("{}; not merged: {why}", route.reason),
+                ..route
             })),
             (gathered, _) => gathered,
         }
     }
 
-    fn scattered(&self, at: Cursor<'_>) -> Option<Scatter> {
-        match self.scatters {
-            true => scatter::of_tokens(at, self).ok(),
-            false => None,
+    /// As answers of several shards, or why not.
+    fn scattered(&self, at: Cursor<'_>) -> Result<Scatter, String> {
+        if !self.scatters {
+            return Err("a hint says where it goes".to_owned());
         }
+        scatter::of_tokens(at, self).map_err(|otherwise| match otherwise {
+            Otherwise::Text => "its literals have been taken out".to_owned(),
+            Otherwise::Gather(reason) => reason,
+            Otherwise::Refused(error) => error.message,
+        })
     }
 
     /// Into scopes, with the safety net: each name of the map among the tokens, and each of the `calls` of
@@ -427,6 +440,7 @@ impl Planner<'_> {
     fn route(
         &self,
         mut found: Footprint<'_>,
+        query: &Query,
         tokens: &[Token<'_>],
         access: Access,
         calls: &functions::Calls,
@@ -494,7 +508,7 @@ impl Planner<'_> {
         });
         let gather =
             match self.gathers && access == Access::Read && gather::may_be_several(&targets) {
-                true => self.gather(&found, tokens, calls).ok(),
+                true => self.gather(&found, query, tokens, calls).ok(),
                 false => None,
             };
         Ok(Plan::Route(Route {
@@ -579,14 +593,16 @@ fn access(tokens: &[Token<'_>]) -> Access {
             .iter()
             .any(|word| token.is_word(word))
         });
-    let writes = |token: &Token<'_>| {
-        [
-            "insert", "update", "delete", "merge", "into", "share", "nextval", "setval",
-        ]
-        .iter()
-        .any(|word| token.is_word(word))
+    let writes = |(at, token): (usize, &Token<'_>)| {
+        let writes = [
+            "insert", "update", "delete", "merge", "into", "nextval", "setval",
+        ];
+        // FOR SHARE and FOR KEY SHARE; else it is a column.
+        let locks = token.is_word("share")
+            && (at == 0 || tokens[at - 1].is_word("for") || tokens[at - 1].is_word("key"));
+        locks || writes.iter().any(|word| token.is_word(word))
     };
-    if reads && !tokens.iter().any(writes) {
+    if reads && !tokens.iter().enumerate().any(writes) {
         Access::Read
     } else {
         Access::Write

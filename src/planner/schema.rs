@@ -30,6 +30,10 @@ pub struct Schema {
     pub homonyms: HashSet<TableName>,
     /// Those of `relations` that are not on every shard.
     pub partial: HashSet<TableName>,
+    /// Tables that have partitions or children, on any shard.
+    pub parents: HashSet<TableName>,
+    /// Views whose text tells a table from a copy of it ([`super::tells_copies`]).
+    pub telling: HashSet<TableName>,
     /// Who surely may look names up in a schema, the same on all shards: schema and role. A role of
     /// [`PUBLIC`] means everybody, an empty schema means all of them (superusers).
     pub grants: HashSet<(String, String)>,

@@ -38,6 +38,9 @@ impl Session {
             return Ok(());
         }
         self.settle(io).await?;
+        if self.is_aside() {
+            Box::pin(self.end_gather(io)).await?;
+        }
         self.end_peek(io).await;
         self.count_all();
         self.control_pending();

@@ -5,33 +5,39 @@
 //! heard of. In one that a server holds it is a savepoint. There the temporary tables may have to last longer than the
 //! statement, for a cursor or a portal that is read in parts: then they get other names, and end with the transaction.
 
+mod aside;
+mod text;
+
 use std::fmt::Write;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::lease::Bound;
 use super::{Failure, Purpose, Session};
 use crate::backend::Lease;
 use crate::error::PgError;
 use crate::executor::{self, Lane, Load, Moved, Pieces};
 use crate::net::Buffered;
-use crate::plan::Gathering;
-use crate::planner::retold;
-use crate::shardmap::{ShardId, TableName, identifier};
+use crate::plan::{Gathering, Part};
+use crate::planner::{filter, retold, shifts};
+use crate::shardmap::{ShardId, TableName};
 use crate::txn::Transaction;
 use crate::types::Oid;
+use text::{copy_of, fill, make, primary_key};
 
 /// What of a gathering is on the connection in use.
-#[derive(Debug)]
 pub(super) struct Gathered {
     tables: Vec<String>,
     views: Vec<String>,
     /// It is read after its statement has ended.
     lasting: bool,
+    /// The client's transaction, where this is not a part of it.
+    aside: Option<Box<Bound>>,
 }
 
 /// A statement that may depend on when its transaction began, by one of these, runs in the client's own.
-const TIMES: [&[u8]; 9] = [
+const TIMES: [&[u8]; 10] = [
     b"now",
     b"today",
     b"tomorrow",
@@ -41,6 +47,7 @@ const TIMES: [&[u8]; 9] = [
     b"timestamp(",
     b"age",
     b"txid",
+    b"backend_pid",
 ];
 
 /// Rows that travel as text are written so that they are read alike under whatever settings the scratch has.
@@ -60,19 +67,28 @@ impl Session {
     }
 
     /// What was gathered is read on after the statement.
-    pub fn keep_gathered(&mut self) {
+    ///
+    /// Errors: 0A000 where that is not a part of the client's transaction.
+    pub fn keep_gathered(&mut self) -> Result<(), PgError> {
+        if self.is_aside() {
+            return Err(PgError::refusal(
+                "a statement over rows of several shards, read in parts in a READ ONLY transaction or one on another shard,",
+                "Read all of it at once, or let it be the first of its transaction.",
+            ));
+        }
         if let Some(server) = &mut self.server
             && let Some(gathered) = &mut server.gathered
         {
             gathered.lasting = true;
         }
+        Ok(())
     }
 
     /// Brings together what a statement reads, on the connection in use from now on, where it is to be run next as
     /// [`crate::planner::retold`] tells it. `text` and `values` are the statement and the message that has its parameters.
     ///
-    /// Errors: 0A000 within a pipeline that has run statements on a shard, in a transaction on another shard than has to
-    /// be read, in one that is not READ COMMITTED, or READ ONLY and on a server; 54000 beyond the limits of the database;
+    /// Errors: 0A000 within a pipeline that has run statements on a shard, in a transaction that is not READ COMMITTED, in
+    /// one on another shard than has to be read or READ ONLY that cannot stand aside ([`aside`]); 54000 beyond the limits of the database;
     /// those of the shards.
     pub async fn gather(
         &mut self,
@@ -81,7 +97,8 @@ impl Session {
         text: &str,
         values: &[u8],
     ) -> Result<(), Failure> {
-        if self.has_effects() {
+        // A Sync of ours in between would commit those, where no transaction has been begun.
+        if self.has_effects() && !self.txn.is_on_server() {
             return Err(Failure::Statement(PgError::refusal(
                 "a statement over rows of several shards in a pipeline that has run others",
                 "Send Sync before it.",
@@ -94,33 +111,100 @@ impl Session {
             let shard = gathering.at.unwrap_or_else(|| self.default_shard());
             return self.enter(io, shard, Purpose::Run).await;
         }
-        if let Transaction::Deferred(prelude) = &self.txn {
-            if is_snapshot_kept(&prelude.text()) {
-                return Err(Failure::Statement(kept_snapshot()));
-            }
-            // What a view says is not looked into.
-            let may_tell =
-                !gathering.views.is_empty() || tells_time(text.as_bytes()) || tells_time(values);
-            if gathering.lasting || may_tell {
-                let shard = gathering.at.unwrap_or_else(|| self.default_shard());
-                self.enter(io, shard, Purpose::Run).await?;
-                self.settle(io).await?;
-            }
-        }
+        // What a view says is not looked into.
+        let tells =
+            !gathering.views.is_empty() || tells_time(text.as_bytes()) || tells_time(values);
+        self.begin_first(io, gathering, tells).await?;
         let joins = self.txn.is_on_server();
         if !joins {
             self.leave(io).await;
         }
         let shard = gathering.at.unwrap_or_else(|| self.any_shard());
-        if joins {
-            self.may_join(shard)?;
+        let settings = match joins {
+            true => {
+                let may = !gathering.lasting && !tells;
+                self.join(io, shard, may).await?
+            }
+            false => None,
+        };
+        let Some(settings) = settings else {
+            let begin = match (&self.txn, joins) {
+                (_, true) => String::new(),
+                (Transaction::Deferred(_), false) => {
+                    format!("BEGIN READ WRITE;\n{}{CHECK}", self.settings.pending())
+                }
+                (_, false) => self.begin_own(),
+            };
+            return self.bring(io, gathering, shard, text, begin).await;
+        };
+        let begin = self.begin_own() + &aside::check_settings(&settings);
+        let aside = self.stand_aside().await;
+        let brought = self.bring(io, gathering, shard, text, begin).await;
+        match (brought, aside) {
+            (Ok(()), aside) => {
+                if let Some(server) = &mut self.server
+                    && let Some(gathered) = &mut server.gathered
+                {
+                    gathered.aside = aside;
+                }
+                Ok(())
+            }
+            (Err(failure), Some(aside)) => {
+                self.resume(io, aside).await?;
+                Err(failure)
+            }
+            (Err(failure), None) => Err(failure),
         }
+    }
+
+    /// A transaction that no server has heard of begins on one, where the statement depends on it (`tells`) or lasts
+    /// longer than it.
+    ///
+    /// Errors: 0A000 where it keeps one snapshot.
+    async fn begin_first(
+        &mut self,
+        io: &mut Buffered,
+        gathering: &Gathering,
+        tells: bool,
+    ) -> Result<(), Failure> {
+        let Transaction::Deferred(prelude) = &self.txn else {
+            return Ok(());
+        };
+        if is_snapshot_kept(&prelude.text()) {
+            return Err(Failure::Statement(kept_snapshot()));
+        }
+        if gathering.lasting || tells {
+            let shard = gathering.at.unwrap_or_else(|| self.default_shard());
+            self.enter(io, shard, Purpose::Run).await?;
+            self.settle(io).await?;
+        }
+        Ok(())
+    }
+
+    /// How a transaction of our own begins, in which nothing is seen but one moment.
+    fn begin_own(&self) -> String {
+        let pending = self.settings.pending();
+        format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE;\n{pending}")
+    }
+
+    /// Brings the rows together on `shard`: in the client's transaction, which is there, where `begin` says nothing.
+    async fn bring(
+        &mut self,
+        io: &mut Buffered,
+        gathering: &Gathering,
+        shard: ShardId,
+        text: &str,
+        begin: String,
+    ) -> Result<(), Failure> {
+        let joins = begin.is_empty();
         let mut lanes = self.lanes(io, gathering, shard, joins).await?;
         let told = retold(text, gathering)?;
-        let pieces = self.pieces(gathering, shard, &lanes, joins, &told);
+        let filters = self.filters(gathering, text);
+        let make = [begin, make(gathering), fill(gathering, &filters, shard)].concat();
+        let pieces = self.pieces(gathering, &lanes, make, &told);
         let texts: Vec<String> = lanes
             .iter()
-            .map(|(lane, _)| self.lane_text(gathering, *lane))
+            .map(|(lane, _)| self.lane_text(gathering, &filters, *lane))
             .collect();
         self.load(io, &mut lanes, &texts, pieces, joins).await?;
         if let Some(server) = &mut self.server {
@@ -128,23 +212,17 @@ impl Session {
                 tables.map(|table| table.name.clone()).collect::<Vec<_>>()
             };
             server.gathered = Some(Box::new(Gathered {
-                tables: names(&mut gathering.pieces.iter().map(|(table, _)| table)),
+                tables: names(&mut gathering.pieces.iter().map(|part| &part.table)),
                 views: names(&mut gathering.views.iter()),
                 lasting: gathering.lasting,
+                aside: None,
             }));
         }
         for (_, lease) in lanes {
             lease.release();
         }
+        self.relay.shifts = shifts(text, gathering)?;
         Ok(())
-    }
-
-    /// Errors: the transaction is on another shard.
-    fn may_join(&self, shard: ShardId) -> Result<(), PgError> {
-        match &self.server {
-            Some(server) if server.shard != shard => self.may_leave(shard),
-            _ => Ok(()),
-        }
     }
 
     /// Connections to the shards to be read, and the one to run on, leased in the shard map's order: who waits for one
@@ -169,21 +247,33 @@ impl Session {
         Ok(lanes)
     }
 
-    /// What a shard is asked for: all its rows of the tables, in one snapshot.
-    fn lane_text(&self, gathering: &Gathering, lane: ShardId) -> String {
+    /// For each table the end of what it is read by: the condition for its rows to matter, where one is known.
+    fn filters(&self, gathering: &Gathering, text: &str) -> Vec<String> {
+        let schema = self.database.schema();
+        let of = |part: &Part| {
+            let relation = schema.relations.get(&part.table)?;
+            filter(text, part, &relation.columns)
+        };
+        let end = |part: &Part| of(part).map_or(String::new(), |filter| format!(" WHERE {filter}"));
+        gathering.pieces.iter().map(end).collect()
+    }
+
+    /// What a shard is asked for: its rows of the tables, in one snapshot.
+    fn lane_text(&self, gathering: &Gathering, filters: &[String], lane: ShardId) -> String {
         let mut text = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n".to_owned();
         text.push_str(&self.settings.pending());
         text.push_str(AS_TEXT);
-        for (table, shards) in &gathering.pieces {
-            if shards.contains(&lane) {
-                let format = match self.is_plain(table) {
+        for (part, filter) in gathering.pieces.iter().zip(filters) {
+            if part.shards.contains(&lane) {
+                let format = match self.is_plain(part) {
                     true => " (FORMAT binary)",
                     false => "",
                 };
+                let columns = text::names(&part.columns).unwrap_or_else(|| "*".to_owned());
+                let table = part.table.sql();
                 let _ = writeln!(
                     text,
-                    "COPY (SELECT * FROM {}) TO STDOUT{format};",
-                    table.sql()
+                    "COPY (SELECT {columns} FROM {table}{filter}) TO STDOUT{format};"
                 );
             }
         }
@@ -191,48 +281,41 @@ impl Session {
         text
     }
 
-    /// All its columns have types that are the same on every server, so that their binary forms are.
-    fn is_plain(&self, table: &TableName) -> bool {
+    /// All the columns that travel have types that are the same on every server, so that their binary forms are.
+    fn is_plain(&self, part: &Part) -> bool {
         let schema = self.database.schema();
-        let columns = schema
-            .relations
-            .get(table)
-            .map(|relation| &relation.columns);
-        columns.is_some_and(|columns| {
-            let mut types = columns.iter().map(|column| column.type_oid);
-            !columns.is_empty() && types.all(|oid| oid != Oid::UNSPECIFIED)
+        let relation = schema.relations.get(&part.table);
+        relation.is_some_and(|relation| {
+            let stays = |name: &String| part.columns.others.contains(name);
+            let columns = relation.columns.iter();
+            let mut travel = columns.filter(|column| !stays(&column.name));
+            !relation.columns.is_empty() && travel.all(|column| column.type_oid != Oid::UNSPECIFIED)
         })
     }
 
     fn pieces(
         &self,
         gathering: &Gathering,
-        shard: ShardId,
         lanes: &[(ShardId, Lease)],
-        joins: bool,
+        prepare: String,
         text: &str,
     ) -> Pieces {
-        let pending = self.settings.pending();
-        let begin = match (&self.txn, joins) {
-            (_, true) => format!("SAVEPOINT {SAVEPOINT};\n{CHECK}"),
-            (Transaction::Deferred(_), false) => format!("BEGIN READ WRITE;\n{pending}{CHECK}"),
-            (_, false) => {
-                format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE;\n{pending}")
-            }
-        };
-        let load = |(table, shards): &(TableName, Vec<ShardId>)| Load {
-            table: copy_of(&table.name),
+        let load = |part: &Part| Load {
+            table: match text::names(&part.columns) {
+                Some(names) => format!("{} ({names})", copy_of(&part.table.name)),
+                None => copy_of(&part.table.name),
+            },
             lanes: (0..lanes.len())
-                .filter(|lane| shards.contains(&lanes[*lane].0))
+                .filter(|lane| part.shards.contains(&lanes[*lane].0))
                 .collect(),
-            binary: self.is_plain(table),
+            binary: self.is_plain(part),
         };
         let groups = text.to_ascii_lowercase().contains("group");
-        let tables = || gathering.pieces.iter().map(|(table, _)| table);
+        let tables = || gathering.pieces.iter().map(|part| &part.table);
         let analyze: Vec<_> = tables().map(|table| copy_of(&table.name)).collect();
         let limits = self.database.config.gather;
         Pieces {
-            prepare: [begin, make(gathering), fill(gathering, shard)].concat(),
+            prepare,
             loads: gathering.pieces.iter().map(load).collect(),
             complete: match groups {
                 true => tables().map(|table| primary_key(table, text)).collect(),
@@ -302,6 +385,7 @@ impl Session {
             return Ok(());
         }
         self.settle(io).await?;
+        self.relay.shifts.clear();
         let Some(server) = &mut self.server else {
             return Ok(());
         };
@@ -309,8 +393,13 @@ impl Session {
             return Ok(());
         };
         if server.peeking {
-            self.leave(io).await;
-            return Ok(());
+            return match gathered.aside {
+                Some(aside) => self.resume(io, aside).await,
+                None => {
+                    self.leave(io).await;
+                    Ok(())
+                }
+            };
         }
         if self.txn != Transaction::Open {
             // It went with what has failed.
@@ -380,114 +469,4 @@ fn tells_time(text: &[u8]) -> bool {
         windows.any(|window| window.eq_ignore_ascii_case(word))
     };
     TIMES.iter().any(tells)
-}
-
-/// A temporary table's name in SQL.
-fn copy_of(name: &str) -> String {
-    format!("pg_temp.{}", identifier(name))
-}
-
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
-/// Makes the tables, and the views over them. A view's definition is printed while its tables' names mean those
-/// themselves, without their schemas; made again, it means what is gathered.
-fn make(gathering: &Gathering) -> String {
-    let tables: Vec<String> = gathering
-        .pieces
-        .iter()
-        .map(|(table, _)| {
-            format!(
-                "CREATE TEMP TABLE {} ON COMMIT DROP AS SELECT * FROM {} WITH NO DATA",
-                identifier(&table.name),
-                table.sql()
-            )
-        })
-        .collect();
-    if gathering.views.is_empty() {
-        return tables.join(";\n") + ";\n";
-    }
-    let all = gathering.pieces.iter().map(|(table, _)| table);
-    let mut schemas: Vec<String> = all
-        .chain(&gathering.views)
-        .map(|table| identifier(&table.schema))
-        .collect();
-    schemas.sort();
-    schemas.dedup();
-    let mut text =
-        "DECLARE path text := current_setting('search_path'); defs text[]; BEGIN ".to_owned();
-    let _ = write!(
-        text,
-        "PERFORM set_config('search_path', {}, true); ",
-        literal(&schemas.join(", "))
-    );
-    for (at, view) in gathering.views.iter().enumerate() {
-        let _ = write!(
-            text,
-            "defs[{at}] := pg_catalog.pg_get_viewdef({}::regclass); ",
-            literal(&view.sql())
-        );
-    }
-    for table in tables {
-        let _ = write!(text, "EXECUTE {}; ", literal(&table));
-    }
-    for (at, view) in gathering.views.iter().enumerate() {
-        let create = format!("CREATE TEMP VIEW {} AS ", identifier(&view.name));
-        let _ = write!(text, "EXECUTE {} || defs[{at}]; ", literal(&create));
-    }
-    text.push_str("PERFORM set_config('search_path', path, true); END");
-    block(&text)
-}
-
-/// Takes in the rows of the shard itself: by one statement, so that all are of one moment.
-fn fill(gathering: &Gathering, shard: ShardId) -> String {
-    let own = gathering
-        .pieces
-        .iter()
-        .filter(|(_, shards)| shards.contains(&shard));
-    let inserts: Vec<String> = own
-        .enumerate()
-        .map(|(at, (table, _))| {
-            let copy = copy_of(&table.name);
-            format!(
-                "t{at} AS (INSERT INTO {copy} SELECT * FROM {})",
-                table.sql()
-            )
-        })
-        .collect();
-    match inserts.is_empty() {
-        true => String::new(),
-        false => format!("WITH {} SELECT", inserts.join(",\n")),
-    }
-}
-
-/// A block of PL/pgSQL, in quotes that it does not contain itself.
-fn block(body: &str) -> String {
-    let mut tag = "$trunkline$".to_owned();
-    while body.contains(&tag) {
-        tag.insert(1, '_');
-    }
-    format!("DO {tag} {body} {tag};\n")
-}
-
-/// Where the statement is right only because a primary key determines the other columns it groups by, the copy gets
-/// that key.
-fn primary_key(table: &TableName, text: &str) -> String {
-    let copy = copy_of(&table.name);
-    let body = format!(
-        "DECLARE columns text; BEGIN \
-         EXECUTE {}; DEALLOCATE trunkline_try; \
-         EXCEPTION WHEN grouping_error OR syntax_error THEN \
-         SELECT string_agg(pg_catalog.quote_ident(a.attname), ', ') INTO columns \
-         FROM pg_catalog.pg_index i JOIN pg_catalog.pg_attribute a \
-         ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) \
-         WHERE i.indrelid = {}::regclass AND i.indisprimary; \
-         IF columns IS NOT NULL THEN EXECUTE {} || columns || ')'; END IF; \
-         WHEN OTHERS THEN NULL; END",
-        literal(&format!("PREPARE trunkline_try AS {text}")),
-        literal(&table.sql()),
-        literal(&format!("ALTER TABLE {copy} ADD PRIMARY KEY (")),
-    );
-    block(&body)
 }

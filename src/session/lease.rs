@@ -355,7 +355,7 @@ impl Session {
         }
         match self.take_error() {
             Some(_) => {
-                if unheard_of {
+                if unheard_of || self.is_aside() {
                     self.txn.fail();
                 }
                 Err(Failure::Told)
@@ -450,8 +450,8 @@ impl Session {
     fn conclude(&mut self) -> bool {
         let error = self.take_error();
         let failed = error.is_some();
-        if failed && matches!(self.txn, Transaction::Deferred(_)) {
-            // What was only described failed: the transaction has, though no server has heard of it.
+        if failed && (matches!(self.txn, Transaction::Deferred(_)) || self.is_aside()) {
+            // What was only described failed, or has run elsewhere: the transaction has, though no server has heard of it.
             self.txn.fail();
         }
         if let (Some(SqlState::READ_ONLY_TRANSACTION), Some(server)) = (error, &self.server) {

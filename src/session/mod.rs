@@ -475,6 +475,9 @@ impl Session {
     ///
     /// Errors: `Told` where one of those was an error, which then is the client's.
     pub async fn fail(&mut self, io: &mut Buffered) -> Result<(), Failure> {
+        if self.is_aside() {
+            Box::pin(self.end_gather(io)).await?;
+        }
         if self.txn == Transaction::Open || self.has_effects() {
             self.poison()?;
             self.run(io).await?;

@@ -6,7 +6,7 @@ use super::statement::{Epoch, Prepared};
 use super::{Failure, Session, aside, in_failed_transaction};
 use crate::error::{PgError, SqlState};
 use crate::net::Buffered;
-use crate::plan::{Destination, Gathering, Plan, Planned, Route, Span, Values, explain_lines};
+use crate::plan::{Destination, Gathering, Plan, Planned, Route, Span, Values, explain_gathering, explain_lines};
 use crate::planner::{Asker, Lookup, Schema};
 use crate::shardmap::ShardId;
 use crate::sql;
@@ -346,6 +346,11 @@ impl Session {
                     .unwrap_or_else(|| self.any_shard())
             }
         }
+    }
+
+    /// As `explain_lines`, where what could be scattered is gathered.
+    pub fn explain_gathering(&self, route: &Route, gathering: &Gathering) -> Vec<String> {
+        explain_gathering(route, gathering, self.map())
     }
 
     /// The lines EXPLAIN shows of the route, ahead of the server's own.

@@ -4,6 +4,7 @@
 mod facts;
 mod gather;
 mod outputs;
+mod rows;
 mod write;
 
 use std::collections::HashMap;
@@ -12,7 +13,7 @@ use sqlparser::ast::{self, Expr, SetExpr, Statement, TableFactor};
 
 use super::operand::{column_name, ident, name};
 use super::rewrite::NO_CTE;
-use super::tree::{Arm, Block, Cte, From, Join, JoinKind, Query, Table, Verb};
+use super::tree::{Arm, Block, Cte, From, Join, JoinKind, Output, Query, Table, Verb};
 use facts::facts;
 use gather::Gathered;
 pub(super) use gather::last_part;
@@ -121,6 +122,7 @@ impl Converter<'_> {
             block.subqueries.append(&mut subqueries);
             block.calls.append(&mut gathered.calls);
             block.windows.append(&mut gathered.windows);
+            block.rows.append(&mut gathered.rows);
             block.always |= gathered.may_aggregate_all();
             block.locks = locks;
             return Ok(out);
@@ -156,6 +158,7 @@ impl Converter<'_> {
         let mut gathered = std::mem::replace(&mut self.scope, outer);
         block.calls.append(&mut gathered.calls);
         block.windows.append(&mut gathered.windows);
+        block.rows.append(&mut gathered.rows);
         block.always |= gathered.may_aggregate_all();
         Ok(block)
     }
@@ -208,7 +211,7 @@ impl Converter<'_> {
         block.from = self.relations(&select.from)?;
         self.condition(select.selection.as_ref(), &mut block)?;
         self.subqueries(&select.distinct, &mut block.subqueries)?;
-        self.subqueries(&select.projection, &mut block.subqueries)?;
+        self.given(&select.projection, &mut block.subqueries)?;
         self.subqueries(&select.group_by, &mut block.subqueries)?;
         self.subqueries(&select.having, &mut block.subqueries)?;
         self.subqueries(&select.named_window, &mut block.subqueries)?;
@@ -225,7 +228,7 @@ impl Converter<'_> {
 
     fn values(&mut self, values: &ast::Values) -> Result<Block> {
         let mut block = Block::new(Verb::Values);
-        self.subqueries(values, &mut block.subqueries)?;
+        self.given(values, &mut block.subqueries)?;
         block.outputs = outputs::values(&values.rows)?;
         Ok(block)
     }
@@ -348,14 +351,47 @@ impl Converter<'_> {
                 table_with_joins,
                 alias: None,
             } => self.joins(table_with_joins),
-            TableFactor::NestedJoin { .. } => Err("an alias for a join".to_owned()),
+            TableFactor::NestedJoin {
+                table_with_joins,
+                alias,
+            } => self.named_join(table_with_joins, alias),
             _ => Err("a table reference PostgreSQL does not have".to_owned()),
         }
     }
 
+    /// `(a JOIN b …) AS j` hides `a` and `b` as `(SELECT * FROM a JOIN b …) AS j` does. What stands beside the join can be
+    /// seen by its LATERAL items alone: those are refused, and functions, which are LATERAL without the word.
+    fn named_join(
+        &mut self,
+        join: &ast::TableWithJoins,
+        alias: &Option<ast::TableAlias>,
+    ) -> Result<From> {
+        let block = self.scope(|this| {
+            let item = this.joins(join)?;
+            if looks_around(&item) {
+                return Err("an alias for a join with LATERAL".to_owned());
+            }
+            let mut block = Block::new(Verb::Select);
+            block.from.push(item);
+            block.outputs.push(Output::All(None));
+            Ok(block)
+        })?;
+        Ok(From::Derived {
+            lateral: false,
+            alias: alias_of(alias)?,
+            columns: columns_of(alias),
+            query: Query {
+                arms: vec![Arm::Block(block)],
+                ..Query::default()
+            },
+        })
+    }
+
     fn source(&mut self, factor: &TableFactor, alias: &Option<ast::TableAlias>) -> Result<From> {
         let mut subqueries = Vec::new();
-        self.subqueries(factor, &mut subqueries)?;
+        let others = self.scope.rows.len();
+        self.given(factor, &mut subqueries)?;
+        let rows = self.scope.rows.split_off(others);
         let called = match factor {
             TableFactor::Table {
                 name,
@@ -375,8 +411,19 @@ impl Converter<'_> {
             alias: alias_of(alias)?,
             columns: columns_of(alias),
             call,
+            rows,
             subqueries,
         })
+    }
+}
+
+/// It has an item that may see what stands to its left.
+fn looks_around(item: &From) -> bool {
+    match item {
+        From::Table(_) => false,
+        From::Derived { lateral, .. } => *lateral,
+        From::Function { .. } => true,
+        From::Join(join) => looks_around(&join.left) || looks_around(&join.right),
     }
 }
 
@@ -419,6 +466,7 @@ impl Block {
             outputs: Vec::new(),
             distinct_on: None,
             windows: Vec::new(),
+            rows: Vec::new(),
             always: false,
         }
     }

@@ -12,6 +12,33 @@ use super::reserved::is_reserved;
 
 /// Tokens between the brackets of a subscript, in the target of SET.
 const SUBSCRIPT_TOKENS_MAX: usize = 16;
+/// Tokens of a count of rows.
+const COUNT_TOKENS_MAX: usize = 32;
+/// Types of which PostgreSQL reads `type 'value'` as a constant, and the parser a column with a label. Not `path`, which
+/// stands before a string in XMLTABLE.
+const CONSTANT_TYPES: [&str; 21] = [
+    "box",
+    "cidr",
+    "circle",
+    "daterange",
+    "inet",
+    "int4range",
+    "int8range",
+    "line",
+    "lseg",
+    "macaddr",
+    "macaddr8",
+    "money",
+    "numrange",
+    "pg_lsn",
+    "point",
+    "polygon",
+    "tsquery",
+    "tsrange",
+    "tstzrange",
+    "tsvector",
+    "xml",
+];
 
 /// The tokens for the parser.
 ///
@@ -30,6 +57,7 @@ pub(super) fn rewritten<'t>(tokens: &'t [Token<'_>]) -> Result<Cow<'t, [Token<'t
         let next = match token.kind {
             Kind::Word => rewriter.word(place)?,
             Kind::Operator => rewriter.operator(place),
+            Kind::String | Kind::StringSlot => rewriter.typed_string(place),
             _ => place + 1,
         };
         place = next.max(place + 1);
@@ -68,6 +96,20 @@ impl<'t> Rewriter<'t> {
                 return Ok(self.conflict(place + 2));
             }
             "exclude" => return Ok(self.exclude(place)),
+            "between" if self.is_word(next, "symmetric") || self.is_word(next, "asymmetric") => {
+                // Which of the two bounds is the lower one; no condition is made of either.
+                self.replace(next, next + 1, &[]);
+                return Ok(next + 1);
+            }
+            "group" if self.is_word(next, "by") && self.is_word(next + 1, "distinct") => {
+                // Of grouping sets that are the same, one.
+                self.replace(next + 1, next + 2, &[]);
+                return Ok(next + 2);
+            }
+            "fetch" => return Ok(self.fetch(place)),
+            "tablesample" => return Ok(self.sample(place)),
+            "rows" => return Ok(self.rows_from(place)),
+            "name" => return Ok(self.xml_name(place)),
             "variadic"
                 if self
                     .before(place)
@@ -237,6 +279,94 @@ impl<'t> Rewriter<'t> {
                 self.replace(place, end, &[]);
                 return end;
             }
+        }
+        place + 1
+    }
+
+    /// `FETCH FIRST (…) ROWS ONLY`: how many does not matter. Only where nothing in the parentheses has a name.
+    fn fetch(&mut self, place: usize) -> usize {
+        let open = place + 2;
+        let first = self.is_word(place + 1, "first") || self.is_word(place + 1, "next");
+        if !first || !self.is_op(open, "(") {
+            return place + 1;
+        }
+        let inside = self.tokens.iter().skip(open).take(COUNT_TOKENS_MAX);
+        let mut depth = 0usize;
+        for (at, token) in inside.enumerate() {
+            if token.is_op("(") {
+                depth += 1;
+            } else if token.is_op(")") {
+                depth -= 1;
+            } else if token.is_name() {
+                return place + 1;
+            }
+            if depth == 0 {
+                self.replace(open, open + at + 1, &[(Kind::Word, "null")]);
+                return open + at + 1;
+            }
+        }
+        place + 1
+    }
+
+    /// `TABLESAMPLE BERNOULLI (n)` and `SYSTEM (n)`: any rows of the table may be those, of a part of it as well. Not so
+    /// with REPEATABLE, which gives the same ones again.
+    fn sample(&mut self, place: usize) -> usize {
+        let method = self.is_word(place + 1, "bernoulli") || self.is_word(place + 1, "system");
+        let number = self.tokens.get(place + 3).is_some_and(|token| {
+            matches!(
+                token.kind,
+                Kind::Number | Kind::IntegerSlot | Kind::NumberSlot
+            )
+        });
+        let end = place + 5;
+        let closed = self.is_op(place + 2, "(") && self.is_op(end - 1, ")");
+        if method && number && closed && !self.is_word(end, "repeatable") {
+            self.replace(place, end, &[]);
+            return end;
+        }
+        place + 1
+    }
+
+    /// `ROWS FROM (f(…), g(…))` gives what `unnest` of several arrays does: a row for each row of the longest.
+    fn rows_from(&mut self, place: usize) -> usize {
+        let source = ["from", "join", "lateral"];
+        let is_source = self
+            .before(place)
+            .is_some_and(|before| source.iter().any(|word| before.is_word(word)));
+        let called = place + 3;
+        let calls = self.is_name(called) && self.is_op(self.after_relation(called), "(");
+        if is_source && self.is_word(place + 1, "from") && self.is_op(place + 2, "(") && calls {
+            self.replace(place, place + 2, &[(Kind::Word, "unnest")]);
+            return place + 2;
+        }
+        place + 1
+    }
+
+    /// `xmlelement(NAME tag, …)`, where the tag is no expression.
+    fn xml_name(&mut self, place: usize) -> usize {
+        let element = place >= 2
+            && self.is_op(place - 1, "(")
+            && (self.is_word(place - 2, "xmlelement") || self.is_word(place - 2, "xmlpi"));
+        let end = place + 2;
+        let ends = self.is_op(end, ",") || self.is_op(end, ")");
+        if element && self.is_name(place + 1) && ends {
+            self.replace(place, end, &[(Kind::Word, "null")]);
+            return end;
+        }
+        place + 1
+    }
+
+    /// `inet '10.0.0.1'`, where the parser does not know the type.
+    fn typed_string(&mut self, place: usize) -> usize {
+        let Some(before) = place.checked_sub(1).and_then(|name| self.tokens.get(name)) else {
+            return place + 1;
+        };
+        let name = CONSTANT_TYPES.iter().find(|name| before.is_word(name));
+        let labelled = place >= 2 && (self.is_op(place - 2, ".") || self.is_word(place - 2, "as"));
+        if let Some(name) = name.filter(|_| !labelled) {
+            self.replace(place - 1, place, &[]);
+            let cast = [(Kind::Operator, "::"), (Kind::Word, *name)];
+            self.replace(place + 1, place + 1, &cast);
         }
         place + 1
     }

@@ -68,6 +68,9 @@ pub struct Block {
     pub locks: Vec<Option<String>>,
     /// The columns that come out: the SELECT list, the columns of VALUES, or RETURNING.
     pub outputs: Vec<Output>,
+    /// Names in expressions that may be those of relations, whose rows then come out as a whole, or are arguments of a
+    /// function that may tell of what type they are.
+    pub rows: Vec<String>,
     /// `DISTINCT ON (…)`: of the rows that agree in these one comes out.
     pub distinct_on: Option<Vec<Operand>>,
     /// The PARTITION BY of each window function: its result depends on the rows of a partition.
@@ -162,6 +165,8 @@ pub enum From {
         columns: Vec<String>,
         /// What is called, where it is one function by its plain name.
         call: Option<Call>,
+        /// As in [`Block::rows`].
+        rows: Vec<String>,
         subqueries: Vec<Query>,
     },
     Join(Box<Join>),

@@ -154,9 +154,25 @@ const CASES = {
     names.forEach((r, n) => assert.equal(r.rows[0].name, `Organization ${n + 1}`));
     await pool.end();
   },
+  async "rows of all shards"() {
+    await compare(async (client) => {
+      const counts = "select country, count(*) from organizations group by country order by country";
+      const joined = "select o.name, m.home from organizations o join matches m on m.match_id = o.organization_id order by 1, 2 limit 30";
+      const above = "select name from organizations where organization_id > $1 order by organization_id";
+      const seen = [result(await client.query(counts)), result(await client.query(joined))];
+      for (const id of [190, 3]) {
+        seen.push(result(await client.query({ text: above, values: [id], name: "above" })));
+      }
+      const cursor = client.query(new Cursor(above, [3]));
+      seen.push(await cursor.read(3), await cursor.read(4));
+      await cursor.close();
+      seen.push((await client.query("select 1 as after")).rows);
+      return seen;
+    });
+  },
   async "refusals"() {
     if (!REFUSALS) return;
-    for (const text of ["select * from organizations", "delete from accounts", "insert into classes values (99, 'x')"]) {
+    for (const text of ["select * from organizations for update", "delete from accounts", "insert into classes values (99, 'x')"]) {
       for (const name of [undefined, "refused"]) {
         const found = await outcome(SIDES[1], (client) => client.query({ text, name }));
         assert.equal(found.error?.code, "0A000", text);

@@ -61,6 +61,11 @@ READS = [
      " where d.organization_id = %s order by d.detection_id limit 9", (3,)),
     ("select * from classes order by class_id", ()),
     ("select * from notes where note_id = any(%s) order by note_id", ([1, 2, 40],)),
+    # Rows of all shards.
+    ("select * from organizations where organization_id > %s order by organization_id limit 60", (3,)),
+    ("select country, count(*), max(name) from organizations group by country order by country", ()),
+    ("select o.name, m.home from organizations o join matches m on m.match_id = o.organization_id"
+     " where m.spectators > %s order by 1, 2", (10,)),
     ("select %s::text, %s::int, %s::numeric, %s::bool", ("it's ü", 1, 2.5, True)),
     ("select null::int, '{1,2,null}'::int[], '{\"a\": [1]}'::jsonb, interval '1 day 2 hours'", ()),
 ]
@@ -201,7 +206,12 @@ def psycopg_server_cursor():
         with connection.cursor("named") as cursor:
             cursor.itersize = 3
             cursor.execute("select detection_id from detections where organization_id = %s order by 1", (7,))
-            return [row for row, _ in zip(cursor, range(20))], cursor.fetchmany(4)
+            seen = [[row for row, _ in zip(cursor, range(20))], cursor.fetchmany(4)]
+        with connection.cursor("of_all") as cursor:
+            cursor.itersize = 3
+            cursor.execute("select * from organizations where organization_id > %s order by 1", (7,))
+            seen += [[row for row, _ in zip(cursor, range(20))], cursor.fetchmany(4)]
+        return seen
     compare(act)
 
 
@@ -210,7 +220,9 @@ def psycopg_stream():
     def act(connection):
         with connection.cursor() as cursor:
             sql = "select * from detections where organization_id = %s order by detection_id"
-            return list(cursor.stream(sql, (7,)))
+            seen = list(cursor.stream(sql, (7,)))
+            sql = "select * from organizations where organization_id <> %s order by organization_id"
+            return seen + list(cursor.stream(sql, (7,)))
     compare(act)
 
 
@@ -227,6 +239,8 @@ def psycopg_copy():
             with cursor.copy("copy (select * from matches where organization_id = 42 order by match_id)"
                              " to stdout (format binary)") as copy:
                 seen.append(b"".join(bytes(block) for block in copy))
+            with cursor.copy("copy (select * from organizations order by organization_id) to stdout") as copy:
+                seen.append(list(copy.rows()))
             with cursor.copy("copy classes to stdout") as copy:
                 seen.append(sorted(copy.rows()))
             cursor.execute("delete from notes where note_id >= 800")
@@ -294,9 +308,9 @@ def psycopg_refusals():
     if not REFUSALS:
         return
     with psycopg.connect(PROXY, autocommit=True) as connection:
-        for sql in ["select * from organizations", "update organizations set name = 'x'",
+        for sql in ["select * from organizations for update", "update organizations set name = 'x'",
                     "insert into classes values (99, 'x')",
-                    "select * from organizations where organization_id > 3"]:
+                    "delete from accounts where organization_id > 3"]:
             for prepare in (False, True):
                 try:
                     connection.execute(sql, prepare=prepare)
@@ -333,6 +347,8 @@ ASYNC_READS = [
      " where d.organization_id = $1 group by 1 order by 1", (7,)),
     ("select * from classes order by 1", ()),
     ("select * from notes where note_id = any($1) order by 1", ([1, 2, 3],)),
+    ("select * from organizations where organization_id = any($1) order by 1", (list(range(1, 30)),)),
+    ("select country, count(*), max(name) from organizations group by country order by country", ()),
     ("select $1::text, $2::int[], $3::jsonb", ("x", [1, 2], '{"a": 1}')),
 ]
 
@@ -363,6 +379,8 @@ def asyncpg_prepared_and_cursor():
             seen.append([tuple(row) for row in await cursor.fetch(3)])
             rows = connection.cursor("select match_id from matches where organization_id = 42 order by 1",
                                      prefetch=2)
+            seen.append([row[0] async for row in rows])
+            rows = connection.cursor("select organization_id from organizations order by 1", prefetch=7)
             seen.append([row[0] async for row in rows])
         return seen
     compare_async(act)

@@ -12,7 +12,7 @@ use super::Relay;
 use crate::backend::Connection;
 use crate::error::{PgError, SqlState};
 use crate::executor::expect::{Expect, Forward, Stage};
-use crate::executor::fault::{Fields, violation};
+use crate::executor::fault::{Fields, shifted_back, violation};
 use crate::wire::{HEADER_BYTES, Header, Replies, TransactionStatus, backend};
 
 /// A state-carrying frame must fit; larger ones are a server out of its mind.
@@ -336,6 +336,10 @@ impl Relay {
             }
         };
         let instead = self.says_timeout(&fields, forward, whole);
+        let instead = instead.or_else(|| {
+            let moves = whole && forward == Forward::ToClient && !self.shifts.is_empty();
+            moves.then(|| shifted_back(&server.input[at..end], &self.shifts))
+        });
         let end = self.expects.iter().position(Expect::is_ready);
         let skipped = self.expects.drain(..end.unwrap_or(self.expects.len()));
         // The last first: a statement may have been prepared and have made room again since.
@@ -403,6 +407,7 @@ impl Relay {
             }
             _ => return unexpected(server, head.tag),
         };
+        self.shifts.clear();
         let cycle = std::mem::take(&mut self.cycle);
         if !cycle.explains(server.status, status, ends) {
             return Seen::Failed(violation(

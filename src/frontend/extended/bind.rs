@@ -14,6 +14,7 @@ use crate::frontend::simple::{Manner, rows};
 use crate::metrics;
 use crate::plan::{ExplainFormat, ParamValues, Plan, Route};
 use crate::session::{Failure, Prepared, Purpose, Several, Way};
+use crate::txn::Transaction;
 use crate::types::Format;
 use crate::wire::{self, Bind, HEADER_BYTES, Header, Replies};
 
@@ -299,10 +300,6 @@ impl Client {
             self.io.input.advance(head.len);
             return Ok(true);
         }
-        if let Some(lines) = lines {
-            let portal = message.portal.clone();
-            self.pipeline.keep_portal(portal, Portal::Explain(lines))?;
-        }
         let fallback = match several {
             Several::Gather(_) | Several::ByText => None,
             Several::Scatter(..) => Some(self.gathering(prepared, &message)?),
@@ -311,12 +308,27 @@ impl Client {
             Some(way) => way.several.as_ref(),
             None => Some(several),
         };
+        let lines = match (several, &fallback, &*prepared.plan) {
+            (Some(Several::Gather(gathering)), Some(_), Plan::Route(route)) => {
+                self.explained_gathering(route, gathering)
+            }
+            _ => lines,
+        };
+        if let Some(lines) = lines {
+            let portal = message.portal.clone();
+            self.pipeline.keep_portal(portal, Portal::Explain(lines))?;
+        }
         let (session, io) = (&mut self.session, &mut self.io);
         match (several, &fallback) {
             (Some(Several::Gather(gathering)), _) => {
+                let mut gathering = gathering.clone();
+                // A portal with a name may be run after a Sync, as long as its transaction lasts.
+                gathering.lasting |=
+                    !message.portal.is_empty() && session.txn != Transaction::Idle;
                 let text = &prepared.global.text;
-                session.gather(io, gathering, text, &message.bytes).await?;
-                session.queue_parse_apart(prepared, gathering, parsed)?;
+                let values = &message.bytes;
+                session.gather(io, &gathering, text, values).await?;
+                session.queue_parse_apart(prepared, &gathering, parsed)?;
             }
             (_, Some(way)) => {
                 session.enter(io, way.shard, Purpose::Run).await?;

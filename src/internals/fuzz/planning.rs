@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::Input;
-use crate::plan::{ParamValues, Plan, Values};
+use crate::plan::{Destination, ParamValues, Plan, Values};
 use crate::planner::{self, Context, Function, Relation, RelationKind, Schema};
 use crate::shardmap::{
     HashFunction, Keyspace, KeyspaceIndex, MapVersion, Placement, ShardId, ShardMap,
@@ -138,18 +138,17 @@ pub fn plan(data: &[u8]) {
         hint: None,
         param_types: if flags & 4 == 4 { &declared } else { &[] },
         transaction_pooling: flags & 1 == 0,
-        gathers: false,
+        gathers: flags & 8 == 0,
     };
     let plan = planner::plan(text, &context);
     assert_eq!(planner::plan(text, &context), plan);
-    // Whatever the cache has seen before, the statement goes where it goes by itself.
-    let cached = CACHE.plan(text, &context);
-    let end = |plan: &Plan, values: Values<'_>| match plan {
-        Plan::Control(_) => Some(None),
-        Plan::Route(route) => route.resolve(&MAP, values).ok().map(Some),
-    };
     let values = Values::of_params(context.param_types, &params);
     let direct = plan.as_ref().ok().and_then(|plan| end(plan, values));
+    if context.gathers {
+        gathers_only_what_is_refused(text, &context, values, direct.as_ref());
+    }
+    // Whatever the cache has seen before, the statement goes where it goes by itself.
+    let cached = CACHE.plan(text, &context);
     let found = cached.as_ref().ok().and_then(|(planned, _)| {
         let values = planned.values();
         end(planned, values.with_params(context.param_types, &params))
@@ -163,6 +162,56 @@ pub fn plan(data: &[u8]) {
     }
     if let Ok(plan) = plan {
         let _ = plan.lines(&MAP, values);
+    }
+}
+
+/// Where the plan ends: `None` for a refusal, `Some(None)` in the session itself.
+fn end(plan: &Plan, values: Values<'_>) -> Option<Option<Destination>> {
+    match plan {
+        Plan::Control(_) => Some(None),
+        Plan::Route(route) => route.resolve(&MAP, values).ok().map(Some),
+    }
+}
+
+/// What has an answer without being gathered has the same with it; and what is gathered is told again in the same words,
+/// but for the schemas of what is gathered.
+fn gathers_only_what_is_refused(
+    text: &str,
+    context: &Context<'_>,
+    values: Values<'_>,
+    direct: Option<&Option<Destination>>,
+) {
+    let context = Context {
+        gathers: false,
+        ..*context
+    };
+    let without = planner::plan(text, &context).ok();
+    if let Some(without) = without.and_then(|plan| end(&plan, values)) {
+        assert_eq!(direct, Some(&without), "{text}");
+    }
+    let Some(Some(Destination::Gather(gathering))) = direct else {
+        return;
+    };
+    let retold = planner::retold(text, gathering).expect("planned");
+    let (before, after) = (sql::tokens(text), sql::tokens(&retold));
+    let (before, after) = (before.expect("planned"), after.expect("retold"));
+    assert_eq!(before.len(), after.len(), "{text} {retold}");
+    let shifts = planner::shifts(text, gathering).expect("planned");
+    for (before, after) in before.iter().zip(&after) {
+        let schema = before.is_name() && before.value == "public" && after.is_word("pg_temp");
+        assert!(before.value == after.value || schema, "{text} {retold}");
+        let position = |text: &str, byte| text[..byte].chars().count() + 1;
+        let told = position(&retold, after.start);
+        let shift: isize = shifts
+            .iter()
+            .filter(|(from, _)| *from <= told)
+            .map(|(_, by)| by)
+            .sum();
+        assert_eq!(
+            position(text, before.start) as isize,
+            told as isize - shift,
+            "{text} {retold}"
+        );
     }
 }
 

@@ -33,6 +33,7 @@ pub enum Otherwise {
 }
 
 /// Plans a statement as a scatter, whatever else it may be.
+#[cfg(test)]
 pub fn scatter(text: &str, context: &Context<'_>) -> Result<Scatter, Otherwise> {
     let tokens = sql::tokens(text).map_err(Otherwise::Refused)?;
     if context.map.is_unsharded() {

@@ -51,6 +51,7 @@ impl<'a> Walker<'a, '_> {
                 alias,
                 columns: _,
                 call,
+                rows: _,
                 subqueries,
             } => {
                 for query in subqueries {

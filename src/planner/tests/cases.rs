@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::{Golden, answer, golden_files};
 
 /// Every golden file: its sections, in this order.
-const THEMES: [(&str, &[&str]); 12] = [
+const THEMES: [(&str, &[&str]); 13] = [
     ("SELECT", &["select"]),
     ("Joins", &["join"]),
     ("Subqueries, CTEs and set operations", &["scope"]),
@@ -17,6 +17,7 @@ const THEMES: [(&str, &[&str]); 12] = [
     ("Transactions and settings", &["control"]),
     ("DDL, COPY, cursors, functions", &["utility"]),
     ("Names, views and functions", &["names"]),
+    ("Rows of several shards", &["gather"]),
     ("Traps", &["trap", "adversary"]),
     ("Ways round the rules", &["attack"]),
     ("As mappers and tools send them", &["captured"]),

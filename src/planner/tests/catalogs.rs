@@ -20,7 +20,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::super::{
-    Column, Function, PUBLIC, Relation, RelationKind, Schema, SqlFunction, read_query,
+    Column, Function, PUBLIC, Relation, RelationKind, Schema, SqlFunction, read_query, tells_copies,
 };
 use crate::shardmap::{ShardMap, TableName};
 use crate::types::{KeyType, Oid};
@@ -92,14 +92,18 @@ fn apply(schema: &mut Schema, map: &ShardMap, name: &str, value: &str) {
             schema.relations.extend(made);
         }
         "view" => {
-            let (name, _) = value.split_once(" = ").expect("name = query");
+            let (name, text) = value.split_once(" = ").expect("name = query");
             schema.relations.insert(table(name), opaque("not read yet"));
+            if tells_copies(text) {
+                schema.telling.insert(table(name));
+            }
         }
         "part" => {
             let (part, whole) = value.split_once(" of ").expect("part of table");
             let whole = table(whole);
             assert!(map.tables.contains_key(&whole), "{whole} is not in the map");
             let columns = schema.relations[&whole].columns.clone();
+            schema.parents.insert(whole.clone());
             let kind = RelationKind::PartOf(whole);
             schema
                 .relations

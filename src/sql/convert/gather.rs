@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{self, Expr, FunctionArguments, Visit, Visitor, WindowType};
 
-use super::{Converter, Result};
+use super::{Converter, Result, rows};
 use crate::sql::operand::operand;
 use crate::sql::tree::{Call, Name, Operand, Query};
 
@@ -14,6 +14,7 @@ use crate::sql::tree::{Call, Name, Operand, Query};
 pub(super) struct Gathered {
     pub(super) calls: Vec<Call>,
     pub(super) windows: Vec<Vec<Operand>>,
+    pub(super) rows: Vec<String>,
     /// There is a GROUP BY.
     pub(super) grouped: bool,
     /// A function is called, perhaps in a query within: an aggregate there may be one of this scope.
@@ -35,9 +36,19 @@ impl Converter<'_> {
     /// The outermost queries within a node, found by the parser's visitor, whatever kind of node it is. Their
     /// places are remembered for [`super::facts()`]; calls and windows go to the scope at hand.
     pub(super) fn subqueries<N: Visit>(&mut self, node: &N, out: &mut Vec<Query>) -> Result<()> {
+        self.find(node, false, out)
+    }
+
+    /// The same of a node whose expressions come out of the scope.
+    pub(super) fn given<N: Visit>(&mut self, node: &N, out: &mut Vec<Query>) -> Result<()> {
+        self.find(node, true, out)
+    }
+
+    fn find<N: Visit>(&mut self, node: &N, given: bool, out: &mut Vec<Query>) -> Result<()> {
         let mut finder = Finder {
             converter: self,
             depth: 0,
+            rows: rows::Finder::new(given),
             out,
         };
         match node.visit(&mut finder) {
@@ -154,6 +165,7 @@ pub(super) fn positional(arguments: &[ast::FunctionArg]) -> Option<Vec<Operand>>
 struct Finder<'c, 'a> {
     converter: &'c mut Converter<'a>,
     depth: usize,
+    rows: rows::Finder,
     out: &'c mut Vec<Query>,
 }
 
@@ -188,6 +200,16 @@ impl Visitor for Finder<'_, '_> {
             {
                 return ControlFlow::Break(construct);
             }
+        }
+        if self.depth == 0 {
+            self.rows.enter(expr, &mut self.converter.scope.rows);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &Expr) -> ControlFlow<String> {
+        if self.depth == 0 {
+            self.rows.leave(expr);
         }
         ControlFlow::Continue(())
     }

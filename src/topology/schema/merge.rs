@@ -7,6 +7,7 @@ use super::catalog::{self, Catalog, SqlText};
 use super::shape::{Shape, shapes};
 use crate::planner::{
     Column, Function, Relation, RelationKind, Schema, SqlFunction, names_in, read_query,
+    tells_copies,
 };
 use crate::shardmap::{ShardMap, TableKind, TableName};
 
@@ -20,6 +21,11 @@ pub(super) fn merge(map: &ShardMap, shards: &[Shard<'_>]) -> Schema {
         row_functions: shards
             .iter()
             .flat_map(|(_, catalog)| catalog.reached.row_functions.iter().cloned())
+            .collect(),
+        parents: shards
+            .iter()
+            .flat_map(|(_, catalog)| catalog.reached.relations.values())
+            .flat_map(|relation| relation.parents.iter().cloned())
             .collect(),
         default_paths: defaults(shards, |catalog| &catalog.default_paths),
         default_roles: defaults(shards, |catalog| &catalog.default_roles),
@@ -53,6 +59,9 @@ pub(super) fn merge(map: &ShardMap, shards: &[Shard<'_>]) -> Schema {
     let texts = add_functions(&mut schema, shards);
     read_functions(&mut schema, map, texts);
     for (name, text) in views {
+        if tells_copies(text) {
+            schema.telling.insert(name.clone());
+        }
         let kind = match read_query(text, map, &schema) {
             Ok(query) => RelationKind::View(Arc::new(query)),
             Err(reason) => {

@@ -154,6 +154,7 @@ impl Decimal {
         root
     }
 
+    #[cfg(test)]
     pub fn compare(&self, other: &Self) -> Ordering {
         let signum = |number: &Self| match (number.is_zero(), number.is_negative) {
             (true, _) => 0,
