@@ -86,6 +86,7 @@ impl Planner<'_> {
             return Err(format!("{asks} would tell of what is gathered."));
         }
         self.check_names(found)?;
+        self.check_columns(found)?;
         let pieces = found.uses.iter().map(|(table, uses)| {
             let relations = match uses.untied {
                 true => Vec::new(),
@@ -132,6 +133,21 @@ impl Planner<'_> {
             self.context,
         )
         .is_ok()
+    }
+
+    /// Rows are copied by the place of their columns.
+    fn check_columns(&self, found: &Footprint<'_>) -> Result<(), String> {
+        let relations = &self.context.schema.relations;
+        let differs = |table: &&&TableName| {
+            let relation = relations.get(**table);
+            relation.is_some_and(|relation| relation.columns.is_empty())
+        };
+        match found.uses.keys().find(differs) {
+            Some(table) => Err(format!(
+                "The columns of {table} are not the same on all shards, or in another order."
+            )),
+            None => Ok(()),
+        }
     }
 
     /// In `pg_temp` each name is there once, and comes before all others.
