@@ -1,10 +1,10 @@
 -- Tables of values that are hard to compare, to add up or to move, in databases that sort by bytes. No table of the demo.
 --
 -- Sharded by organization_id: figures, moments, things, arrays, made, figures_told, moments_told, things_told
--- Sharded by organization_id: hollow, nobody, one_place, two_places, crowds, '"a table with a name of sixty-three bytes; which is ünder limit"'
+-- Sharded by organization_id: hollow, nobody, one_place, two_places, crowds, papers, '"a table with a name of sixty-three bytes; which is ünder limit"'
 -- Reference tables: scales
 -- Unsharded, on the default shard: ledger
--- Views, on every shard: extremes, "a view with a name of sixty-three bytes, which is all it may be"
+-- Views, on every shard: extremes, picked, "a view with a name of sixty-three bytes, which is all it may be"
 --
 -- The parts are those of cases/several/world.sql. The tables with _told have the rows of those without, and a column of a
 -- user-defined type more: such rows travel as text.
@@ -111,6 +111,14 @@ create table hollow (
     ints int[],
     feeling temper
 );
+create table papers (
+    organization_id bigint,
+    id int,
+    markup xml,
+    words text[],
+    feeling temper,
+    primary key (organization_id, id)
+);
 create table nobody (like figures including all);
 create table one_place (like figures including all);
 create table two_places (like figures including all);
@@ -146,6 +154,11 @@ insert into scales (id, n, f8, span, word) values
 
 -- part: views
 
+-- Its constants are printed as the settings say.
+create view picked as
+    select organization_id, id, at_zone, '{a,NULL}'::text[] as words, interval '-1 day +02:00:00.5' as span,
+        timestamptz '2025-02-03 04:05:06.789+05:30' as at, date '2025-02-03' as day, 0.12345678901234567::float8 as f
+    from moments where at_zone > '2025-02-03 04:05:06+05:30' or day < date '2000-03-02' and '{1,NULL}'::int[] is not null;
 create view extremes as
     select organization_id, max(f8) as top, min(f8) as low, max(n) as most, count(*) as rows from figures group by organization_id;
 create view "a view with a name of sixty-three bytes, which is all it may be" as
@@ -661,3 +674,13 @@ insert into "a table with a name of sixty-three bytes; which is ünder limit" va
 insert into "a table with a name of sixty-three bytes; which is ünder limit" values
     (6, 0, 'a6', 60, 0, -6, 'x'),
     (6, null, null, null, null, null, null);
+insert into papers (organization_id, id, markup, words) values
+    (1, 1, '<a/>', '{a,NULL}'),
+    (1, 2, '<a>1</a><b/>', '{"NULL",NULL}'),
+    (1, 3, null, null);
+insert into papers (organization_id, id, markup, words) values
+    (2, 1, 'no element', '{NULL,NULL}'),
+    (2, 2, '<!DOCTYPE a><a/>', '{}');
+insert into papers (organization_id, id, markup, words) values
+    (4, 1, '<ä>&lt;</ä>', '{null,"null"}'),
+    (4, 2, '', '{{a,NULL},{NULL,b}}');
