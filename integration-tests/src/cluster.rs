@@ -9,7 +9,7 @@ use trunkline::internals::cluster::sample::{self, Sample};
 use trunkline::internals::cluster::{
     Durability, Host, SUPERUSER, Server, ServerOptions, ShardCluster, Watchdog,
 };
-use trunkline::internals::{logical_shard, place_evenly};
+use trunkline::internals::{even_placement, logical_shard, place_evenly};
 
 use crate::client;
 
@@ -31,6 +31,47 @@ pub struct Setup {
     /// Statements for the default shard and the oracle: tables that are not listed.
     pub default_shard: &'static str,
     pub settings: Vec<(String, String)>,
+    /// What the databases sort by, a locale of ICU; `None` for bytes.
+    pub icu_locale: Option<&'static str>,
+    pub placement: Placement,
+}
+
+/// Which shard has which logical shards.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Placement {
+    #[default]
+    Even,
+    /// Of each shard in turn: the first and the last of each range. A shard may have none.
+    Ranges(&'static [&'static [(u32, u32)]]),
+}
+
+impl Placement {
+    /// The index of the shard of a logical shard.
+    pub fn shard(self, logical: u32, shards: usize) -> usize {
+        let Self::Ranges(ranges) = self else {
+            return place_evenly(logical, LOGICAL_SHARDS, shards);
+        };
+        let has = |ranges: &&[(u32, u32)]| {
+            let mut ranges = ranges.iter();
+            ranges.any(|(first, last)| (*first..=*last).contains(&logical))
+        };
+        let found = ranges.iter().position(has);
+        found.expect("every logical shard is placed")
+    }
+
+    /// The logical shards of each shard in turn, as the configuration writes them; `None` where it has none.
+    pub fn texts(self, shards: usize) -> Vec<Option<String>> {
+        let Self::Ranges(ranges) = self else {
+            let even = even_placement(LOGICAL_SHARDS, shards);
+            return even.into_iter().map(Some).collect();
+        };
+        let range = |(first, last): &(u32, u32)| format!("{first}-{last}");
+        let list = |ranges: &&[(u32, u32)]| ranges.iter().map(range).collect::<Vec<_>>();
+        let lists = ranges.iter().map(list);
+        lists
+            .map(|list| (!list.is_empty()).then(|| format!("[ {} ]", list.join(", "))))
+            .collect()
+    }
 }
 
 impl Default for Setup {
@@ -43,6 +84,8 @@ impl Default for Setup {
             everywhere: "",
             default_shard: "",
             settings: Vec::new(),
+            icu_locale: None,
+            placement: Placement::Even,
         }
     }
 }
@@ -54,6 +97,7 @@ pub struct Cluster {
     pub shards: Vec<ShardCluster>,
     pub oracle: Server,
     pub host: Arc<Host>,
+    pub placement: Placement,
     pub scratch: Scratch,
 }
 
@@ -70,7 +114,7 @@ impl Cluster {
 
     /// The index of the shard where the rows of an organization belong.
     pub fn shard_of(&self, organization: i64) -> usize {
-        place(organization, self.shards.len())
+        place(self.placement, organization, self.shards.len())
     }
 
     /// An organization of the sample that lives on this shard.
@@ -136,6 +180,7 @@ fn start(setup: &Setup) -> Cluster {
         shards,
         oracle,
         host,
+        placement: setup.placement,
         scratch,
     }
 }
@@ -154,7 +199,10 @@ async fn fill(setup: &Setup, shards: &[ShardCluster], oracle: &Server) {
         let (setup, count) = (setup.clone(), shards.len());
         tasks.spawn(async move {
             let default = if index == 0 { setup.default_shard } else { "" };
-            fill_one(port, &setup, default, |id| place(id, count) == index).await;
+            fill_one(port, &setup, default, |id| {
+                place(setup.placement, id, count) == index
+            })
+            .await;
         });
     }
     fill_one(oracle.port(), setup, setup.default_shard, |_| true).await;
@@ -168,7 +216,7 @@ async fn fill_one(port: u16, setup: &Setup, more: &str, belongs: impl Fn(i64) ->
     for statement in [
         format!("create role {APP} login password '{APP}'"),
         format!("create role {SERVICE} login password '{SERVICE}' in role pg_monitor"),
-        format!("create database {APP} owner {APP}"),
+        create_database(setup.icu_locale),
     ] {
         superuser.batch_execute(&statement).await.unwrap();
     }
@@ -182,12 +230,17 @@ async fn fill_one(port: u16, setup: &Setup, more: &str, belongs: impl Fn(i64) ->
     app.batch_execute(more).await.unwrap();
 }
 
-fn place(organization: i64, shards: usize) -> usize {
-    place_evenly(
-        logical_shard(organization, LOGICAL_SHARDS),
-        LOGICAL_SHARDS,
-        shards,
+fn create_database(icu_locale: Option<&str>) -> String {
+    let locale = icu_locale
+        .map(|locale| format!(" locale_provider icu icu_locale '{locale}' template template0"));
+    format!(
+        "create database {APP} owner {APP}{}",
+        locale.unwrap_or_default()
     )
+}
+
+fn place(placement: Placement, organization: i64, shards: usize) -> usize {
+    placement.shard(logical_shard(organization, LOGICAL_SHARDS), shards)
 }
 
 /// A temporary directory that goes away with the process.

@@ -256,10 +256,12 @@ impl Ends {
         rules.into_iter().find(|armed| armed.fires(&self.conn, tag))
     }
 
+    /// The server's side is read on until it ends: one that is in the midst of a write would wait for whoever has read all
+    /// that had come, and reads no more.
     fn end(&self) {
         self.conn.over.store(true, Ordering::SeqCst);
         let _ = self.near.shutdown(Shutdown::Both);
-        let _ = self.far.shutdown(Shutdown::Both);
+        let _ = self.far.shutdown(Shutdown::Write);
     }
 
     /// Ends it so that the last to let go of the socket sends a reset.
@@ -268,7 +270,7 @@ impl Ends {
         let _ = SockRef::from(&self.near).set_linger(Some(Duration::ZERO));
         // Wakes the other thread without telling the far end.
         let _ = self.near.shutdown(Shutdown::Read);
-        let _ = self.far.shutdown(Shutdown::Both);
+        let _ = self.far.shutdown(Shutdown::Write);
     }
 
     fn say(&self, bytes: &[u8]) -> io::Result<()> {

@@ -27,12 +27,12 @@ pub mod subject;
 pub mod wire;
 pub mod world;
 
-pub use cluster::{Cluster, Setup};
+pub use cluster::{Cluster, Placement, Setup};
 pub use fault::Fault;
 pub use proxy::{Proxy, ProxyOptions};
 pub use random::Random;
 pub use subject::Subject;
-pub use world::World;
+pub use world::{Kind, World};
 
 /// How long a test waits for what is bound to come.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -3,7 +3,6 @@
 use crate::client::{connect, texts};
 use crate::cluster::{Cluster, LOGICAL_SHARDS};
 use trunkline::internals::cluster::sample::{REFERENCE_TABLES, SHARDED_TABLES};
-use trunkline::internals::place_evenly;
 
 /// Compares every table: sharded rows together, reference rows on each shard.
 pub async fn assert_same_rows(cluster: &Cluster) {
@@ -56,7 +55,7 @@ pub async fn assert_rows_in_place(cluster: &Cluster, sharded: &[&str]) {
             .await
             .unwrap();
         let logical: Vec<String> = (0..LOGICAL_SHARDS)
-            .filter(|logical| place_evenly(*logical, LOGICAL_SHARDS, cluster.shards.len()) == shard)
+            .filter(|logical| cluster.placement.shard(*logical, cluster.shards.len()) == shard)
             .map(|logical| logical.to_string())
             .collect();
         for table in sharded {

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use trunkline::internals::cluster::Watchdog;
 use trunkline::internals::cluster::sample::{REFERENCE_TABLES, SHARDED_TABLES};
-use trunkline::internals::even_placement;
 
 use crate::cluster::{APP, Cluster, LOGICAL_SHARDS, SERVICE};
 
@@ -232,7 +231,7 @@ pub fn binary() -> PathBuf {
 /// The configuration of a proxy in front of a cluster, as a user would write it.
 pub fn config_text(cluster: &Cluster, options: &ProxyOptions, port: u16, http_port: u16) -> String {
     let (mut servers, mut placement) = (String::new(), String::new());
-    let ranges = even_placement(LOGICAL_SHARDS, cluster.shards.len());
+    let ranges = cluster.placement.texts(cluster.shards.len());
     for (index, shard) in cluster.shards.iter().enumerate() {
         let name = Cluster::shard_name(index);
         let ports = match options.in_between.get(index) {
@@ -249,7 +248,9 @@ pub fn config_text(cluster: &Cluster, options: &ProxyOptions, port: u16, http_po
             list.join(", ")
         )
         .unwrap();
-        writeln!(placement, "          {name}: {}", ranges[index]).unwrap();
+        if let Some(ranges) = &ranges[index] {
+            writeln!(placement, "          {name}: {ranges}").unwrap();
+        }
     }
     let list = |ours: &[&str], more: &[String]| {
         ours.iter()

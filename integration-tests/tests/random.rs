@@ -1,9 +1,9 @@
 //! Random SELECTs that read rows of several shards: trees over the tables of the demo and of `cases/several/world.sql`, made by
 //! a generator that knows types, so that PostgreSQL accepts nearly all of them. Each is answered as by one PostgreSQL with all
-//! the rows, or refused with 0A000.
+//! the rows, or refused with 0A000. Most are tried where databases sort by bytes and shards are filled evenly, some where not.
 //!
 //! Half of the statements follow from a seed that is always the same, half from one of the day, which is printed. A difference
-//! prints its statement's own seed: `TRUNKLINE_RANDOM_STATEMENT=<seed>` runs that one alone, in every form.
+//! prints its statement's own seed: `TRUNKLINE_RANDOM_STATEMENT=<seed>` runs that one alone, in every form and world.
 //! `TRUNKLINE_RANDOM_STATEMENTS=100000` makes a run longer, `TRUNKLINE_RANDOM_SEED` takes all from one seed.
 //! With `TRUNKLINE_TEST_SELF=1` there must be no difference, or a statement is made whose answer PostgreSQL does not define.
 
@@ -49,16 +49,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use generator::{Generator, Made};
-use integration_tests::cluster::APP;
 use integration_tests::pair::{Answer, Form, Outcome, Pair};
-use integration_tests::wire::Wire;
-use integration_tests::{Random, World};
+use integration_tests::{Kind, Random, World};
 use node::Node;
 use tally::Tally;
-use trunkline::internals::cluster::SUPERUSER;
 
-/// Statements of a run, unless the environment says otherwise.
+/// Statements of a run in all worlds together, unless the environment says otherwise.
 const STATEMENTS: u64 = 20_000;
+/// Of a hundred of them, those in the plain world, and in each of the others.
+const PLAIN_PERCENT: u64 = 60;
+const OTHER_PERCENT: u64 = 20;
 /// The seed of half of them.
 const FIXED_SEED: u64 = 18;
 /// How much of the demo's rows there are: an organization has one match or two, the largest more than a hundred.
@@ -76,14 +76,26 @@ const ORACLE_LIMIT: Duration = Duration::from_secs(4);
 
 #[test]
 fn random_statements() {
-    let world = World::demo(SAMPLE);
-    if world.subject.proxy().is_none() {
-        shuffle(world.subject.port());
-    }
+    run(&Kind::demo(SAMPLE), PLAIN_PERCENT, 0);
+}
+
+#[test]
+fn random_statements_in_databases_with_a_locale() {
+    run(&Kind::with_locale(SAMPLE), OTHER_PERCENT, 1);
+}
+
+#[test]
+fn random_statements_over_shards_that_are_filled_unevenly() {
+    run(&Kind::uneven(SAMPLE), OTHER_PERCENT, 2);
+}
+
+/// A share of the statements in a world; those of another `series` are others.
+fn run(kind: &Kind, percent: u64, series: u64) {
+    let world = World::new(kind);
     if let Some(seed) = number("TRUNKLINE_RANDOM_STATEMENT") {
         return one(&world, seed);
     }
-    let statements = number("TRUNKLINE_RANDOM_STATEMENTS").unwrap_or(STATEMENTS);
+    let statements = number("TRUNKLINE_RANDOM_STATEMENTS").unwrap_or(STATEMENTS) * percent / 100;
     let seeds = match number("TRUNKLINE_RANDOM_SEED") {
         Some(seed) => [seed; 2],
         None => [FIXED_SEED, day()],
@@ -107,7 +119,7 @@ fn random_statements() {
                         return;
                     }
                     let seed = seeds[(number * 2 / statements) as usize];
-                    worker.run(statement_seed(seed, number), &tally);
+                    worker.run(statement_seed(seed, series << 32 | number), &tally);
                     if (number + 1).is_multiple_of(5_000) {
                         let (seconds, tally) = (started.elapsed().as_secs(), tally.lock().unwrap());
                         println!(
@@ -160,13 +172,8 @@ struct Worker {
 
 impl Worker {
     fn connect(world: &World) -> Self {
-        let mut pair = Pair::connect(&world.subject, world.cluster.oracle.port());
+        let mut pair = world.pair();
         pair.limit_oracle(ORACLE_LIMIT.as_millis() as u64);
-        if !pair.has_proxy() {
-            for setting in UNLIKE {
-                pair.set_subject(setting);
-            }
-        }
         Self { pair }
     }
 
@@ -204,42 +211,6 @@ impl Worker {
         }
         difference
     }
-}
-
-/// Settings with which the copy of the oracle that is compared with it, to test the statements, goes other ways than it does.
-const UNLIKE: [&str; 5] = [
-    "enable_hashagg = off",
-    "enable_hashjoin = off",
-    "enable_indexscan = off",
-    "enable_material = off",
-    "enable_memoize = off",
-];
-
-/// Its rows are in another order too.
-fn shuffle(port: u16) {
-    let tables = [
-        "detections",
-        "matches",
-        "organizations",
-        "readings",
-        "tags",
-        "lonely",
-        "levels",
-        "countries",
-        "notes",
-    ];
-    let mut script = String::from("begin; set local session_replication_role = replica;");
-    for table in tables {
-        script += &format!(
-            "create temp table shuffled on commit drop as select * from {table};
-             delete from {table};
-             insert into {table} select * from shuffled s order by md5(s::text);
-             drop table shuffled;"
-        );
-    }
-    let mut wire = Wire::connect_as(port, SUPERUSER, SUPERUSER, &[("database", APP)]).unwrap();
-    let replies = wire.simple(&(script + "commit; analyze")).unwrap();
-    assert!(replies.iter().all(|reply| reply.tag != b'E'), "{replies:?}");
 }
 
 /// Of a statement of a run.

@@ -1,8 +1,10 @@
 //! Statements that read rows of several shards, written down: each is answered as by one PostgreSQL with all the rows, or
 //! refused with 0A000. How many of a file are refused is written beside it (`cases/refused.txt`) and may only fall.
 //!
-//! Two schemas: the demo's with rows of every kind (`cases/several`), and one like TPC-H's (`cases/tpch`), with its small
-//! tables once as reference tables and once as unsharded ones.
+//! The demo's tables with rows of every kind (`cases/several`): sorted by bytes, by a locale, and placed unevenly. Tables of
+//! values that are hard to compare, to add up or to move (`cases/values`). Texts in databases that sort by a locale
+//! (`cases/collation`). And a schema like TPC-H's (`cases/tpch`), with its small tables once as reference tables and once as
+//! unsharded ones.
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
@@ -11,17 +13,30 @@ use std::{env, fs};
 
 use integration_tests::case::{self, Tally};
 use integration_tests::cluster::LOGICAL_SHARDS;
-use integration_tests::pair::{Form, Outcome, Pair, Rows, is_ordered};
-use integration_tests::wire::Wire;
+use integration_tests::pair::{Form, Outcome, Rows, is_ordered};
+use integration_tests::wire::{Format, Wire};
 use integration_tests::world::{SHARDS, cases, script, statements};
-use integration_tests::{Cluster, ProxyOptions, Setup, Subject, World};
+use integration_tests::{Cluster, Kind, ProxyOptions, Setup, Subject, World};
 use trunkline::internals::even_placement;
 
 /// How much of the demo's rows the written statements expect.
 const SAMPLE: f64 = 0.01;
 
-/// Runs every case of a directory in every form. Gives for each file how many statements were refused.
-fn run(world: &World, directory: &str) -> BTreeMap<String, usize> {
+/// How the cases of a world are sent; the argument: there are no parameters.
+type Forms = fn(bool) -> Vec<Form>;
+
+/// Of cases that another world has in every form.
+fn few_forms(simple: bool) -> Vec<Form> {
+    let binary = Form::Unnamed {
+        typed: true,
+        given: Format::Binary,
+        wanted: Format::Binary,
+    };
+    vec![Form::plain(simple), binary]
+}
+
+/// Runs every case of a directory. Gives for each file how many statements were refused.
+fn run(world: &World, directory: &str, forms: Forms) -> BTreeMap<String, usize> {
     let mut files: Vec<_> = fs::read_dir(cases(directory))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -36,19 +51,19 @@ fn run(world: &World, directory: &str) -> BTreeMap<String, usize> {
                 "{directory}/{}",
                 file.file_name().unwrap().to_string_lossy()
             );
-            let refused = run_file(world, &name, &fs::read_to_string(&file).unwrap());
+            let refused = run_file(world, &name, &fs::read_to_string(&file).unwrap(), forms);
             (name, refused)
         })
         .collect()
 }
 
-fn run_file(world: &World, name: &str, text: &str) -> usize {
-    let mut pair = Pair::connect(&world.subject, world.cluster.oracle.port());
+fn run_file(world: &World, name: &str, text: &str, forms: Forms) -> usize {
+    let mut pair = world.pair();
     let (mut tally, mut refused) = (Tally::default(), 0);
     let cases = case::parse(name, text);
     for case in &cases {
         let mut is_refused = false;
-        for form in Form::all(case.parameters.is_empty()) {
+        for form in forms(case.parameters.is_empty()) {
             let ordered = is_ordered(&case.sql) && !case.partly_ordered;
             let rows = if ordered {
                 Rows::Ordered
@@ -130,38 +145,110 @@ fn relation(statement: &str) -> &str {
     words.find(is_name).unwrap_or_default()
 }
 
+/// Settings that say how values are written or read.
+const SETTINGS: [&str; 11] = [
+    "intervalstyle = 'sql_standard'; datestyle = 'Postgres, DMY'",
+    "intervalstyle = 'postgres_verbose'; datestyle = 'SQL, MDY'; timezone = 'Asia/Kolkata'",
+    "datestyle = 'German'; extra_float_digits = -5",
+    "timezone = 'Europe/Amsterdam'; intervalstyle = 'iso_8601'; datestyle = 'SQL, DMY'",
+    "timezone = 'America/St_Johns'; extra_float_digits = -15",
+    "array_nulls = off",
+    "bytea_output = 'escape'",
+    "xmloption = 'document'",
+    "quote_all_identifiers = on; default_toast_compression = 'pglz'",
+    "default_transaction_isolation = 'serializable'; default_transaction_read_only = on",
+    "backslash_quote = 'off'; transform_null_equals = off; enable_seqscan = off",
+];
+
 /// Rows that travel from shard to shard come out as the session's settings have it, and are what they were.
-fn whatever_the_settings(world: &World) {
-    let query = "select lasted, day, local_at, seen_at, double_n, real_n, feeling from readings \
-                 order by organization_id, reading_id";
+fn whatever_the_settings(world: &World, queries: &[&str]) {
     let ports = [world.cluster.oracle.port(), world.subject.port()];
-    let mut sides = ports.map(|port| Wire::connect(port).unwrap());
-    for settings in [
-        "set intervalstyle = 'sql_standard'; set datestyle = 'Postgres, DMY'",
-        "set intervalstyle = 'postgres_verbose'; set datestyle = 'SQL, MDY'; set timezone = 'Asia/Kolkata'",
-        "set datestyle = 'German'; set extra_float_digits = -5",
-    ] {
-        let answers = sides.each_mut().map(|side| {
-            for setting in settings.split("; ") {
-                side.simple(setting).unwrap();
+    let mut wrong = Vec::new();
+    for settings in SETTINGS {
+        let mut sides = ports.map(|port| Wire::connect(port).unwrap());
+        for query in queries {
+            let answers = sides.each_mut().map(|side| {
+                for setting in settings.split("; ") {
+                    side.simple(&format!("set {setting}")).unwrap();
+                }
+                let replies = side.simple(query).unwrap();
+                // What a relation's number is differs.
+                replies
+                    .into_iter()
+                    .filter(|reply| reply.tag != b'T')
+                    .map(|reply| format!("{reply:?}"))
+                    .collect::<Vec<_>>()
+            });
+            let [expected, found] = &answers;
+            let pairs = expected.iter().zip(found);
+            if let Some((expected, found)) = { pairs }.find(|(expected, found)| expected != found) {
+                wrong.push(format!(
+                    "{settings}: {query}\n  expected {expected}\n  found {found}"
+                ));
             }
-            let replies = side.simple(query).unwrap();
-            assert!(replies.len() > 10, "{replies:?}");
-            // What a relation's number is differs.
-            replies
-                .into_iter()
-                .filter(|reply| reply.tag != b'T')
-                .collect::<Vec<_>>()
-        });
-        assert_eq!(answers[0], answers[1], "{settings}");
+        }
     }
+    assert!(
+        wrong.is_empty(),
+        "{} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 #[test]
 fn statements_over_the_demos_tables() {
-    let world = World::demo(SAMPLE);
-    whatever_the_settings(&world);
-    check_refused("demo", run(&world, "several"));
+    let world = World::new(&Kind::demo(SAMPLE));
+    let query = "select lasted, day, local_at, seen_at, double_n, real_n, feeling from readings \
+                 order by organization_id, reading_id";
+    whatever_the_settings(&world, &[query]);
+    check_refused("demo", run(&world, "several", Form::all));
+}
+
+#[test]
+fn statements_over_values_that_are_hard() {
+    let world = World::new(&Kind {
+        sample: None,
+        scripts: &["values"],
+        ..Kind::demo(SAMPLE)
+    });
+    whatever_the_settings(
+        &world,
+        &[
+            "select * from figures_told order by organization_id, id",
+            "select * from moments_told order by organization_id, id",
+            "select * from things_told where note not like '🙂' order by organization_id, id",
+            "select * from made order by organization_id, id",
+            "select count(*), count(note), count(distinct note), sum(length(note)) from things",
+            "select count(*), count(distinct title), sum(length(note)), max(id) from things_told",
+            "select organization_id, id, feelings from made where feelings = '{NULL,meh}' order by 1, 2",
+            "select organization_id, id, markup, words, words[1] is null, array_length(words, 1) from papers order by 1, 2",
+            "select * from picked order by organization_id, id",
+            "select count(*), max(span), max(at), max(f) from picked where words[2] is null",
+        ],
+    );
+    check_refused("values", run(&world, "values", Form::all));
+}
+
+/// The locale decides the order, not the bytes.
+#[test]
+fn statements_in_databases_with_a_locale() {
+    let world = World::new(&Kind {
+        scripts: &["several", "collation"],
+        ..Kind::with_locale(SAMPLE)
+    });
+    check_refused("collation", run(&world, "collation", Form::all));
+    check_refused("collation", run(&world, "several", few_forms));
+}
+
+#[test]
+fn statements_over_shards_that_are_filled_unevenly() {
+    let world = World::new(&Kind {
+        scripts: &["several", "values"],
+        ..Kind::uneven(SAMPLE)
+    });
+    check_refused("uneven", run(&world, "several", few_forms));
+    check_refused("uneven", run(&world, "values", few_forms));
 }
 
 /// The tables of `cases/tpch` that are sharded, and their keys.
@@ -256,10 +343,10 @@ fn tpch(referenced: bool) -> World {
 
 #[test]
 fn statements_over_tpch_with_reference_tables() {
-    check_refused("reference", run(&tpch(true), "tpch"));
+    check_refused("reference", run(&tpch(true), "tpch", Form::all));
 }
 
 #[test]
 fn statements_over_tpch_with_unsharded_tables() {
-    check_refused("unsharded", run(&tpch(false), "tpch"));
+    check_refused("unsharded", run(&tpch(false), "tpch", Form::all));
 }

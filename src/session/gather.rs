@@ -56,6 +56,13 @@ const TIMES: [&[u8]; 10] = [
 const AS_TEXT: &str = "SET LOCAL extra_float_digits = 3;\n\
     SET LOCAL datestyle = 'ISO';\nSET LOCAL intervalstyle = 'iso_8601';\n";
 
+/// A list of settings, and what they have to be where rows that travel as text, or definitions of views, are read as they
+/// were written.
+/// Source: `array_nulls` in <https://www.postgresql.org/docs/current/runtime-config-compatible.html>, `xmloption` in
+/// <https://www.postgresql.org/docs/current/runtime-config-client.html>
+const AS_WRITTEN: &str = "(VALUES ('datestyle', 'ISO'), ('intervalstyle', 'iso_8601'), \
+    ('extra_float_digits', '3'), ('array_nulls', 'on'), ('xmloption', 'content')) AS s (name, value)";
+
 /// PostgreSQL knows nothing of temporary tables' contents unless it is told to look; with fewer rows its guess will do.
 const ANALYZED_ROWS: u64 = 10_000;
 
@@ -200,8 +207,8 @@ impl Session {
         let mut lanes = self.lanes(io, gathering, shard, joins).await?;
         let told = retold(text, gathering)?;
         let filters = self.filters(gathering, text);
-        let make = [begin, make(gathering), fill(gathering, &filters, shard)].concat();
-        let pieces = self.pieces(gathering, &lanes, make, &told);
+        let made = make(gathering) + &fill(gathering, &filters, shard);
+        let pieces = self.pieces(gathering, &lanes, (begin, made), &told);
         let texts: Vec<String> = lanes
             .iter()
             .map(|(lane, _)| self.lane_text(gathering, &filters, *lane))
@@ -281,7 +288,8 @@ impl Session {
         text
     }
 
-    /// All the columns that travel have types that are the same on every server, so that their binary forms are.
+    /// All the columns that travel have types that are the same on every server, so that their binary forms are, and are
+    /// read alike whatever the settings.
     fn is_plain(&self, part: &Part) -> bool {
         let schema = self.database.schema();
         let relation = schema.relations.get(&part.table);
@@ -289,7 +297,7 @@ impl Session {
             let stays = |name: &String| part.columns.others.contains(name);
             let columns = relation.columns.iter();
             let mut travel = columns.filter(|column| !stays(&column.name));
-            !relation.columns.is_empty() && travel.all(|column| column.type_oid != Oid::UNSPECIFIED)
+            !relation.columns.is_empty() && travel.all(|column| ![Oid::UNSPECIFIED, XML].contains(&column.type_oid))
         })
     }
 
@@ -297,7 +305,7 @@ impl Session {
         &self,
         gathering: &Gathering,
         lanes: &[(ShardId, Lease)],
-        prepare: String,
+        (begin, made): (String, String),
         text: &str,
     ) -> Pieces {
         let load = |part: &Part| Load {
@@ -310,16 +318,25 @@ impl Session {
                 .collect(),
             binary: self.is_plain(part),
         };
+        let loads: Vec<Load> = gathering.pieces.iter().map(load).collect();
+        let reads = !gathering.views.is_empty() || loads.iter().any(|load| !load.binary);
+        let (as_written, as_set) = match reads {
+            true => (read_as_written(), read_as_set()),
+            false => (String::new(), String::new()),
+        };
         let groups = text.to_ascii_lowercase().contains("group");
         let tables = || gathering.pieces.iter().map(|part| &part.table);
         let analyze: Vec<_> = tables().map(|table| copy_of(&table.name)).collect();
         let limits = self.database.config.gather;
         Pieces {
-            prepare,
-            loads: gathering.pieces.iter().map(load).collect(),
+            prepare: [begin, as_written, made].concat(),
+            loads,
             complete: match groups {
-                true => tables().map(|table| primary_key(table, text)).collect(),
-                false => String::new(),
+                true => {
+                    let keys = tables().map(|table| primary_key(table, text));
+                    as_set + &keys.collect::<String>()
+                }
+                false => as_set,
             },
             analyze: (ANALYZED_ROWS, format!("ANALYZE {}", analyze.join(", "))),
             rows_max: limits.rows,
@@ -437,6 +454,24 @@ impl Session {
 }
 
 const SAVEPOINT: &str = "trunkline_gather";
+
+/// Its input is read as one setting says.
+const XML: Oid = Oid(142);
+
+fn read_as_written() -> String {
+    format!(
+        "SELECT pg_catalog.set_config('trunkline_gather.' || name, pg_catalog.current_setting(name), true), \
+         pg_catalog.set_config(name, value, true) FROM {AS_WRITTEN};\n"
+    )
+}
+
+/// The settings are the session's again.
+fn read_as_set() -> String {
+    format!(
+        "SELECT pg_catalog.set_config(name, pg_catalog.current_setting('trunkline_gather.' || name), true) \
+         FROM {AS_WRITTEN};\n"
+    )
+}
 
 /// What a transaction must be for a statement of it to see what others have committed on each shard, and to make
 /// temporary tables.

@@ -1,0 +1,475 @@
+//! Gathering where it can go wrong: a shard that is slow, silent or dies in the middle of its COPY, the shard that takes the
+//! rows in, cancels and timeouts there, tables that differ between shards. The statement ends with its error; nothing else
+//! suffers, nothing stays on a server, no connection leaks, and the session goes on.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use integration_tests::cluster::APP;
+use integration_tests::fault::{Act, Rule};
+use integration_tests::wire::{Parameters, Reply, Wire, cancel};
+use integration_tests::{Cluster, Fault, PATIENCE, Proxy, ProxyOptions, Setup, eventually};
+use trunkline::internals::cluster::SUPERUSER;
+
+const SHARDS: usize = 3;
+/// Organizations with rows, two on each shard.
+const ORGANIZATIONS: usize = 2;
+const ROWS: usize = 4_000;
+/// Whoever suffers is told within this; a cancel is, and a timeout's grace.
+const TOLD_WITHIN: Duration = Duration::from_secs(8);
+
+/// It runs on the first shard, where the table that is not sharded is; the others are lanes.
+const GATHERED: &str = "select count(*), count(distinct organization_id), max(length(filler)) \
+                        from wide where exists (select from anchor)";
+
+/// Three shards with an in-between before each, a proxy, and clients that must not notice what happens to another.
+struct World {
+    faults: Vec<Fault>,
+    // The proxy goes before its cluster.
+    proxy: Proxy,
+    cluster: Cluster,
+    others: Vec<JoinHandle<usize>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl World {
+    fn start(top: &str) -> Self {
+        let cluster = Cluster::start(&Setup {
+            shards: SHARDS,
+            sample: None,
+            everywhere: "create table wide (organization_id bigint, id int, filler text, primary key (organization_id, id));
+                create table odd (organization_id bigint primary key)",
+            default_shard: "create table anchor (id int); insert into anchor values (1)",
+            ..Setup::default()
+        });
+        for shard in 0..SHARDS {
+            for organization in cluster.organizations_on(shard).take(ORGANIZATIONS) {
+                let insert = format!(
+                    "insert into wide select {organization}, n, repeat(md5(n::text), 30) from generate_series(1, {ROWS}) n"
+                );
+                done(&direct(&cluster, shard, &insert));
+            }
+        }
+        let ports = (0..SHARDS).map(|shard| cluster.primary_port(shard));
+        let faults: Vec<_> = ports.map(Fault::start).collect();
+        let options = ProxyOptions {
+            top: top.to_owned(),
+            database: "    limits: { gather_rows: 1_000_000 }
+    pool: { size: 5, connect: 2s, wait: 4s }"
+                .to_owned(),
+            tables: vec!["wide".to_owned(), "odd".to_owned()],
+            in_between: faults.iter().map(|fault| fault.port).collect(),
+            ..ProxyOptions::default()
+        };
+        Self {
+            proxy: Proxy::start(&cluster, &options),
+            cluster,
+            faults,
+            others: Vec::new(),
+            stop: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    /// One on each shard that asks on and on for rows of its own.
+    fn with_others(mut self) -> Self {
+        for shard in 0..SHARDS {
+            let organization = self.cluster.organization_on(shard);
+            let (stop, port) = (Arc::clone(&self.stop), self.proxy.port);
+            self.others.push(thread::spawn(move || {
+                let mut wire = Wire::connect(port).unwrap();
+                let sql =
+                    format!("select count(*) from wide where organization_id = {organization}");
+                let mut asked = 0;
+                while !stop.load(Ordering::SeqCst) {
+                    let replies = match asked % 2 {
+                        0 => wire.simple(&sql).unwrap(),
+                        _ => wire.extended(&sql, &Parameters::NONE).unwrap(),
+                    };
+                    assert_eq!(values(&replies), [ROWS.to_string()], "{replies:?}");
+                    asked += 1;
+                    thread::sleep(Duration::from_millis(20));
+                }
+                asked
+            }));
+        }
+        self
+    }
+
+    fn connect(&self) -> Wire {
+        Wire::connect(self.proxy.port).unwrap()
+    }
+
+    /// The session goes on as if nothing had been.
+    fn works(&self, wire: &mut Wire) {
+        let all = (SHARDS * ORGANIZATIONS * ROWS).to_string();
+        for replies in [
+            wire.simple(GATHERED).unwrap(),
+            wire.extended(GATHERED, &Parameters::NONE).unwrap(),
+        ] {
+            assert_eq!(values(&replies)[0], all, "{replies:?}");
+            assert_eq!(replies.last().unwrap().body, b"I", "{replies:?}");
+        }
+    }
+
+    /// Nothing temporary and no transaction is on a server, and no connection is in use by nobody.
+    fn is_tidy(&self) {
+        for shard in 0..SHARDS {
+            let port = self.cluster.primary_port(shard);
+            let database = [("database", APP)];
+            let mut wire = Wire::connect_as(port, SUPERUSER, SUPERUSER, &database).unwrap();
+            let mut left = Vec::new();
+            let deadline = Instant::now() + PATIENCE;
+            while Instant::now() < deadline {
+                let replies = wire.simple(
+                    "select 'table ' || relname from pg_class where relpersistence = 't'
+                     union all
+                     select concat_ws(' ', 'client', pid, state, wait_event, left(query, 200)) from pg_stat_activity
+                     where usename = 'app' and state <> 'idle'",
+                );
+                left = values(&replies.unwrap());
+                if left.is_empty() {
+                    break;
+                }
+                thread::sleep(Duration::from_millis(30));
+            }
+            let shard = Cluster::shard_name(shard);
+            assert!(left.is_empty(), "left on {shard}: {left:?}");
+        }
+        eventually("no connection is leased", || {
+            let page = self.proxy.metrics();
+            let leased = page.lines().filter(|line| {
+                line.starts_with("trunkline_pool_connections{") && line.contains("state=\"leased\"")
+            });
+            leased.fold(0.0, |sum, line| {
+                let (_, value) = line.rsplit_once(' ').unwrap();
+                sum + value.parse::<f64>().unwrap()
+            }) == 0.0
+        });
+    }
+
+    /// The others have been answered throughout.
+    fn end(self) {
+        self.stop.store(true, Ordering::SeqCst);
+        for other in self.others {
+            assert!(other.join().expect("it was answered") > 0);
+        }
+    }
+
+    /// A server process that gives its rows for the statement that runs.
+    fn lane_process(&self, shard: usize) -> String {
+        let port = self.cluster.primary_port(shard);
+        let mut wire = Wire::connect_as(port, SUPERUSER, SUPERUSER, &[("database", APP)]).unwrap();
+        let mut found = Vec::new();
+        eventually("the shard is asked for its rows", || {
+            let replies = wire.simple(
+                "select pid from pg_stat_activity where usename = 'app' and query like '%TO STDOUT%' and state = 'active'",
+            );
+            found = values(&replies.unwrap());
+            !found.is_empty()
+        });
+        found.remove(0)
+    }
+}
+
+fn direct(cluster: &Cluster, shard: usize, sql: &str) -> Vec<Reply> {
+    let mut wire = Wire::connect(cluster.primary_port(shard)).unwrap();
+    wire.simple(sql).unwrap()
+}
+
+fn done(replies: &[Reply]) {
+    assert!(replies.iter().all(|reply| reply.tag != b'E'), "{replies:?}");
+}
+
+fn signal(process: &str, name: &str) {
+    let kill = Command::new("/bin/sh")
+        .args(["-c", r#"kill -s "$1" "$2""#, "kill", name, process])
+        .status();
+    assert!(kill.unwrap().success());
+}
+
+/// The values of all rows, as texts.
+fn values(replies: &[Reply]) -> Vec<String> {
+    let mut values = Vec::new();
+    for row in replies.iter().filter(|reply| reply.tag == b'D') {
+        let mut rest = &row.body[2..];
+        while let Some((length, more)) = rest.split_first_chunk::<4>() {
+            let length = i32::from_be_bytes(*length).max(0) as usize;
+            values.push(String::from_utf8_lossy(&more[..length]).into_owned());
+            rest = &more[length..];
+        }
+    }
+    values
+}
+
+/// The error: SQLSTATE, and all it says.
+fn error(replies: &[Reply]) -> (String, String) {
+    let error = replies.iter().find(|reply| reply.tag == b'E');
+    let error = error.unwrap_or_else(|| panic!("no error: {replies:?}"));
+    let said = [b'M', b'D'].map(|name| error.field(name).unwrap_or_default());
+    (error.field(b'C').unwrap(), said.join("; "))
+}
+
+/// Columns in another order on one shard: rows would change their columns where they are copied by their places.
+#[test]
+fn tables_that_differ_between_shards() {
+    let world = World::start("");
+    for shard in 0..SHARDS {
+        let columns = match shard {
+            1 => "b text, a text",
+            _ => "a text, b text",
+        };
+        let organization = world.cluster.organization_on(shard);
+        let sql = format!(
+            "drop table odd; create table odd (organization_id bigint primary key, {columns});
+             insert into odd (organization_id, a, b) values ({organization}, 'a', 'b')"
+        );
+        done(&direct(&world.cluster, shard, &sql));
+    }
+    let mut admin =
+        Wire::connect_as(world.proxy.port, APP, APP, &[("database", "trunkline")]).unwrap();
+    done(&admin.simple("RELOAD").unwrap());
+    let mut wire = world.connect();
+    let refused = |replies: &[Reply]| replies.iter().any(|reply| reply.tag == b'E');
+    eventually("the columns are known", || {
+        refused(&wire.simple("select o.a, o.b from odd o").unwrap())
+    });
+    for sql in [
+        "select o.a, o.b from odd o",
+        "select o.a, o.b from odd o where exists (select from anchor)",
+        "select max(o.a), min(o.b) from odd o",
+    ] {
+        let replies = wire.simple(sql).unwrap();
+        let (code, said) = error(&replies);
+        assert_eq!(code, "0A000", "{replies:?}");
+        assert!(
+            said.contains("odd are not the same on all shards"),
+            "{said}"
+        );
+    }
+    world.is_tidy();
+}
+
+#[test]
+fn a_lane_that_ends() {
+    let world = World::start("").with_others();
+    let mut wire = world.connect();
+    for lane in [1, 2] {
+        for (tag, skip) in [(b'H', 0), (b'd', 0), (b'd', 5_000), (b'c', 0)] {
+            for act in [Act::Fin(0), Act::Rst(0), Act::Fin(3), Act::Fin(300)] {
+                let rule = Rule::on("TO STDOUT", tag, act.clone()).after(skip);
+                let armed = world.faults[lane].arm(rule);
+                let started = Instant::now();
+                let replies = wire.simple(GATHERED).unwrap();
+                assert_eq!(armed.fired(), 1, "{tag} {skip} {act:?}");
+                let (code, said) = error(&replies);
+                assert_eq!(code, "08006", "{tag} {skip} {act:?}: {said}");
+                assert!(said.contains(&Cluster::shard_name(lane)), "{said}");
+                assert!(replies.iter().all(|reply| reply.tag != b'D'));
+                assert_eq!(replies.last().unwrap().body, b"I", "{replies:?}");
+                assert!(started.elapsed() < TOLD_WITHIN);
+                world.faults[lane].disarm();
+            }
+        }
+        world.works(&mut wire);
+    }
+    world.stop.store(true, Ordering::SeqCst);
+    world.is_tidy();
+    world.end();
+}
+
+/// In a client's transaction it is as any error: what was done is kept until the transaction's end, a savepoint helps.
+#[test]
+fn a_lane_that_ends_within_a_transaction() {
+    let world = World::start("").with_others();
+    let organization = world.cluster.organization_on(0);
+    let mut wire = world.connect();
+    for savepoint in [false, true] {
+        done(&wire.simple("begin").unwrap());
+        let update = format!(
+            "update wide set filler = 'changed' where organization_id = {organization} and id = 1"
+        );
+        done(&wire.simple(&update).unwrap());
+        if savepoint {
+            done(&wire.simple("savepoint before").unwrap());
+        }
+        world.faults[2].arm(Rule::on("TO STDOUT", b'd', Act::Fin(0)).after(1_000));
+        let replies = wire.simple(GATHERED).unwrap();
+        assert_eq!(error(&replies).0, "08006", "{replies:?}");
+        assert_eq!(replies.last().unwrap().body, b"E", "{replies:?}");
+        world.faults[2].disarm();
+        let replies = wire.simple(GATHERED).unwrap();
+        assert_eq!(error(&replies).0, "25P02", "{replies:?}");
+        if savepoint {
+            done(&wire.simple("rollback to before").unwrap());
+            let replies = wire.simple(GATHERED).unwrap();
+            let all = (SHARDS * ORGANIZATIONS * ROWS).to_string();
+            assert_eq!(values(&replies)[0], all, "{replies:?}");
+            let changed = "select count(*) from wide where filler = 'changed' and exists (select from anchor)";
+            assert_eq!(values(&wire.simple(changed).unwrap()), ["1"]);
+        }
+        done(&wire.simple("rollback").unwrap());
+        world.works(&mut wire);
+    }
+    world.stop.store(true, Ordering::SeqCst);
+    world.is_tidy();
+    world.end();
+}
+
+#[test]
+fn the_shard_that_takes_the_rows_in_ends() {
+    let world = World::start("").with_others();
+    let mut wire = world.connect();
+    for (marker, act) in [
+        ("FROM STDIN (FORMAT binary)", Act::Fin(0)),
+        ("FROM STDIN (FORMAT binary)", Act::Rst(0)),
+    ] {
+        let tag = if marker.starts_with("COPY") {
+            b'G'
+        } else {
+            b'C'
+        };
+        let armed = world.faults[0].arm(Rule::on(marker, tag, act.clone()));
+        let replies = wire.simple(GATHERED).unwrap();
+        assert_eq!(armed.fired(), 1, "{marker} {act:?}");
+        let (code, said) = error(&replies);
+        assert_eq!(code, "08006", "{marker} {act:?}: {said}");
+        assert!(said.contains("s1"), "{said}");
+        world.faults[0].disarm();
+        world.works(&mut wire);
+    }
+    world.stop.store(true, Ordering::SeqCst);
+    world.is_tidy();
+    world.end();
+}
+
+/// A lane says nothing more, its process being stopped or the network: the client waits as it would for PostgreSQL, and a
+/// cancel ends that.
+#[test]
+fn a_lane_that_falls_silent_and_a_cancel() {
+    let world = World::start("").with_others();
+    for way in ["held", "stopped"] {
+        let mut wire = world.connect();
+        let (port, key) = (world.proxy.port, wire.key);
+        let delay = Act::Delay(Duration::from_millis(700));
+        let asked = thread::scope(|scope| {
+            let act = if way == "held" { Act::Hold } else { delay };
+            let armed = world.faults[2].arm(Rule::on("TO STDOUT", b'd', act).after(100));
+            let asked = scope.spawn(|| (wire.simple(GATHERED).unwrap(), Instant::now()));
+            eventually("rows come", || armed.fired() == 1);
+            let process = (way == "stopped").then(|| world.lane_process(2));
+            if let Some(process) = &process {
+                signal(process, "STOP");
+            }
+            thread::sleep(Duration::from_secs(1));
+            assert!(!asked.is_finished(), "{way}: it waits");
+            let started = Instant::now();
+            cancel(port, key);
+            let (replies, at) = asked.join().unwrap();
+            assert!(at - started < TOLD_WITHIN, "{way}");
+            if let Some(process) = &process {
+                signal(process, "CONT");
+            }
+            replies
+        });
+        let (code, said) = error(&asked);
+        assert_eq!(code, "57014", "{way}: {said}");
+        world.faults[2].disarm();
+        world.works(&mut wire);
+    }
+    world.stop.store(true, Ordering::SeqCst);
+    world.is_tidy();
+    world.end();
+}
+
+/// So does the proxy's own timeout.
+#[test]
+fn a_lane_that_falls_silent_and_a_timeout() {
+    let world = World::start("limits: { statement_timeout: 2s }");
+    let mut wire = world.connect();
+    for (shard, marker, tag) in [
+        (1, "TO STDOUT", b'd'),
+        (2, "TO STDOUT", b'Z'),
+        (0, "FROM STDIN (FORMAT binary)", b'G'),
+    ] {
+        let armed = world.faults[shard].arm(Rule::on(marker, tag, Act::Hold));
+        let started = Instant::now();
+        let replies = wire.simple(GATHERED).unwrap();
+        assert_eq!(armed.fired(), 1, "{shard} {marker}");
+        let (code, said) = error(&replies);
+        assert_eq!(code, "57014", "{shard} {marker}: {said}");
+        assert!(started.elapsed() < TOLD_WITHIN);
+        world.faults[shard].disarm();
+        world.works(&mut wire);
+    }
+    world.stop.store(true, Ordering::SeqCst);
+    world.is_tidy();
+    world.end();
+}
+
+/// A client that goes away in the middle of it takes it along.
+#[test]
+fn a_client_that_leaves() {
+    let world = World::start("").with_others();
+    for _ in 0..6 {
+        let armed = world.faults[1].arm(Rule::on("TO STDOUT", b'd', Act::Hold).after(50));
+        let mut wire = world.connect();
+        let mut script = integration_tests::wire::Script::new();
+        script.query(GATHERED);
+        wire.send_script(&script).unwrap();
+        eventually("rows come", || armed.fired() == 1);
+        drop(wire);
+        let conn = armed.connection().unwrap();
+        eventually("the lane is closed", || conn.is_over());
+        world.faults[1].disarm();
+    }
+    world.works(&mut world.connect());
+    world.stop.store(true, Ordering::SeqCst);
+    world.is_tidy();
+    world.end();
+}
+
+/// kill -9 of a whole server in the middle of it, and the server comes back.
+#[test]
+fn a_lanes_server_is_killed() {
+    let mut world = World::start("");
+    let mut wire = world.connect();
+    world.works(&mut wire);
+    // More than fits into what lies between.
+    let wider = "update wide set filler = repeat(filler, 8)";
+    done(&direct(&world.cluster, 2, wider));
+    let armed = world.faults[2]
+        .arm(Rule::on("TO STDOUT", b'd', Act::Delay(Duration::from_millis(1_500))).after(2_000));
+    let fired = Arc::clone(&armed);
+    let server = world.cluster.shards[2].server_mut(0);
+    let replies = thread::scope(|scope| {
+        let asked = scope.spawn(|| wire.simple(GATHERED).unwrap());
+        eventually("rows come", || fired.fired() == 1);
+        server.kill();
+        asked.join().unwrap()
+    });
+    let (code, said) = error(&replies);
+    assert!(["08006", "57P02"].contains(&code.as_str()), "{code} {said}");
+    assert!(said.contains("s3"), "{said}");
+    world.faults[2].disarm();
+    // What does not need that shard goes on.
+    let organization = world.cluster.organization_on(0);
+    let own = format!("select count(*) from wide where organization_id = {organization}");
+    assert_eq!(values(&wire.simple(&own).unwrap()), [ROWS.to_string()]);
+    let replies = wire.simple(GATHERED).unwrap();
+    assert!(
+        error(&replies).0.starts_with("08") || error(&replies).0 == "57P03",
+        "{replies:?}"
+    );
+    world.cluster.shards[2].start(0).unwrap();
+    eventually("it works again", || {
+        let replies = wire.simple(GATHERED).unwrap();
+        replies.iter().all(|reply| reply.tag != b'E')
+    });
+    world.works(&mut wire);
+    world.is_tidy();
+}
