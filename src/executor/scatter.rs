@@ -25,7 +25,8 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-pub use lane::{Lane, LaneError};
+pub use lane::LaneError;
+use lane::{Columns, Lane};
 pub use probe::{agrees, learn};
 
 use crate::backend::{CancelKey, Lease};
@@ -62,8 +63,7 @@ impl Parameters<'_> {
 /// What every lane is asked, and how the answers are put together.
 pub struct Question {
     request: Bytes,
-    /// Of a lane's columns, as far as known.
-    types: Box<[Oid]>,
+    columns: Columns,
     merging: Merging,
     window: Window,
     /// The client's RowDescription.
@@ -127,7 +127,10 @@ impl Question {
         types.resize(lane_formats.len(), Oid::UNSPECIFIED);
         Ok(Self {
             request: request(&text, asked.parameters, &lane_formats)?,
-            types: types.into(),
+            columns: Columns {
+                types: types.into(),
+                client: matches!(shape.merged, Merged::Rows(_)).then(|| shape.description.clone()),
+            },
             merging,
             window: Window::new(span),
             description: shape.description.message(&formats),
@@ -151,7 +154,10 @@ impl Question {
         let formats = each(asked.formats, 1)?;
         Ok(Self {
             request: request(&text, asked.parameters, &formats)?,
-            types: [Oid::TEXT].into(),
+            columns: Columns {
+                types: [Oid::TEXT].into(),
+                client: None,
+            },
             merging: Merging::Sections(vec![false; asked.lanes]),
             window: Window::new(Span::default()),
             description: probe::query_plan(&formats),
@@ -228,7 +234,7 @@ pub fn changed() -> PgError {
 /// A question under way.
 pub struct Scattering {
     lanes: Vec<Lane>,
-    types: Box<[Oid]>,
+    columns: Columns,
     merging: Merging,
     window: Window,
     complete: bool,
@@ -270,7 +276,7 @@ impl Scattering {
         let lane = |lease| Lane::new(lease, &question.request, question.row_bytes_max);
         Self {
             lanes: leases.into_iter().map(lane).collect(),
-            types: question.types,
+            columns: question.columns,
             merging: question.merging,
             window: question.window,
             complete: false,
@@ -286,7 +292,7 @@ impl Scattering {
     ) -> Poll<Result<(), ScatterError>> {
         loop {
             for lane in &mut self.lanes {
-                if lane.is_described(&self.types)? {
+                if lane.is_described(&self.columns)? {
                     return Poll::Ready(Ok(()));
                 }
             }
@@ -327,12 +333,12 @@ impl Scattering {
     }
 
     fn step(&mut self, out: &mut BytesMut) -> Result<Step, LaneError> {
-        let (lanes, types, window) = (&mut self.lanes, &self.types, &mut self.window);
+        let (lanes, columns, window) = (&mut self.lanes, &self.columns, &mut self.window);
         match &mut self.merging {
-            Merging::Concatenation(turn) => merging::concatenate(turn, lanes, types, window, out),
-            Merging::Ordered(ordered) => ordered.step(lanes, types, window, out),
-            Merging::Groups(groups) => groups.step(lanes, types, window, out),
-            Merging::Sections(told) => merging::sections(told, lanes, types, window, out),
+            Merging::Concatenation(turn) => merging::concatenate(turn, lanes, columns, window, out),
+            Merging::Ordered(ordered) => ordered.step(lanes, columns, window, out),
+            Merging::Groups(groups) => groups.step(lanes, columns, window, out),
+            Merging::Sections(told) => merging::sections(told, lanes, columns, window, out),
         }
     }
 

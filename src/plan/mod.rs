@@ -26,4 +26,4 @@ pub use resolve::{Destination, Located, ParamValues, Values};
 pub use scatter::{
     Aggregate, Column, Count, Groups, Limit, Merge, Rows, Scatter, Sort, Span, counts,
 };
-pub use shape::{Known, Learned, Merged, Shape};
+pub use shape::{FIRST_USER_OID, Known, Learned, Merged, Shape};

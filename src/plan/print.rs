@@ -3,8 +3,8 @@
 use std::fmt::{self, Write as _};
 
 use super::{
-    Access, Control, Destination, Gathering, Hinted, HintedTo, KeySource, KeyTarget, Known, Located, Plan,
-    RelationKey, Route, Scatter, Setting, Targets, Values,
+    Access, Control, Destination, Gathering, Hinted, HintedTo, KeySource, KeyTarget, Known,
+    Located, Plan, RelationKey, Route, Scatter, Setting, Targets, Values,
 };
 use crate::shardmap::{Keyspace, LogicalShardId, ShardId, ShardMap};
 use crate::sql::Literal;
@@ -59,13 +59,12 @@ pub fn explain_lines(route: &Route, map: &ShardMap, values: Values<'_>) -> Vec<S
 }
 
 /// The route in lines where what could be scattered is gathered.
-pub fn explain_gathering(
-    route: &Route,
-    gathering: &Gathering,
-    map: &ShardMap,
-) -> Vec<String> {
+pub fn explain_gathering(route: &Route, gathering: &Gathering, map: &ShardMap) -> Vec<String> {
     let mut lines = gather_lines(route, gathering, "read", map);
-    let known = route.scatter.as_ref().and_then(|scatter| scatter.learned.get());
+    let known = route
+        .scatter
+        .as_ref()
+        .and_then(|scatter| scatter.learned.get());
     if let Some(Known::Unmergeable(reason)) = known.as_deref() {
         lines.push(format!("  not merged: {reason}"));
     }

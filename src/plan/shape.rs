@@ -6,9 +6,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 
 use crate::shardmap::ShardId;
-use crate::types::Oid;
 use crate::types::aggregate::Aggregate;
 use crate::types::order::SortKey;
+use crate::types::{Format, Oid};
 use crate::wire::Description;
 
 /// What is known so far. Not part of the plan as data: plans are equal whatever was learned.
@@ -54,6 +54,16 @@ pub enum Merged {
 }
 
 impl Shape {
+    /// Arrays and composites of what users define have OIDs in their binary form, and each server its own.
+    pub fn has_user_types_in_binary(&self, formats: &[Format]) -> bool {
+        let binary = |at: usize| match formats {
+            [all] => *all == Format::Binary,
+            each => each.get(at) == Some(&Format::Binary),
+        };
+        let mut types = self.description.types().enumerate();
+        types.any(|(at, oid)| oid.0 >= FIRST_USER_OID && binary(at))
+    }
+
     /// Floats that no server prints are among the client's columns.
     pub fn shows_floats(&self) -> bool {
         let is_float = |aggregate: &Aggregate| [FLOAT4, FLOAT8].contains(&aggregate.result());
@@ -63,6 +73,10 @@ impl Shape {
         }
     }
 }
+
+/// OIDs of what users define; each server has its own.
+/// Source: `FirstNormalObjectId` in `src/include/access/transam.h`
+pub const FIRST_USER_OID: u32 = 16_384;
 
 const FLOAT4: Oid = Oid(700);
 const FLOAT8: Oid = Oid(701);

@@ -15,7 +15,8 @@ use super::scope::{self, Footprint, Untied};
 use super::{Planner, RelationKind, only, params};
 use crate::error::PgError;
 use crate::plan::{
-    Access, Columns, Gather, Gathering, KeySource, KeyTarget, Piece, Plan, RelationKey, Route, Targets,
+    Access, Columns, Gather, Gathering, KeySource, KeyTarget, Piece, Plan, RelationKey, Route,
+    Targets,
 };
 use crate::shardmap::TableName;
 use crate::sql::tree::Query;

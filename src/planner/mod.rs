@@ -39,8 +39,8 @@ use crate::sql::{self, Kind, Token, Unread};
 use crate::types::Oid;
 
 use cursor::Cursor;
-use scatter::Otherwise;
 use names::Names;
+use scatter::Otherwise;
 use schema::NO_ROLE;
 use scope::{Footprint, Untied};
 
@@ -332,10 +332,12 @@ impl Planner<'_> {
             let keyspace = scatter.anchors.keyspace;
             self.names.map.keyspace(keyspace).require_key
         };
-        let scatter = self.scattered(at).and_then(|scatter| match guarded(&scatter) {
-            true => Err("its key is required".to_owned()),
-            false => Ok(Box::new(scatter)),
-        });
+        let scatter = self
+            .scattered(at)
+            .and_then(|scatter| match guarded(&scatter) {
+                true => Err("its key is required".to_owned()),
+                false => Ok(Box::new(scatter)),
+            });
         let reason = format!("not one shard: {}", refusal.message);
         let gathered = match self.gathers {
             true => self.gathered(query, at.rest, calls, refusal),

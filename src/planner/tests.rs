@@ -248,6 +248,11 @@ fn by_shape(text: &str, context: &Context<'_>, exact: &str) {
     let cache = PlanCache::new(1 << 20);
     for _ in 0..4 {
         let found = cache.plan(text, context).map(|(planned, _)| planned);
+        // As sessions do, where its literals have to be looked at.
+        let found = found.and_then(|planned| match is_by_text(&planned, context) {
+            true => cache.plan_by_text(text, context),
+            false => Ok(planned),
+        });
         let found = described(found, context);
         let both_refuse = found.starts_with("refused") && exact.starts_with("refused");
         // Two relations of one value are given once, those of two slots twice.
@@ -263,6 +268,15 @@ fn by_shape(text: &str, context: &Context<'_>, exact: &str) {
             "{text}\n{exact}\nby shape\n{found}"
         );
     }
+}
+
+fn is_by_text(planned: &Planned, context: &Context<'_>) -> bool {
+    let crate::plan::Plan::Route(route) = &**planned else {
+        return false;
+    };
+    let values = planned.values().with_params(context.param_types, &NoParams);
+    let destination = route.resolve(context.map, values);
+    destination == Ok(crate::plan::Destination::ByText)
 }
 
 fn described(planned: Result<Planned, PgError>, context: &Context<'_>) -> String {

@@ -297,7 +297,8 @@ impl Session {
             let stays = |name: &String| part.columns.others.contains(name);
             let columns = relation.columns.iter();
             let mut travel = columns.filter(|column| !stays(&column.name));
-            !relation.columns.is_empty() && travel.all(|column| ![Oid::UNSPECIFIED, XML].contains(&column.type_oid))
+            !relation.columns.is_empty()
+                && travel.all(|column| ![Oid::UNSPECIFIED, XML].contains(&column.type_oid))
         })
     }
 

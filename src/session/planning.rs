@@ -6,7 +6,9 @@ use super::statement::{Epoch, Prepared};
 use super::{Failure, Session, aside, in_failed_transaction};
 use crate::error::{PgError, SqlState};
 use crate::net::Buffered;
-use crate::plan::{Destination, Gathering, Plan, Planned, Route, Span, Values, explain_gathering, explain_lines};
+use crate::plan::{
+    Destination, Gathering, Plan, Planned, Route, Span, Values, explain_gathering, explain_lines,
+};
 use crate::planner::{Asker, Lookup, Schema};
 use crate::shardmap::ShardId;
 use crate::sql;
@@ -201,7 +203,9 @@ impl Session {
     pub fn plan_by_text(&self, text: &str, param_types: &[Oid]) -> Result<Planned, PgError> {
         let schema = self.database.schema();
         let context = self.asker(param_types).context(self.map(), &schema)?;
-        aside(text.len(), || self.database.plans.plan_by_text(text, &context))
+        aside(text.len(), || {
+            self.database.plans.plan_by_text(text, &context)
+        })
     }
 
     /// As `resolve`, of one of several that are looked at together before; `None` where any shard would do.
@@ -213,10 +217,12 @@ impl Session {
         match route.resolve(self.map(), values)? {
             Destination::Shard(shard) => Ok(Some(shard)),
             Destination::Any => Ok(None),
-            Destination::Gather(_) | Destination::Scatter(_) | Destination::ByText => Err(PgError::refusal(
-                "a statement over rows of several shards in a string of several statements",
-                "Send it alone.",
-            )),
+            Destination::Gather(_) | Destination::Scatter(_) | Destination::ByText => {
+                Err(PgError::refusal(
+                    "a statement over rows of several shards in a string of several statements",
+                    "Send it alone.",
+                ))
+            }
         }
     }
 

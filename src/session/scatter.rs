@@ -107,6 +107,9 @@ impl Session {
         let Some(shape) = self.shape(io, scattered).await? else {
             return Ok(None);
         };
+        if shape.has_user_types_in_binary(scattered.formats) {
+            return Ok(None);
+        }
         let in_transaction = self.txn != Transaction::Idle;
         if in_transaction && !shape.reads_committed
             || shape.shows_floats()

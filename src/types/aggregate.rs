@@ -71,15 +71,6 @@ impl Function {
             _ => return None,
         })
     }
-
-    /// True where DISTINCT before the argument changes nothing. Of the others it cannot be merged.
-    pub fn ignores_duplicates(self) -> bool {
-        use BitOperation::{And, Or};
-        matches!(
-            self,
-            Self::Min | Self::Max | Self::BoolAnd | Self::BoolOr | Self::Bit(And | Or)
-        )
-    }
 }
 
 /// An aggregate of one type of argument.

@@ -3,6 +3,7 @@
 //! Results have the digits and the scale that PostgreSQL 14 and later give them; nothing is ever a float.
 //! Source: `src/backend/utils/adt/numeric.c`
 
+#[cfg(test)]
 use std::cmp::Ordering;
 
 mod decimal;

@@ -59,6 +59,21 @@ impl Description {
         self.columns.iter().map(|column| column.oid)
     }
 
+    /// Whether its first columns have the names of all of another one's.
+    pub fn begins_like(&self, other: &Self) -> bool {
+        self.columns.len() >= other.columns.len()
+            && (0..other.columns.len()).all(|at| self.name(at) == other.name(at))
+    }
+
+    /// With its end.
+    fn name(&self, at: usize) -> &[u8] {
+        let start = match at.checked_sub(1) {
+            Some(before) => self.columns[before].end,
+            None => 0,
+        };
+        &self.fields[start..self.columns[at].end - FIELD_BYTES]
+    }
+
     /// The first columns of it.
     pub fn first(&self, columns: usize) -> Self {
         let columns = self.columns[..columns.min(self.columns.len())].to_vec();
@@ -105,6 +120,9 @@ mod tests {
         let body = [&[0, 2][..], &field("a", 23, 0), &field("", 25, 0)].concat();
         let read = Description::read(&body).expect("a description");
         assert_eq!(read.types().collect::<Vec<_>>(), [Oid::INT4, Oid::TEXT]);
+        assert!(read.begins_like(&read.first(1)) && !read.first(1).begins_like(&read));
+        let other = [&[0, 1][..], &field("b", 23, 0)].concat();
+        assert!(!Description::read(&other).is_some_and(|other| read.begins_like(&other)));
         let out = read.first(1).message(&[Format::Binary]);
         let told = [&b"T\0\0\0\x1a\0\x01"[..], &field("a", 23, 1)].concat();
         assert_eq!(out, told);

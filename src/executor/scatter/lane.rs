@@ -9,15 +9,12 @@ use bytes::Buf;
 use crate::backend::{Connection, Lease, error_response};
 use crate::error::{PgError, SqlState};
 use crate::net::poll_write;
+use crate::plan::FIRST_USER_OID;
 use crate::types::Oid;
 use crate::wire::{Description, HEADER_BYTES, TransactionStatus, backend, header};
 
 /// Messages that are no rows are short.
 const FRAME_BYTES_MAX: usize = 1 << 20;
-
-/// OIDs of what users define; each server has its own.
-/// Source: `FirstNormalObjectId` in `src/include/access/transam.h`
-const FIRST_USER_OID: u32 = 16_384;
 
 /// A leased connection, and how far its answer has come.
 pub struct Lane {
@@ -95,9 +92,9 @@ impl Lane {
     /// Looks at what has arrived up to the description of its columns, and not behind: true where that has come.
     ///
     /// Errors: as of [`Self::next`].
-    pub(super) fn is_described(&mut self, types: &[Oid]) -> Result<bool, LaneError> {
+    pub(super) fn is_described(&mut self, columns: &Columns) -> Result<bool, LaneError> {
         while matches!(self.stage, Stage::Parse | Stage::Bind | Stage::Describe) {
-            if !self.heed_next(types)? {
+            if !self.heed_next(columns)? {
                 return Ok(false);
             }
         }
@@ -119,7 +116,7 @@ impl Lane {
     ///
     /// Errors: the server's own, with its shard; 08006 for one that lies; 54000 for a row too large to be held.
     #[inline]
-    pub(super) fn next(&mut self, types: &[Oid]) -> Result<Next, LaneError> {
+    pub(super) fn next(&mut self, columns: &Columns) -> Result<Next, LaneError> {
         if self.row > 0 {
             return Ok(Next::Row);
         }
@@ -133,10 +130,10 @@ impl Lane {
                 return Ok(Next::Row);
             }
         }
-        self.next_other(types)
+        self.next_other(columns)
     }
 
-    fn next_other(&mut self, types: &[Oid]) -> Result<Next, LaneError> {
+    fn next_other(&mut self, columns: &Columns) -> Result<Next, LaneError> {
         loop {
             if matches!(self.stage, Stage::Ended | Stage::Ready) {
                 return Ok(Next::End);
@@ -155,18 +152,18 @@ impl Lane {
                     self.hungry = true;
                     return Ok(Next::Wait);
                 }
-                _ if self.heed_next(types)? => {}
+                _ if self.heed_next(columns)? => {}
                 _ => return Ok(Next::Wait),
             }
         }
     }
 
     /// Takes the next message, which is no row, if it is there.
-    fn heed_next(&mut self, types: &[Oid]) -> Result<bool, LaneError> {
+    fn heed_next(&mut self, columns: &Columns) -> Result<bool, LaneError> {
         match self.head()? {
             Some((tag, len)) if len <= self.lease.input.len() => {
                 let frame = self.lease.input.split_to(len);
-                self.heed(tag, &frame[HEADER_BYTES..], types)?;
+                self.heed(tag, &frame[HEADER_BYTES..], columns)?;
                 Ok(true)
             }
             _ => {
@@ -177,7 +174,7 @@ impl Lane {
     }
 
     /// A message that is no row.
-    fn heed(&mut self, tag: u8, body: &[u8], types: &[Oid]) -> Result<(), LaneError> {
+    fn heed(&mut self, tag: u8, body: &[u8], columns: &Columns) -> Result<(), LaneError> {
         self.stage = match (self.stage, tag) {
             (stage, backend::NOTICE | backend::NOTIFICATION) => stage,
             (stage, backend::PARAMETER_STATUS) => {
@@ -193,7 +190,7 @@ impl Lane {
             (Stage::Describe, backend::ROW_DESCRIPTION) => {
                 let description = Description::read(body);
                 let description = description.ok_or_else(|| self.lied("a broken description"))?;
-                if !agrees(&description, types) {
+                if !columns.are(&description) {
                     return Err(LaneError::Changed);
                 }
                 Stage::Rows
@@ -307,11 +304,24 @@ impl Lane {
     }
 }
 
-/// The columns have the types that are expected. What users define has another OID on each server.
-fn agrees(description: &Description, expected: &[Oid]) -> bool {
-    let same = |(has, expected): (Oid, &Oid)| {
-        let both_users = has.0 >= FIRST_USER_OID && expected.0 >= FIRST_USER_OID;
-        *expected == Oid::UNSPECIFIED || has == *expected || both_users
-    };
-    description.len() == expected.len() && description.types().zip(expected).all(same)
+/// What every lane's columns have to be.
+pub(super) struct Columns {
+    /// Unspecified where that is not known.
+    pub(super) types: Box<[Oid]>,
+    /// The client's, which are the first ones of a lane's, unless they are made here.
+    pub(super) client: Option<Description>,
+}
+
+impl Columns {
+    /// What users define has another OID on each server.
+    fn are(&self, description: &Description) -> bool {
+        let same = |(has, expected): (Oid, &Oid)| {
+            let both_users = has.0 >= FIRST_USER_OID && expected.0 >= FIRST_USER_OID;
+            *expected == Oid::UNSPECIFIED || has == *expected || both_users
+        };
+        let client = self.client.as_ref();
+        description.len() == self.types.len()
+            && description.types().zip(&self.types).all(same)
+            && client.is_none_or(|client| description.begins_like(client))
+    }
 }

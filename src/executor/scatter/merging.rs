@@ -2,15 +2,15 @@
 
 use bytes::BytesMut;
 
-use super::lane::{Lane, LaneError, Next};
+use super::lane::{Columns, Lane, LaneError, Next};
 use crate::error::{PgError, SqlState};
 use crate::executor::merge::{self, Merge, Previous};
 use crate::net::OUTPUT_BYTES_MAX;
 use crate::plan::{Column, Span};
+use crate::types::Format;
 use crate::types::aggregate::Aggregate;
 use crate::types::aggregate::state::{self, State};
 use crate::types::order::SortKey;
-use crate::types::{Format, Oid};
 use crate::wire::row::{RowError, RowWriter};
 
 /// What a look at all lanes came to.
@@ -126,7 +126,7 @@ impl Ordered {
     pub(super) fn step(
         &mut self,
         lanes: &mut [Lane],
-        types: &[Oid],
+        columns: &Columns,
         window: &mut Window,
         out: &mut BytesMut,
     ) -> Result<Step, LaneError> {
@@ -137,7 +137,7 @@ impl Ordered {
             if out.len() >= OUTPUT_BYTES_MAX {
                 return Ok(Step::Full);
             }
-            let lane = match advance(&mut self.merge, lanes, types)? {
+            let lane = match advance(&mut self.merge, lanes, columns)? {
                 merge::Next::Wait => return Ok(Step::Wait),
                 merge::Next::End => return Ok(Step::Done),
                 merge::Next::Lane(lane) => lane,
@@ -187,12 +187,16 @@ impl Ordered {
 }
 
 /// Gives the merge what it needs, as far as that has arrived.
-fn advance(merge: &mut Merge, lanes: &mut [Lane], types: &[Oid]) -> Result<merge::Next, LaneError> {
+fn advance(
+    merge: &mut Merge,
+    lanes: &mut [Lane],
+    columns: &Columns,
+) -> Result<merge::Next, LaneError> {
     for (place, lane) in lanes.iter_mut().enumerate() {
         if !merge.needs(place) {
             continue;
         }
-        match lane.next(types)? {
+        match lane.next(columns)? {
             Next::Wait => {}
             Next::Row => merge.deliver(place, lane.row()).map_err(malformed)?,
             Next::End => merge.end(place),
@@ -210,7 +214,7 @@ fn malformed(error: RowError) -> PgError {
 pub(super) fn concatenate(
     turn: &mut usize,
     lanes: &mut [Lane],
-    types: &[Oid],
+    columns: &Columns,
     window: &mut Window,
     out: &mut BytesMut,
 ) -> Result<Step, LaneError> {
@@ -227,7 +231,7 @@ pub(super) fn concatenate(
             if out.len() >= OUTPUT_BYTES_MAX {
                 return Ok(Step::Full);
             }
-            match lane.next(types)? {
+            match lane.next(columns)? {
                 Next::Row => {
                     if window.next() == Fate::ComesOut {
                         out.extend_from_slice(lane.row());
@@ -253,7 +257,7 @@ pub(super) fn concatenate(
 pub(super) fn sections(
     told: &mut [bool],
     lanes: &mut [Lane],
-    types: &[Oid],
+    columns: &Columns,
     window: &mut Window,
     out: &mut BytesMut,
 ) -> Result<Step, LaneError> {
@@ -262,7 +266,7 @@ pub(super) fn sections(
             if out.len() >= OUTPUT_BYTES_MAX {
                 return Ok(Step::Full);
             }
-            let next = lane.next(types)?;
+            let next = lane.next(columns)?;
             if next != Next::Wait && !std::mem::replace(told, true) {
                 let mut row = RowWriter::new(1, out);
                 row.put(Some(format!("On {}:", lane.lease.shard).as_bytes()));
@@ -403,7 +407,7 @@ impl Grouped {
     pub(super) fn step(
         &mut self,
         lanes: &mut [Lane],
-        types: &[Oid],
+        columns: &Columns,
         window: &mut Window,
         out: &mut BytesMut,
     ) -> Result<Step, LaneError> {
@@ -417,7 +421,7 @@ impl Grouped {
             if out.len() >= OUTPUT_BYTES_MAX {
                 return Ok(Step::Full);
             }
-            let next = advance(&mut self.merge, lanes, types)?;
+            let next = advance(&mut self.merge, lanes, columns)?;
             let lane = match next {
                 merge::Next::Wait => return Ok(Step::Wait),
                 merge::Next::Lane(lane) => Some(lane),

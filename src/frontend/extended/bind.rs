@@ -323,8 +323,7 @@ impl Client {
             (Some(Several::Gather(gathering)), _) => {
                 let mut gathering = gathering.clone();
                 // A portal with a name may be run after a Sync, as long as its transaction lasts.
-                gathering.lasting |=
-                    !message.portal.is_empty() && session.txn != Transaction::Idle;
+                gathering.lasting |= !message.portal.is_empty() && session.txn != Transaction::Idle;
                 let text = &prepared.global.text;
                 let values = &message.bytes;
                 session.gather(io, &gathering, text, values).await?;

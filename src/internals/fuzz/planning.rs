@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::Input;
-use crate::plan::{Destination, ParamValues, Plan, Values};
+use crate::plan::{Destination, ParamValues, Plan, Planned, Values};
 use crate::planner::{self, Context, Function, Relation, RelationKind, Schema};
 use crate::shardmap::{
     HashFunction, Keyspace, KeyspaceIndex, MapVersion, Placement, ShardId, ShardMap,
@@ -149,16 +149,23 @@ pub fn plan(data: &[u8]) {
     }
     // Whatever the cache has seen before, the statement goes where it goes by itself.
     let cached = CACHE.plan(text, &context);
-    let found = cached.as_ref().ok().and_then(|(planned, _)| {
-        let values = planned.values();
-        end(planned, values.with_params(context.param_types, &params))
-    });
+    let of = |planned: &Planned, text: &str| {
+        let params = planned.values().with_params(context.param_types, &params);
+        match end(planned, params) {
+            Some(Some(Destination::ByText)) => {
+                let planned = CACHE.plan_by_text(text, &context).ok()?;
+                let params = planned.values().with_params(context.param_types, &params);
+                end(&planned, params)
+            }
+            found => found,
+        }
+    };
+    let found = cached.as_ref().ok();
+    let found = found.and_then(|(planned, _)| of(planned, text));
     assert_eq!(direct, found, "{text}");
     // What was sent may be known without being split.
     if let Some((planned, _)) = CACHE.known(sent, &context) {
-        let values = planned.values();
-        let found = end(&planned, values.with_params(context.param_types, &params));
-        assert_eq!(direct, found, "{sent}");
+        assert_eq!(direct, of(&planned, text), "{sent}");
     }
     if let Ok(plan) = plan {
         let _ = plan.lines(&MAP, values);

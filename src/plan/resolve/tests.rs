@@ -242,6 +242,8 @@ fn a_plan_says_which_literals_it_needs() {
         catalogs: Catalogs::Read,
         hint: None,
         gather: None,
+        scatter: None,
+        by_text: false,
         reason: String::new(),
     };
     assert_eq!(*route.slots(), [3, 7]);

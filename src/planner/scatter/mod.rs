@@ -8,6 +8,7 @@ mod rows;
 mod tail;
 
 use super::cursor::Cursor;
+#[cfg(test)]
 use super::names::Names;
 use super::scope::{Asked, Proven, Whole, prove};
 use super::{Context, Planner, Schema, hinted, params};

@@ -190,6 +190,18 @@ impl<'a> Walker<'a, '_> {
         if let Some(table) = self.found.default.first() {
             return Some(format!("{table} is on the default shard only"));
         }
+        let relations = &self.context.schema.relations;
+        for leaf in &self.leaves {
+            if let LeafKind::Sharded(sharded) = leaf.kind
+                && let Some(relation) = relations.get(sharded.table)
+                && relation.columns.is_empty()
+            {
+                let table = sharded.table;
+                return Some(format!(
+                    "the columns of {table} are not the same on all shards"
+                ));
+            }
+        }
         if let Some(view) = self.found.unsettled {
             return Some(format!(
                 "view {view} may not be the same of the same rows everywhere"

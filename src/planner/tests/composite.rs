@@ -171,7 +171,13 @@ fn the_first_column_alone_goes_where_its_group_is() {
         .is_err()
     );
     let told = lines_of("select * from orders where region = 'eu'", &spread(256)).expect("several");
-    assert_eq!(told[1..], ["  rows of orders from s1, s2"]);
+    assert_eq!(
+        told[1..],
+        [
+            "  orders: region = 'eu' -> logical 0 to 127 of shops (hash) -> s1, logical 128 to 255 of shops (hash) -> s2",
+            "  rows as they come"
+        ]
+    );
 }
 
 #[test]

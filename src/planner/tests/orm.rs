@@ -127,7 +127,9 @@ fn one_shard(statement: &Sent, map: &ShardMap, schema: &Schema) -> Result<(), St
     match route.resolve(map, Values::of_params(&types, &params)) {
         Ok(Destination::Shard(_)) => Ok(()),
         Ok(Destination::Any) => Err("no value".to_owned()),
-        Ok(Destination::Gather(_)) => Err("gathered".to_owned()),
+        Ok(Destination::Gather(_) | Destination::Scatter(_) | Destination::ByText) => {
+            Err("gathered".to_owned())
+        }
         Err(error) => Err(error.message),
     }
 }

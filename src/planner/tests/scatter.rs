@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::super::{Otherwise, Schema, scatter};
+use super::super::scatter::scatter;
+use super::super::{Otherwise, Schema};
 use super::{Context, NoParams, golden, in_context};
 use crate::plan::{Merge, Values};
 use crate::shardmap::{KeyspaceIndex, ShardMap, TableKind, TableName};
@@ -86,7 +87,10 @@ fn texts_for_shards_are_the_clients_with_a_piece_more() {
                     Some(sent) => (sent.to_string(), items(text) + rows.hidden()),
                 },
                 Merge::Groups(groups) => (
-                    groups.text(|call| vec![format!("{}({})", call.name, call.argument).into()]),
+                    groups.text(
+                        |_, call| vec![format!("{}({})", call.name, call.argument)],
+                        &[],
+                    ),
                     groups.keys.len() + groups.aggregates.len(),
                 ),
             };
@@ -118,6 +122,8 @@ fn a_shape_is_no_scatter() {
         names: &super::super::Names::new(&context),
         context: &context,
         lenient: false,
+        gathers: false,
+        scatters: true,
     };
     let at = super::super::Cursor::new(text, &tokens);
     let found = super::super::scatter::of_tokens(at, &planner);

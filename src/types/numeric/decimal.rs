@@ -1,5 +1,6 @@
 //! Finite numbers.
 
+#[cfg(test)]
 use std::cmp::Ordering;
 
 use super::{BASE, DECIMALS, Overflow, natural};

@@ -200,6 +200,8 @@ async fn entries_are_in_force_where_no_row_is_left_behind() {
         catalogs: crate::plan::Catalogs::Read,
         hint: None,
         gather: None,
+        scatter: None,
+        by_text: false,
         reason: String::new(),
     };
     let resolved = route.resolve(&other.map(), crate::plan::Values::NONE);
