@@ -674,7 +674,7 @@ fn what_needs_several_shards_and_is_no_query_is_refused() {
     let mut wire = Wire::connect(proxy.port).unwrap();
     for sql in [
         "select * from organizations for update",
-        "select organization_id from organizations tablesample bernoulli (100)",
+        "select organization_id from organizations tablesample bernoulli (100) repeatable (1)",
         "with all_of as (select * from organizations for share) select * from all_of",
         "update organizations set name = ''",
         "delete from accounts",

@@ -96,6 +96,7 @@ struct Key {
     map: u64,
     schema: u64,
     transaction_pooling: bool,
+    gathers: bool,
 }
 
 /// What the cache has to say.
@@ -399,6 +400,7 @@ impl Key {
             map: context.map.version.0,
             schema: context.schema.version,
             transaction_pooling: context.transaction_pooling,
+            gathers: context.gathers,
         }
     }
 
@@ -409,6 +411,7 @@ impl Key {
             && self.map == context.map.version.0
             && self.schema == context.schema.version
             && self.transaction_pooling == context.transaction_pooling
+            && self.gathers == context.gathers
             && *self.role == *context.role
             && *self.param_types == *context.param_types
             && self.search_path.as_deref() == context.search_path

@@ -64,7 +64,10 @@ fn the_same_text_is_planned_once() {
         },
         Context {
             transaction_pooling: false,
-            gathers: true,
+            ..context
+        },
+        Context {
+            gathers: false,
             ..context
         },
         Context {
