@@ -3,9 +3,6 @@
 //! Results have the digits and the scale that PostgreSQL 14 and later give them; nothing is ever a float.
 //! Source: `src/backend/utils/adt/numeric.c`
 
-#[cfg(test)]
-use std::cmp::Ordering;
-
 mod decimal;
 mod natural;
 mod wire;
@@ -77,17 +74,6 @@ impl Numeric {
                 let count = Decimal::from(i128::from(count));
                 Self::Finite(sum.divide(&count, sum.quotient_scale(&count)))
             }
-        }
-    }
-
-    /// In PostgreSQL's order: NaN is equal to itself and above all else.
-    #[cfg(test)]
-    pub fn compare(&self, other: &Self) -> Ordering {
-        match (self, other) {
-            (Self::Finite(a), Self::Finite(b)) => a.compare(b),
-            (Self::Special(a), Self::Special(b)) => a.cmp(b),
-            (Self::Special(special), Self::Finite(_)) => special.compare_to_finite(),
-            (Self::Finite(_), Self::Special(special)) => special.compare_to_finite().reverse(),
         }
     }
 

@@ -150,12 +150,14 @@ pub fn plan(data: &[u8]) {
     // Whatever the cache has seen before, the statement goes where it goes by itself.
     let cached = CACHE.plan(text, &context);
     let of = |planned: &Planned, text: &str| {
-        let params = planned.values().with_params(context.param_types, &params);
-        match end(planned, params) {
+        let with = |planned: &Planned| {
+            let values = planned.values().with_params(context.param_types, &params);
+            end(planned, values)
+        };
+        match with(planned) {
             Some(Some(Destination::ByText)) => {
                 let planned = CACHE.plan_by_text(text, &context).ok()?;
-                let params = planned.values().with_params(context.param_types, &params);
-                end(&planned, params)
+                with(&planned)
             }
             found => found,
         }
