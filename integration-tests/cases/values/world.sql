@@ -1,7 +1,7 @@
 -- Tables of values that are hard to compare, to add up or to move, in databases that sort by bytes. No table of the demo.
 --
 -- Sharded by organization_id: figures, moments, things, arrays, made, figures_told, moments_told, things_told
--- Sharded by organization_id: hollow, nobody, one_place, two_places, crowds, papers, '"a table with a name of sixty-three bytes; which is ünder limit"'
+-- Sharded by organization_id: hollow, nobody, one_place, two_places, crowds, papers, stored, '"a table with a name of sixty-three bytes; which is ünder limit"'
 -- Reference tables: scales
 -- Unsharded, on the default shard: ledger
 -- Views, on every shard: extremes, picked, "a view with a name of sixty-three bytes, which is all it may be"
@@ -119,6 +119,8 @@ create table papers (
     feeling temper,
     primary key (organization_id, id)
 );
+create table stored (organization_id bigint primary key, filler text);
+alter table stored alter filler set storage external;
 create table nobody (like figures including all);
 create table one_place (like figures including all);
 create table two_places (like figures including all);
@@ -684,3 +686,6 @@ insert into papers (organization_id, id, markup, words) values
 insert into papers (organization_id, id, markup, words) values
     (4, 1, '<ä>&lt;</ä>', '{null,"null"}'),
     (4, 2, '', '{{a,NULL},{NULL,b}}');
+insert into stored (organization_id, filler) values (1, repeat('x', 50000));
+insert into stored (organization_id, filler) values (2, repeat('y', 50000));
+insert into stored (organization_id, filler) values (4, repeat('z', 50000));
