@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
-use integration_tests::World;
 use integration_tests::wire::{Parameters, Reply, Script, Wire};
+use integration_tests::{Kind, World};
 
 const SAMPLE: f64 = 0.01;
 /// What the proxy refuses here fails there too, so that both transactions have.
@@ -78,7 +78,7 @@ fn same(proxy: Vec<Reply>, oracle: Vec<Reply>, what: &str) {
 
 #[test]
 fn in_transactions() {
-    let world = World::demo(SAMPLE);
+    let world = World::new(&Kind::demo(SAMPLE));
     let mut both = Both::new(&world);
     read_only(&mut both);
     elsewhere(&mut both);

@@ -32,7 +32,7 @@ pub use probe::{agrees, learn};
 use crate::backend::{CancelKey, Lease};
 use crate::error::{PgError, SqlState};
 use crate::net::{Buffered, timer};
-use crate::plan::{self, Column, Groups, Merge, Merged, Scatter, Shape, Span};
+use crate::plan::{self, Column, Facts, Groups, Merge, Merged, Scatter, Span};
 use crate::types::aggregate::Aggregate;
 use crate::types::{Format, Oid};
 use crate::wire::{self, Described as Target, Oversized, frontend};
@@ -84,19 +84,19 @@ pub struct Asked<'a> {
 }
 
 impl Question {
-    /// Of a scattered statement, whose servers have said that it has this shape.
+    /// Of a scattered statement, whose servers have said these facts.
     ///
     /// Errors: 08P01 where there are other formats than columns; a text too long.
     pub fn new(
         scatter: &Scatter,
-        shape: &Shape,
+        facts: &Facts,
         span: Span,
         asked: Asked<'_>,
     ) -> Result<Self, PgError> {
-        let columns = shape.description.len();
+        let columns = facts.description.len();
         let formats = each(asked.formats, columns)?;
         let (text, lane_formats, merging);
-        match (&scatter.merge, &shape.merged) {
+        match (&scatter.merge, &facts.merged) {
             (Merge::Groups(groups), Merged::Groups { keys, aggregates }) => {
                 let layout = Layout::new(&groups.outputs, aggregates, keys.len(), &formats);
                 text = grouped_text(groups, aggregates, &formats);
@@ -123,17 +123,17 @@ impl Question {
             }
             _ => return Err(changed()),
         }
-        let mut types = shape.types.to_vec();
+        let mut types = facts.types.to_vec();
         types.resize(lane_formats.len(), Oid::UNSPECIFIED);
         Ok(Self {
             request: request(&text, asked.parameters, &lane_formats)?,
             columns: Columns {
                 types: types.into(),
-                client: matches!(shape.merged, Merged::Rows(_)).then(|| shape.description.clone()),
+                client: matches!(facts.merged, Merged::Rows(_)).then(|| facts.description.clone()),
             },
             merging,
             window: Window::new(span),
-            description: shape.description.message(&formats),
+            description: facts.description.message(&formats),
             row_bytes_max: asked.row_bytes_max,
         })
     }
@@ -141,8 +141,8 @@ impl Question {
     /// Of an EXPLAIN: each lane's lines, one after the other.
     ///
     /// Errors: a text too long.
-    pub fn explain(scatter: &Scatter, shape: &Shape, asked: Asked<'_>) -> Result<Self, PgError> {
-        let text = match (&scatter.merge, &shape.merged) {
+    pub fn explain(scatter: &Scatter, facts: &Facts, asked: Asked<'_>) -> Result<Self, PgError> {
+        let text = match (&scatter.merge, &facts.merged) {
             (Merge::Groups(groups), Merged::Groups { aggregates, .. }) => grouped_text(
                 groups,
                 aggregates,

@@ -10,9 +10,10 @@ mod node;
 mod print;
 mod resolve;
 mod scatter;
-mod shape;
+mod facts;
 
 pub use constant::{Compared, compared, compared_elements};
+pub use facts::{FIRST_USER_OID, Facts, Known, Learned, Merged};
 pub use gather::{Called, Columns, Gather, Gathering, Part, Piece};
 pub use hint::{Hint, Hinted, HintedTo, key_list, key_values, quoted};
 pub use node::{
@@ -26,4 +27,3 @@ pub use resolve::{Destination, Located, ParamValues, Values};
 pub use scatter::{
     Aggregate, Column, Count, Groups, Limit, Merge, Rows, Scatter, Sort, Span, counts,
 };
-pub use shape::{FIRST_USER_OID, Known, Learned, Merged, Shape};

@@ -20,7 +20,7 @@ use crate::executor::scatter::{
     self, Asked, LaneError, Parameters, Progress, Question, ScatterError, Scattering,
 };
 use crate::net::Buffered;
-use crate::plan::{Known, Merge, Scatter, Shape, Span};
+use crate::plan::{Facts, Known, Merge, Scatter, Span};
 use crate::shardmap::ShardId;
 use crate::txn::Transaction;
 use crate::types::Format;
@@ -104,16 +104,16 @@ impl Session {
         io: &mut Buffered,
         scattered: &Scattered<'_>,
     ) -> Result<Option<Answer>, Failure> {
-        let Some(shape) = self.shape(io, scattered).await? else {
+        let Some(facts) = self.facts(io, scattered).await? else {
             return Ok(None);
         };
-        if shape.has_user_types_in_binary(scattered.formats) {
+        if facts.has_user_types_in_binary(scattered.formats) {
             return Ok(None);
         }
         let in_transaction = self.txn != Transaction::Idle;
-        if in_transaction && !shape.reads_committed
-            || shape.shows_floats()
-                && (!shape.prints_floats || self.settings.has_set("extra_float_digits"))
+        if in_transaction && !facts.reads_committed
+            || facts.shows_floats()
+                && (!facts.prints_floats || self.settings.has_set("extra_float_digits"))
         {
             return Ok(None);
         }
@@ -121,7 +121,7 @@ impl Session {
         for shard in scattered.shards {
             leases.push(self.lane(io, *shard).await?);
         }
-        let Some(shape) = self.agreed(io, scattered, shape, &mut leases).await? else {
+        let Some(facts) = self.agreed(io, scattered, facts, &mut leases).await? else {
             leases.into_iter().for_each(Lease::release);
             return Ok(None);
         };
@@ -135,8 +135,8 @@ impl Session {
         let plan = scattered.plan;
         let explains = plan.explained.is_some();
         let question = match explains {
-            false => Question::new(plan, &shape, scattered.span, asked),
-            true => Question::explain(plan, &shape, asked),
+            false => Question::new(plan, &facts, scattered.span, asked),
+            true => Question::explain(plan, &facts, asked),
         };
         let question = match question {
             Ok(question) => question,
@@ -155,11 +155,11 @@ impl Session {
     }
 
     /// How the answers are to be merged, asked of the default shard where it is not known; `None` where they cannot be.
-    async fn shape(
+    async fn facts(
         &mut self,
         io: &mut Buffered,
         scattered: &Scattered<'_>,
-    ) -> Result<Option<Arc<Shape>>, Failure> {
+    ) -> Result<Option<Arc<Facts>>, Failure> {
         let plan = scattered.plan;
         let known = match plan.learned.get() {
             Some(known) => known,
@@ -184,28 +184,28 @@ impl Session {
             }
         };
         Ok(match &*known {
-            Known::Shape(shape) => Some(Arc::clone(shape)),
+            Known::Mergeable(facts) => Some(Arc::clone(facts)),
             Known::Unmergeable(_) => None,
         })
     }
 
-    /// The shape that all these shards have: where texts are compared each of them is asked once.
+    /// The facts that all these shards have: where texts are compared each of them is asked once.
     async fn agreed(
         &mut self,
         io: &mut Buffered,
         scattered: &Scattered<'_>,
-        shape: Arc<Shape>,
+        facts: Arc<Facts>,
         leases: &mut [Lease],
-    ) -> Result<Option<Arc<Shape>>, Failure> {
+    ) -> Result<Option<Arc<Facts>>, Failure> {
         let plan = scattered.plan;
-        let mut known = shape.asked.clone();
+        let mut known = facts.asked.clone();
         let lanes = leases.iter_mut().zip(scattered.shards);
-        for (lease, shard) in lanes.filter(|_| !shape.texts.is_empty()) {
+        for (lease, shard) in lanes.filter(|_| !facts.texts.is_empty()) {
             if known.contains(shard) {
                 continue;
             }
             let deadline = Instant::now() + self.database.config.pool.connect;
-            let of = (plan, &*shape);
+            let of = (plan, &*facts);
             let agrees = scatter::agrees(lease, of, scattered.text, scattered.parameters, deadline);
             if !self.entry().wait(io, Box::pin(agrees)).await?? {
                 let reason = "servers do not compare texts alike".to_owned();
@@ -214,15 +214,15 @@ impl Session {
             }
             known.push(*shard);
         }
-        if known.len() == shape.asked.len() {
-            return Ok(Some(shape));
+        if known.len() == facts.asked.len() {
+            return Ok(Some(facts));
         }
-        let shape = Arc::new(Shape {
+        let facts = Arc::new(Facts {
             asked: known,
-            ..(*shape).clone()
+            ..(*facts).clone()
         });
-        plan.learned.set(Known::Shape(Arc::clone(&shape)));
-        Ok(Some(shape))
+        plan.learned.set(Known::Mergeable(Arc::clone(&facts)));
+        Ok(Some(facts))
     }
 
     /// Brings rows of an answer to the client: all, or at most `rows_max` of them unless that is 0.

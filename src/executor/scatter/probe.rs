@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::Parameters;
 use crate::backend::Connection;
 use crate::error::{PgError, SqlState};
-use crate::plan::{self, Known, Merge, Merged, Scatter, Shape};
+use crate::plan::{self, Facts, Known, Merge, Merged, Scatter};
 use crate::shardmap::ShardId;
 use crate::types::aggregate::{Aggregate, Function};
 use crate::types::order::{Order, SortKey};
@@ -109,7 +109,7 @@ pub async fn learn(
     };
     let texts = are_texts.iter().filter(|at| by_bytes(**at));
     let texts = texts.map(|at| hidden + at).collect();
-    Ok(Known::Shape(Arc::new(Shape {
+    Ok(Known::Mergeable(Arc::new(Facts {
         description: client,
         types: expected,
         merged,
@@ -125,14 +125,14 @@ pub async fn learn(
 /// As [`learn`].
 pub async fn agrees(
     connection: &mut Connection,
-    (scatter, shape): (&Scatter, &Shape),
+    (scatter, facts): (&Scatter, &Facts),
     text: &str,
     parameters: Parameters<'_>,
     deadline: Instant,
 ) -> Result<bool, PgError> {
     let texts = Texts::of(scatter, text);
     let all = describe(connection, &texts.compared, parameters.types, deadline).await?;
-    let question = settings_question(scatter, &texts.compared, all.len(), &shape.texts);
+    let question = settings_question(scatter, &texts.compared, all.len(), &facts.texts);
     let answer = ask(connection, &question, parameters, deadline).await?;
     let by_bytes = answer.iter().skip(2);
     Ok(has_one_encoding(connection) && by_bytes.fold(true, |all, one| all & one))

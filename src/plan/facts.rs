@@ -18,14 +18,14 @@ pub struct Learned(ArcSwapOption<Known>);
 /// The answer to the question whether and how the shards' answers can be merged.
 #[derive(Debug)]
 pub enum Known {
-    Shape(Arc<Shape>),
+    Mergeable(Arc<Facts>),
     /// Not exactly: for this reason.
     Unmergeable(String),
 }
 
 /// The columns of a scattered statement.
 #[derive(Clone, Debug)]
-pub struct Shape {
+pub struct Facts {
     /// The client's.
     pub description: Description,
     /// Types of a shard's columns, as far as they are known ahead; unspecified for parts of aggregates.
@@ -53,7 +53,7 @@ pub enum Merged {
     },
 }
 
-impl Shape {
+impl Facts {
     /// Arrays and composites of what users define have OIDs in their binary form, and each server its own.
     pub fn has_user_types_in_binary(&self, formats: &[Format]) -> bool {
         let binary = |at: usize| match formats {
