@@ -86,13 +86,15 @@ pub struct Asked<'a> {
 impl Question {
     /// Of a scattered statement, whose servers have said these facts.
     ///
+    /// With the text that the shards are sent.
+    ///
     /// Errors: 08P01 where there are other formats than columns; a text too long.
     pub fn new(
         scatter: &Scatter,
         facts: &Facts,
         span: Span,
         asked: Asked<'_>,
-    ) -> Result<Self, PgError> {
+    ) -> Result<(Self, String), PgError> {
         let columns = facts.description.len();
         let formats = each(asked.formats, columns)?;
         let (text, lane_formats, merging);
@@ -125,7 +127,7 @@ impl Question {
         }
         let mut types = facts.types.to_vec();
         types.resize(lane_formats.len(), Oid::UNSPECIFIED);
-        Ok(Self {
+        let question = Self {
             request: request(&text, asked.parameters, &lane_formats)?,
             columns: Columns {
                 types: types.into(),
@@ -135,13 +137,18 @@ impl Question {
             window: Window::new(span),
             description: facts.description.message(&formats),
             row_bytes_max: asked.row_bytes_max,
-        })
+        };
+        Ok((question, text))
     }
 
-    /// Of an EXPLAIN: each lane's lines, one after the other.
+    /// Of an EXPLAIN: each lane's lines, one after the other. With the text that the shards are sent.
     ///
     /// Errors: a text too long.
-    pub fn explain(scatter: &Scatter, facts: &Facts, asked: Asked<'_>) -> Result<Self, PgError> {
+    pub fn explain(
+        scatter: &Scatter,
+        facts: &Facts,
+        asked: Asked<'_>,
+    ) -> Result<(Self, String), PgError> {
         let text = match (&scatter.merge, &facts.merged) {
             (Merge::Groups(groups), Merged::Groups { aggregates, .. }) => grouped_text(
                 groups,
@@ -152,7 +159,7 @@ impl Question {
             _ => return Err(changed()),
         };
         let formats = each(asked.formats, 1)?;
-        Ok(Self {
+        let question = Self {
             request: request(&text, asked.parameters, &formats)?,
             columns: Columns {
                 types: [Oid::TEXT].into(),
@@ -162,7 +169,8 @@ impl Question {
             window: Window::new(Span::default()),
             description: probe::query_plan(&formats),
             row_bytes_max: asked.row_bytes_max,
-        })
+        };
+        Ok((question, text))
     }
 
     /// RowDescription for the client.

@@ -20,7 +20,7 @@ use crate::executor::scatter::{
     self, Asked, LaneError, Parameters, Progress, Question, ScatterError, Scattering,
 };
 use crate::net::Buffered;
-use crate::plan::{Facts, Known, Merge, Scatter, Span};
+use crate::plan::{Facts, Known, Scatter, Span};
 use crate::shardmap::ShardId;
 use crate::txn::Transaction;
 use crate::types::Format;
@@ -46,8 +46,46 @@ pub struct Answer {
     description: Bytes,
     shards: Vec<ShardId>,
     explains: bool,
-    /// The shards' text is not the client's: positions in it mean nothing to the client.
-    retold: bool,
+    places: Places,
+}
+
+/// Where a position in the shards' text is in the client's: both begin and end alike, and nothing is known between.
+#[derive(Clone, Copy, Debug)]
+struct Places {
+    /// In characters.
+    before: usize,
+    sent: usize,
+    own: usize,
+    after: usize,
+}
+
+impl Places {
+    fn of(sent: &str, own: &str) -> Self {
+        let alike = |(sent, own): &(char, char)| sent == own;
+        let before = sent.chars().zip(own.chars()).take_while(alike).count();
+        let (sent_count, own_count) = (sent.chars().count(), own.chars().count());
+        let ends = sent.chars().rev().zip(own.chars().rev());
+        let after = ends
+            .take(sent_count.min(own_count) - before)
+            .take_while(alike)
+            .count();
+        Self {
+            before,
+            sent: sent_count,
+            own: own_count,
+            after,
+        }
+    }
+
+    /// `None` for a place that the client's text has not.
+    fn own(&self, position: u32) -> Option<u32> {
+        let at = (position as usize).checked_sub(1)?;
+        if at < self.before {
+            return Some(position);
+        }
+        let from_end = self.sent.checked_sub(at)?;
+        (from_end <= self.after).then(|| (self.own - from_end + 1) as u32)
+    }
 }
 
 impl Session {
@@ -138,7 +176,7 @@ impl Session {
             false => Question::new(plan, &facts, scattered.span, asked),
             true => Question::explain(plan, &facts, asked),
         };
-        let question = match question {
+        let (question, sent) = match question {
             Ok(question) => question,
             Err(error) => {
                 leases.into_iter().for_each(Lease::release);
@@ -150,7 +188,7 @@ impl Session {
             running: Some(Box::new(Scattering::new(question, leases))),
             shards: scattered.shards.to_vec(),
             explains,
-            retold: explains || !matches!(&plan.merge, Merge::Rows(rows) if rows.text.is_none()),
+            places: Places::of(&sent, scattered.text),
         }))
     }
 
@@ -298,9 +336,7 @@ impl Session {
             }
             Ok(Err(ScatterError::Lane(LaneError::Changed))) => (Stopped::Changed, false),
             Ok(Err(ScatterError::Lane(LaneError::Failed(mut error)))) => {
-                if answer.retold {
-                    error.position = None;
-                }
+                error.position = error.position.and_then(|at| answer.places.own(at));
                 if error.code == SqlState::CONNECTION_FAILURE {
                     let shards = answer.shards.iter();
                     shards.for_each(|shard| self.database.poll_now(*shard));
@@ -355,5 +391,29 @@ fn give_back<T>(lease: Lease, outcome: &Result<T, PgError>) {
     let lost = |error: &PgError| error.code == SqlState::CONNECTION_FAILURE;
     if !outcome.as_ref().is_err_and(lost) {
         lease.release();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_are_those_of_the_clients_text() {
+        let own = "select ä from t order by x limit 3";
+        let sent = "select ä, (x) from t order by x limit 3";
+        let places = Places::of(sent, own);
+        let at = |text: &str, word: &str| {
+            let byte = text.find(word).expect("it is there");
+            text[..byte].chars().count() as u32 + 1
+        };
+        for word in ["select", "ä", "from", "t order", "limit", "3"] {
+            assert_eq!(places.own(at(sent, word)), Some(at(own, word)), "{word}");
+        }
+        assert_eq!(places.own(at(sent, "(x)")), None);
+        assert_eq!(places.own(0), None);
+        assert_eq!(places.own(1_000), None);
+        assert_eq!(Places::of(own, own).own(5), Some(5));
+        assert_eq!(Places::of("aa", "a").own(2), Some(1));
     }
 }

@@ -182,8 +182,9 @@ impl Lane {
                 stage
             }
             (_, backend::ERROR) => {
+                let error = self.failed(error_response(body));
                 self.stage = Stage::Failed;
-                return Err(self.failed(error_response(body)).into());
+                return Err(error.into());
             }
             (Stage::Parse, backend::PARSE_COMPLETE) => Stage::Bind,
             (Stage::Bind, backend::BIND_COMPLETE) => Stage::Describe,
@@ -293,8 +294,11 @@ impl Lane {
         self.lease.lost(&lie)
     }
 
-    /// The server's own error, and whose it is.
+    /// The server's own error; and whose it is, but of what every server would say.
     fn failed(&self, error: PgError) -> PgError {
+        if matches!(self.stage, Stage::Parse | Stage::Bind | Stage::Describe) {
+            return error;
+        }
         let place = format!("On shard {} ({}).", self.lease.shard, self.lease.server);
         let detail = match &error.detail {
             Some(detail) => format!("{detail}\n{place}"),
