@@ -229,8 +229,8 @@ impl Groups {
         parts: impl Fn(usize, &Aggregate) -> Vec<String>,
         repeated: &[usize],
     ) -> String {
-        let key = |key: &Box<str>| format!("({key})");
-        let mut columns: Vec<String> = self.keys.iter().map(key).collect();
+        let key = |key: &str| format!("({key})");
+        let mut columns: Vec<String> = self.keys.iter().map(|it| key(it)).collect();
         for (at, aggregate) in self.aggregates.iter().enumerate() {
             for part in parts(at, aggregate) {
                 columns.push(match &aggregate.filter {

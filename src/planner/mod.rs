@@ -22,6 +22,7 @@ mod params;
 mod scatter;
 mod schema;
 mod scope;
+mod several;
 mod utility;
 
 pub use body::{names_in, read_query};
@@ -32,7 +33,7 @@ pub use hint::{KEY, KEYSPACE, SHARD, check_own_setting, is_own_setting, of_setti
 pub use schema::{Column, Function, PUBLIC, Relation, RelationKind, Schema, SqlFunction};
 
 use crate::error::{PgError, SqlState};
-use crate::plan::{Access, Catalogs, Control, Hint, KeyTarget, Plan, Route, Scatter, Targets};
+use crate::plan::{Access, Catalogs, Control, Hint, KeyTarget, Plan, Route, Targets};
 use crate::shardmap::ShardMap;
 use crate::sql::tree::Query;
 use crate::sql::{self, Kind, Token, Unread};
@@ -40,7 +41,6 @@ use crate::types::Oid;
 
 use cursor::Cursor;
 use names::Names;
-use scatter::Otherwise;
 use schema::NO_ROLE;
 use scope::{Footprint, Untied};
 
@@ -316,60 +316,6 @@ impl Planner<'_> {
             }
             planned => planned,
         }
-    }
-
-    /// The plan of a query that `refusal` keeps from one shard.
-    ///
-    /// Errors: that refusal, where several cannot answer it either.
-    fn over_several(
-        &self,
-        at: Cursor<'_>,
-        query: &sql::tree::Query,
-        calls: &functions::Calls,
-        refusal: PgError,
-    ) -> Result<Plan, PgError> {
-        let guarded = |scatter: &Scatter| {
-            let keyspace = scatter.anchors.keyspace;
-            self.names.map.keyspace(keyspace).require_key
-        };
-        let scatter = self
-            .scattered(at)
-            .and_then(|scatter| match guarded(&scatter) {
-                true => Err("its key is required".to_owned()),
-                false => Ok(Box::new(scatter)),
-            });
-        let reason = format!("not one shard: {}", refusal.message);
-        let gathered = match self.gathers {
-            true => self.gathered(query, at.rest, calls, refusal),
-            false => Err(refusal),
-        };
-        match (gathered, scatter) {
-            (Ok(Plan::Route(route)), Ok(scatter)) => Ok(Plan::Route(Route {
-                scatter: Some(scatter),
-                ..route
-            })),
-            (Err(_), Ok(scatter)) => Ok(Plan::Route(Route {
-                scatter: Some(scatter),
-                ..only(Targets::Any, Access::Read, reason)
-            })),
-            (Ok(Plan::Route(route)), Err(why)) => Ok(Plan::Route(Route {
-                reason: format!("{}; not merged: {why}", route.reason),
-                ..route
-            })),
-            (gathered, _) => gathered,
-        }
-    }
-
-    /// As answers of several shards, or why not.
-    fn scattered(&self, at: Cursor<'_>) -> Result<Scatter, String> {
-        if !self.scatters {
-            return Err("a hint says where it goes".to_owned());
-        }
-        scatter::of_tokens(at, self).map_err(|otherwise| match otherwise {
-            Otherwise::Text => "its literals have been taken out".to_owned(),
-            Otherwise::Gather(reason) => reason,
-            Otherwise::Refused(error) => error.message,
-        })
     }
 
     /// Into scopes, with the safety net: each name of the map among the tokens, and each of the `calls` of

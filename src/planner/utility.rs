@@ -519,6 +519,18 @@ fn concerns_database(mut at: Cursor<'_>) -> bool {
     at.rest.is_empty() || at.take_any(&["database", "system", "schema"])
 }
 
+/// What is made of a query's rows needs them in one place.
+fn without_scatter(mut route: Route) -> Result<Route, PgError> {
+    let only = route.scatter.take().is_some() && route.gather.is_none();
+    match route.targets {
+        Targets::Any | Targets::Default if only => Err(PgError::refusal(
+            "EXPLAIN (FORMAT …), DECLARE and COPY of a statement over rows of several shards",
+            "let its rows be gathered (gather_rows)",
+        )),
+        _ => Ok(route),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -579,17 +591,5 @@ mod tests {
             let tokens = crate::sql::tokens(text).expect("it lexes");
             assert_eq!(catalogs(&tokens), expected, "{text}");
         }
-    }
-}
-
-/// What is made of a query's rows needs them in one place.
-fn without_scatter(mut route: Route) -> Result<Route, PgError> {
-    let only = route.scatter.take().is_some() && route.gather.is_none();
-    match route.targets {
-        Targets::Any | Targets::Default if only => Err(PgError::refusal(
-            "EXPLAIN (FORMAT …), DECLARE and COPY of a statement over rows of several shards",
-            "let its rows be gathered (gather_rows)",
-        )),
-        _ => Ok(route),
     }
 }

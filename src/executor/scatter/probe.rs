@@ -99,7 +99,7 @@ pub async fn learn(
         let place = are_texts.iter().position(|text| *text == at);
         same_encoding && place.is_some_and(|place| by_bytes.get(place) == Some(&true))
     };
-    let merged = match merged(scatter, &types, &client, &by_bytes) {
+    let merged = match merged(scatter, &types, &client, by_bytes) {
         Ok(merged) => merged,
         Err(reason) => return Ok(Known::Unmergeable(reason)),
     };

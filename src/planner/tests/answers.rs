@@ -1,7 +1,7 @@
 //! Random queries, worked out here on all rows and on those of the shard the plan names: the answers are the same.
 
-use super::super::scatter::scatter;
-use super::super::{Otherwise, Schema, plan};
+use super::super::scatter::{Otherwise, scatter};
+use super::super::{Schema, plan};
 use super::{catalogs, context, map};
 use crate::plan::{Destination, Merge, Plan, Values};
 use crate::shardmap::{KeyspaceIndex, ShardId, ShardMap};

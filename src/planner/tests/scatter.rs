@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::super::scatter::scatter;
-use super::super::{Otherwise, Schema};
+use super::super::Schema;
+use super::super::scatter::{Otherwise, scatter};
 use super::{Context, NoParams, golden, in_context};
 use crate::plan::{Merge, Values};
 use crate::shardmap::{KeyspaceIndex, ShardMap, TableKind, TableName};
