@@ -124,6 +124,8 @@ pub struct PgError {
     pub hint: Option<String>,
     /// One-based position in characters in the statement's text.
     pub position: Option<u32>,
+    /// Where a server was when it found the error.
+    pub context: Option<Box<str>>,
     pub origin: Origin,
     pub retry: Retry,
 }
@@ -138,6 +140,7 @@ impl PgError {
             detail: None,
             hint: None,
             position: None,
+            context: None,
             origin: Origin::Client,
             retry: Retry::Useless,
         }

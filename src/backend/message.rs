@@ -90,6 +90,7 @@ pub fn error_response(body: &[u8]) -> PgError {
             b'D' => error.detail = Some(value.into_owned()),
             b'H' => error.hint = Some(value.into_owned()),
             b'P' => error.position = value.parse().ok(),
+            b'W' => error.context = Some(value.into()),
             b'V' if value != "ERROR" => error = error.fatal(),
             _ => {}
         }
