@@ -165,7 +165,13 @@ impl Session {
         let destination = route.resolve(self.map(), values)?;
         let span = match (&destination, &route.scatter) {
             (Destination::Scatter(_), Some(scatter)) if route.explain.is_none() => {
-                scatter.limit().span(values.params)?
+                match scatter.limit().span(values.params) {
+                    // It is PostgreSQL's to make something of such a limit.
+                    Err(error) if error.code == SqlState::FEATURE_NOT_SUPPORTED => {
+                        return self.resolve_gathering(route, values);
+                    }
+                    span => span?,
+                }
             }
             _ => Span::default(),
         };
