@@ -14,7 +14,7 @@ pub mod order;
 /// PostgreSQL's decimal numbers.
 pub mod numeric;
 mod float;
-/// Parts of aggregates, computed by several servers, become values.
+// Parts of aggregates, computed by several servers, become values.
 pub mod aggregate;
 
 pub use hash::partition_hash;
