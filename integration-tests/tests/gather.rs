@@ -433,6 +433,73 @@ fn a_client_that_leaves() {
     world.end();
 }
 
+/// Every shard answers it for its own rows, in order.
+const SCATTERED: &str = "select id, filler from wide order by id, organization_id";
+
+/// Of a scattered statement: its error names the shard, whatever rows have gone out before.
+#[test]
+fn a_scattered_lane_that_ends() {
+    let world = World::start("");
+    let mut wire = world.connect();
+    for lane in 0..SHARDS {
+        for (tag, skip) in [(b'T', 0), (b'D', 0), (b'D', 3_000), (b'C', 0)] {
+            for act in [Act::Fin(0), Act::Rst(0), Act::Fin(3)] {
+                let rule = Rule::on("order by id", tag, act.clone()).after(skip);
+                let armed = world.faults[lane].arm(rule);
+                let started = Instant::now();
+                let replies = wire.simple(SCATTERED).unwrap();
+                assert_eq!(armed.fired(), 1, "{tag} {skip} {act:?}");
+                let (code, said) = error(&replies);
+                assert_eq!(code, "08006", "{tag} {skip} {act:?}: {said}");
+                assert!(said.contains(&Cluster::shard_name(lane)), "{said}");
+                assert_eq!(replies.last().unwrap().body, b"I");
+                assert!(started.elapsed() < TOLD_WITHIN);
+                world.faults[lane].disarm();
+            }
+        }
+        let replies = wire.simple(SCATTERED).unwrap();
+        let rows = replies.iter().filter(|reply| reply.tag == b'D').count();
+        assert_eq!(rows, SHARDS * ORGANIZATIONS * ROWS);
+    }
+    world.is_tidy();
+    world.end();
+}
+
+/// One that says nothing more is waited for until the client cancels, or leaves; it is closed then.
+#[test]
+fn a_scattered_lane_that_falls_silent() {
+    let world = World::start("").with_others();
+    for leaves in [false, true] {
+        let mut wire = world.connect();
+        let (port, key) = (world.proxy.port, wire.key);
+        let held = Rule::on("order by id", b'D', Act::Hold).after(100);
+        let armed = world.faults[2].arm(held);
+        let mut script = integration_tests::wire::Script::new();
+        script.query(SCATTERED);
+        wire.send_script(&script).unwrap();
+        eventually("rows come", || armed.fired() == 1);
+        thread::sleep(Duration::from_millis(300));
+        let conn = armed.connection().unwrap();
+        assert!(!conn.is_over(), "it waits");
+        if leaves {
+            drop(wire);
+        } else {
+            let started = Instant::now();
+            cancel(port, key);
+            let (code, said) = error(&wire.replies().unwrap());
+            assert_eq!(code, "57014", "{said}");
+            assert!(started.elapsed() < TOLD_WITHIN);
+            world.works(&mut wire);
+        }
+        eventually("the lane is closed", || conn.is_over());
+        world.faults[2].disarm();
+    }
+    world.works(&mut world.connect());
+    world.stop.store(true, Ordering::SeqCst);
+    world.is_tidy();
+    world.end();
+}
+
 /// kill -9 of a whole server in the middle of it, and the server comes back.
 #[test]
 fn a_lanes_server_is_killed() {

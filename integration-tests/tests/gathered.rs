@@ -89,6 +89,89 @@ fn in_transactions() {
     little_travels(&world, &mut both);
 }
 
+/// Portals over answers of several shards: rows in parts, portals beside one another, what ends them.
+#[test]
+fn portals_of_several_shards() {
+    let world = World::new(&Kind::demo(SAMPLE));
+    let mut both = Both::new(&world);
+    let rows = "select match_id, organization_id from matches order by 1, 2";
+    let groups =
+        "select home, count(*) from matches where organization_id > $1 group by home order by home";
+    let few = "select organization_id from organizations order by 1 limit 5 offset $1";
+    let after = |value: &'static [u8]| -> [Option<&[u8]>; 1] { [Some(value)] };
+    let (zero, three) = (after(b"0"), after(b"3"));
+    let parameters = |values| Parameters {
+        values,
+        ..Parameters::NONE
+    };
+    for transaction in [false, true] {
+        let what = format!("transaction {transaction}");
+        let mut step = |lines: &str, build: &dyn Fn(&mut Script)| {
+            let mut script = Script::new();
+            build(&mut script);
+            both.run(lines);
+            both.script(&script, &what);
+        };
+        let (begins, ends) = match transaction {
+            true => ("begin", "rollback"),
+            false => ("", ""),
+        };
+        step(begins, &|script| {
+            script.parse("", rows, &[]).bind("", "", &Parameters::NONE);
+            script.describe_portal("").execute("", 3).execute("", 2);
+            script.parse("g", groups, &[20]).describe_statement("g");
+            script.bind("one", "g", &parameters(&zero));
+            script.bind("two", "g", &parameters(&three));
+            script.execute("one", 2).execute("two", 0);
+            script
+                .execute("one", 0)
+                .execute("one", 0)
+                .close_portal("one");
+            script.parse("f", few, &[20]);
+            script.bind("three", "f", &parameters(&three));
+            script.execute("three", 5).execute("three", 5).sync();
+        });
+        step(ends, &|script| {
+            script.close_statement("g").close_statement("f").sync();
+        });
+        // What a Sync means to a portal.
+        step(begins, &|script| {
+            script.parse("", rows, &[]);
+            script.bind("kept", "", &Parameters::NONE);
+            script.execute("kept", 4).sync();
+        });
+        step("", &|script| {
+            script.execute("kept", 4).sync();
+        });
+        step(ends, &|script| {
+            script.execute("kept", 4).sync();
+        });
+    }
+    // Errors void a pipeline, whichever message has them.
+    let divided = "select 1 / (match_id - match_id) from matches order by 1";
+    for (sql, values) in [
+        (divided, &[][..]),
+        (few, &[Some(&b"-1"[..])]),
+        (few, &[Some(b"x")]),
+        (few, &[None]),
+    ] {
+        let mut script = Script::new();
+        let types = if values.is_empty() { &[][..] } else { &[20] };
+        script.parse("", sql, types);
+        script.bind("", "", &parameters(values)).execute("", 0);
+        script.parse("", "select 2", &[]).sync();
+        let [proxy, oracle] = [&mut both.proxy, &mut both.oracle].map(|side| {
+            let replies = side.run(&script).unwrap();
+            // A Bind may fail where PostgreSQL's Execute does.
+            let told = replies
+                .into_iter()
+                .filter(|reply| !b"12".contains(&reply.tag));
+            told.collect::<Vec<_>>()
+        });
+        same(proxy, oracle, sql);
+    }
+}
+
 /// In a transaction that is READ ONLY, wherever it runs.
 fn read_only(both: &mut Both) {
     both.run(

@@ -131,8 +131,12 @@ impl Ordered {
         out: &mut BytesMut,
     ) -> Result<Step, LaneError> {
         loop {
+            // PostgreSQL suspends a portal that has given all that was asked for, also where there is no more.
             if window.is_suspended() {
                 return Ok(Step::Suspended);
+            }
+            if window.is_over() {
+                return Ok(Step::Done);
             }
             if out.len() >= OUTPUT_BYTES_MAX {
                 return Ok(Step::Full);
@@ -179,9 +183,6 @@ impl Ordered {
             }
             self.merge.take(lane);
             lanes[lane].take();
-            if window.is_over() {
-                return Ok(Step::Done);
-            }
         }
     }
 }
