@@ -39,7 +39,7 @@ use crate::wire::{self, Described as Target, Oversized, frontend};
 use merging::{Grouped, Layout, Merging, Ordered, Step, Window};
 
 /// What a lane still has to say when nobody wants more is read up to so many bytes; one with more is closed.
-const UNWANTED_BYTES_MAX: usize = 1 << 20;
+const UNWANTED_BYTES_MAX: usize = 8 << 20;
 /// And for so long.
 const UNWANTED_WAIT: Duration = Duration::from_millis(100);
 

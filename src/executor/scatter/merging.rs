@@ -58,12 +58,16 @@ impl Window {
         }
     }
 
-    fn is_over(&self) -> bool {
-        self.left == Some(0) && !self.with_ties
-    }
-
-    fn is_suspended(&self) -> bool {
-        self.until.is_some_and(|until| self.rows >= until)
+    /// Why no more rows are to come out now. PostgreSQL suspends a portal that has given all that was asked for, also
+    /// where there is no more.
+    fn pause(&self, out: &BytesMut) -> Option<Step> {
+        if self.until.is_some_and(|until| self.rows >= until) {
+            return Some(Step::Suspended);
+        }
+        if self.left == Some(0) && !self.with_ties {
+            return Some(Step::Done);
+        }
+        (out.len() >= OUTPUT_BYTES_MAX).then_some(Step::Full)
     }
 
     fn next(&mut self) -> Fate {
@@ -131,15 +135,8 @@ impl Ordered {
         out: &mut BytesMut,
     ) -> Result<Step, LaneError> {
         loop {
-            // PostgreSQL suspends a portal that has given all that was asked for, also where there is no more.
-            if window.is_suspended() {
-                return Ok(Step::Suspended);
-            }
-            if window.is_over() {
-                return Ok(Step::Done);
-            }
-            if out.len() >= OUTPUT_BYTES_MAX {
-                return Ok(Step::Full);
+            if let Some(step) = window.pause(out) {
+                return Ok(step);
             }
             let lane = match advance(&mut self.merge, lanes, columns)? {
                 merge::Next::Wait => return Ok(Step::Wait),
@@ -223,14 +220,8 @@ pub(super) fn concatenate(
     while waiting + ended < lanes.len() {
         let lane = &mut lanes[*turn];
         let next = loop {
-            if window.is_suspended() {
-                return Ok(Step::Suspended);
-            }
-            if window.is_over() {
-                return Ok(Step::Done);
-            }
-            if out.len() >= OUTPUT_BYTES_MAX {
-                return Ok(Step::Full);
+            if let Some(step) = window.pause(out) {
+                return Ok(step);
             }
             match lane.next(columns)? {
                 Next::Row => {
@@ -413,14 +404,8 @@ impl Grouped {
         out: &mut BytesMut,
     ) -> Result<Step, LaneError> {
         loop {
-            if window.is_suspended() {
-                return Ok(Step::Suspended);
-            }
-            if window.is_over() && self.keys > 0 {
-                return Ok(Step::Done);
-            }
-            if out.len() >= OUTPUT_BYTES_MAX {
-                return Ok(Step::Full);
+            if let Some(step) = window.pause(out) {
+                return Ok(step);
             }
             let next = advance(&mut self.merge, lanes, columns)?;
             let lane = match next {
