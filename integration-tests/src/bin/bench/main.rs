@@ -25,6 +25,7 @@ mod options;
 mod pgbench;
 mod proc;
 mod proxies;
+mod readings;
 mod report;
 mod syscalls;
 mod workloads;
@@ -51,8 +52,10 @@ const SYSCALL_CLIENTS: u32 = 8;
 
 fn main() -> ExitCode {
     let parts = WORKLOADS.iter().map(|workload| workload.name);
+    let named_only = WORKLOADS.iter().filter(|workload| workload.named_only);
     let words = Words {
         parts: parts.chain([IDLE_MEMORY, INSTRUCTIONS]).collect(),
+        named_only: named_only.map(|workload| workload.name).collect(),
         proxies: RECIPES.iter().map(|recipe| recipe.name).collect(),
     };
     let options = match Options::parse(std::env::args().skip(1), &words) {
@@ -122,22 +125,20 @@ fn measure(world: &World, options: &Options) -> ExitCode {
 fn rows(world: &World, options: &Options) -> Vec<Row> {
     let wanted = WORKLOADS
         .iter()
-        .filter(|workload| options.wants(workload.name));
+        .filter(|workload| workload.is_wanted(options));
     let of_workload = |workload: &'static Workload| {
         let cases = workload.cases.iter();
         cases.flat_map(move |case| {
-            let targets = world.targets.iter();
-            targets
-                .filter(|target| workload.concerns(target))
-                .map(move |target| Row {
-                    workload,
-                    case,
-                    through: target.name,
-                    cell: Cell {
-                        fault: workload.refusal(case, target).map(str::to_owned),
-                        ..Cell::default()
-                    },
-                })
+            let targets = workload.targets(world).into_iter();
+            targets.map(move |target| Row {
+                workload,
+                case,
+                through: target.name,
+                cell: Cell {
+                    fault: workload.refusal(case, target).map(str::to_owned),
+                    ..Cell::default()
+                },
+            })
         })
     };
     wanted.flat_map(of_workload).collect()
@@ -173,7 +174,7 @@ fn take(world: &World, row: &mut Row, seconds: u64) {
         return;
     }
     let length = Length::Seconds(seconds);
-    let target = world.target(row.through);
+    let target = world.target(row.workload, row.through);
     row.cell
         .add(Sample::take(world, row.workload, row.case, target, length));
     if let Some(fault) = &row.cell.fault {
@@ -184,14 +185,15 @@ fn take(world: &World, row: &mut Row, seconds: u64) {
 
 fn count_syscalls(world: &World, rows: &mut [Row]) {
     for row in rows {
-        let target = world.target(row.through);
+        let target = world.target(row.workload, row.through);
         let several = row
             .workload
             .cases
             .iter()
             .any(|case| case.clients != row.case.clients);
         let other = several && row.case.clients != SYSCALL_CLIENTS;
-        if row.cell.fault.is_none() && target.pid.is_some() && !other {
+        let large = row.workload.named_only;
+        if row.cell.fault.is_none() && target.pid.is_some() && !other && !large {
             row.cell.syscalls = Some(syscalls::count(world, row.workload, row.case, target));
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use crate::generator::Length;
-use crate::proc::{Usage, resident_kb};
+use crate::proc::{Usage, forget_peak, peak_kb, resident_kb};
 use crate::proxies::Target;
 use crate::workloads::{Case, Workload};
 use crate::world::World;
@@ -19,6 +19,8 @@ pub struct Sample {
     pub user_us: Option<f64>,
     pub switches: Option<f64>,
     pub resident_kb: Option<f64>,
+    /// By how much it was more than at the beginning, at its peak.
+    pub grown_kb: Option<f64>,
 }
 
 /// A case through a proxy: the rounds, or why there are none.
@@ -48,14 +50,19 @@ impl Sample {
         let crowd = workload.crowd(world, target)?;
         let usage =
             |pid| Usage::of(pid).map_err(|error| format!("{} is gone: {error}", target.name));
-        let before = OnceLock::new();
+        let (before, resident_before) = (OnceLock::new(), OnceLock::new());
         let begun = || {
             // Once for each load; where it is missing, so are the costs.
             let _ = before.set(target.pid.map(usage).transpose());
+            let _ = resident_before.set(target.pid.and_then(|pid| {
+                forget_peak(pid)?;
+                resident_kb(pid)
+            }));
         };
         let load = case.load(world, target, length, &begun);
         let after = target.pid.map(usage).transpose()?;
         let resident = target.pid.and_then(resident_kb);
+        let peak = target.pid.and_then(peak_kb);
         if let Some(crowd) = crowd {
             crowd.leave(world.cluster.primary_port(0))?;
         }
@@ -73,6 +80,9 @@ impl Sample {
             user_us: spent.map(|spent| 1e6 * spent.user_seconds / units),
             switches: spent.map(|spent| spent.switches / units),
             resident_kb: resident.map(|kb| kb as f64),
+            grown_kb: peak
+                .zip(resident_before.into_inner().flatten())
+                .map(|(peak, before)| peak.saturating_sub(before) as f64),
         })
     }
 }
@@ -160,6 +170,7 @@ mod tests {
             user_us: None,
             switches: None,
             resident_kb: None,
+            grown_kb: None,
         };
         let mut cell = Cell::default();
         cell.add(Ok(sample));

@@ -26,6 +26,8 @@ pub enum Wanted {
 pub struct Words {
     /// What can be measured by itself.
     pub parts: Vec<&'static str>,
+    /// Of these, what is measured only by its name.
+    pub named_only: Vec<&'static str>,
     pub proxies: Vec<&'static str>,
 }
 
@@ -70,6 +72,11 @@ impl Options {
         (self.only.is_empty() || named(&self.only)) && !named(&self.without)
     }
 
+    /// Whether it is asked for by its name.
+    pub fn names(&self, part: &str) -> bool {
+        self.only.iter().any(|name| name == part)
+    }
+
     /// System calls are counted for whatever is measured, unless that is not wanted.
     pub fn wants_syscalls(&self) -> bool {
         !self.without.iter().any(|name| name == SYSCALLS)
@@ -106,7 +113,7 @@ pub fn usage(words: &Words) -> String {
 
   --seconds N       of each measurement ({seconds})
   --rounds N        of which the medians are shown ({rounds})
-  --only LIST       what to measure, with commas between
+  --only LIST       what to measure, with commas between; {named_only} only so
   --without LIST    what not to measure; also: {SYSCALLS}
   --through LIST    which proxies
   --json FILE       where to write the figures ({json})
@@ -118,6 +125,7 @@ proxies: {proxies}
         seconds = defaults.seconds,
         rounds = defaults.rounds,
         json = defaults.json.display(),
+        named_only = words.named_only.join(", "),
         parts = words.parts.join(", "),
         proxies = words.proxies.join(", "),
     )
@@ -150,6 +158,7 @@ mod tests {
     fn parse(line: &str) -> Result<Wanted, String> {
         let words = Words {
             parts: vec!["point", "insert"],
+            named_only: vec!["insert"],
             proxies: vec!["direct", "trunkline"],
         };
         Options::parse(line.split_whitespace().map(str::to_owned), &words)
@@ -185,6 +194,7 @@ mod tests {
         let options = run("--only point,insert --without insert,syscalls --through trunkline");
         assert!(options.wants("point") && !options.wants("insert"));
         assert!(!options.wants_syscalls());
+        assert!(options.names("point") && !run("").names("point"));
         assert!(options.wants_proxy("trunkline") && !options.wants_proxy("direct"));
     }
 

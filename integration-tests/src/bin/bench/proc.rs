@@ -63,6 +63,18 @@ pub fn resident_kb(pid: u32) -> Option<u64> {
     field(&status, "VmRSS")
 }
 
+/// The most resident memory since the start, or since it was last forgotten, in KiB.
+pub fn peak_kb(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    field(&status, "VmHWM")
+}
+
+/// The peak is what is resident now. `None` where this is not permitted.
+/// Source: `proc(5)`, `/proc/PID/clear_refs`
+pub fn forget_peak(pid: u32) -> Option<()> {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").ok()
+}
+
 /// Whether a tracer holds every thread of the process.
 pub fn is_traced(pid: u32) -> bool {
     let traced = |thread| {
@@ -177,6 +189,7 @@ mod tests {
         let pid = std::process::id();
         assert!(Usage::of(pid).is_ok_and(|usage| !usage.switches.is_empty()));
         assert!(resident_kb(pid).is_some_and(|kb| kb > 100));
+        assert!(peak_kb(pid) >= resident_kb(pid));
         assert!(Usage::of(0).is_err());
     }
 }

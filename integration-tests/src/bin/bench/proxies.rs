@@ -2,7 +2,8 @@
 //! on a free port of 127.0.0.1. Another proxy is another recipe.
 //!
 //! Equal terms: SCRAM toward both sides, 20 server connections for whoever pools, two threads for whoever has
-//! threads, no logging of statements. Those that do not route reach the first shard.
+//! threads, no logging of statements. Those that do not route reach one server: the first shard, or the one that has all
+//! rows.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,23 +16,27 @@ use integration_tests::{Cluster, Proxy, ProxyOptions, proxy};
 use trunkline::internals::cluster::{SUPERUSER, Watchdog};
 
 use crate::generator::single_value;
+use crate::readings::READINGS;
 
 /// How to start a way through.
 pub struct Recipe {
     pub name: &'static str,
-    start: fn(&Cluster) -> Result<Started, String>,
+    /// With the port of the server that those reach that do not route.
+    start: fn(&Cluster, u16) -> Result<Started, String>,
 }
 
 pub const DIRECT: &str = "direct";
 /// Whom figures are compared with: the pooler most in use, and what only copies bytes.
 pub const POOLER: &str = "pgbouncer";
 pub const BYTE_COPY: &str = "haproxy";
+/// The shard with the most rows, without anything between.
+pub const SHARD: &str = "shard";
 pub const TRUNKLINE: &str = "trunkline";
 
 /// Another build of it, to be compared within one run.
 pub const OTHER: &str = "other";
 
-pub const RECIPES: [Recipe; 5] = [
+pub const RECIPES: [Recipe; 6] = [
     Recipe {
         name: DIRECT,
         start: direct,
@@ -45,12 +50,16 @@ pub const RECIPES: [Recipe; 5] = [
         start: haproxy,
     },
     Recipe {
+        name: SHARD,
+        start: direct,
+    },
+    Recipe {
         name: TRUNKLINE,
-        start: |cluster| trunkline(cluster, proxy::binary(), Vec::new()),
+        start: |cluster, _| trunkline(cluster, proxy::binary(), Vec::new()),
     },
     Recipe {
         name: OTHER,
-        start: other,
+        start: |cluster, _| other(cluster),
     },
 ];
 
@@ -86,12 +95,17 @@ impl Recipe {
     pub fn is_offered(&self) -> bool {
         self.name != OTHER || std::env::var_os(OTHER_VARIABLE).is_some()
     }
+
+    /// Whether it finds rows of any shard.
+    pub fn routes(&self) -> bool {
+        [TRUNKLINE, OTHER].contains(&self.name)
+    }
 }
 
 impl Target {
-    /// Starts one; the error says what is missing.
-    pub fn start(recipe: &Recipe, cluster: &Cluster) -> Result<Self, String> {
-        let started = (recipe.start)(cluster)?;
+    /// Starts one before a server, which whoever routes does not look at; the error says what is missing.
+    pub fn start(recipe: &Recipe, cluster: &Cluster, server: u16) -> Result<Self, String> {
+        let started = (recipe.start)(cluster, server)?;
         Ok(Self {
             name: recipe.name,
             port: started.port,
@@ -107,13 +121,14 @@ impl Target {
 pub fn trunkline_options() -> ProxyOptions {
     ProxyOptions {
         database: format!("    pool: {{ size: {POOL} }}"),
+        tables: READINGS.map(|table| table.name.to_owned()).into(),
         ..ProxyOptions::default()
     }
 }
 
-fn direct(cluster: &Cluster) -> Result<Started, String> {
+fn direct(cluster: &Cluster, server: u16) -> Result<Started, String> {
     Ok(Started {
-        port: cluster.primary_port(0),
+        port: server,
         pid: None,
         prepares: true,
         version: version(&cluster.host.binaries.path("postgres"), "--version"),
@@ -166,7 +181,7 @@ fn trunkline(
 
 /// PgBouncer in transaction pooling. It gets the verifier the server has, not the password, so that a login
 /// costs it no derivation of keys; with a verifier it logs in to the server by what a client's login left.
-fn pgbouncer(cluster: &Cluster) -> Result<Started, String> {
+fn pgbouncer(cluster: &Cluster, server: u16) -> Result<Started, String> {
     let binary = std::env::var_os(PGBOUNCER_VARIABLE)
         .map(PathBuf::from)
         .or_else(|| installed("pgbouncer"))
@@ -174,7 +189,7 @@ fn pgbouncer(cluster: &Cluster) -> Result<Started, String> {
     let version = version(&binary, "--version");
     let prepares = keeps_prepared(&version);
     let (dir, port) = room(cluster, POOLER);
-    let verifier = verifier(cluster)?;
+    let verifier = verifier(server)?;
     let users = dir.join("users");
     fs::write(&users, format!("\"{APP}\" \"{verifier}\"\n")).unwrap();
     let prepared = if prepares {
@@ -198,7 +213,6 @@ log_connections = 0
 log_disconnections = 0
 ignore_startup_parameters = extra_float_digits
 {prepared}",
-        server = cluster.primary_port(0),
         users = users.display(),
     );
     let file = dir.join("pgbouncer.ini");
@@ -216,7 +230,7 @@ ignore_startup_parameters = extra_float_digits
 }
 
 /// HAProxy knows nothing of PostgreSQL in this mode: what it costs is the cost of passing bytes on.
-fn haproxy(cluster: &Cluster) -> Result<Started, String> {
+fn haproxy(cluster: &Cluster, server: u16) -> Result<Started, String> {
     let binary =
         installed("haproxy").ok_or("haproxy is not installed: run scripts/setup.sh bench")?;
     let (dir, port) = room(cluster, BYTE_COPY);
@@ -232,8 +246,7 @@ defaults
 listen copy
     bind 127.0.0.1:{port}
     server shard 127.0.0.1:{server}
-",
-        server = cluster.primary_port(0),
+"
     );
     let file = dir.join("haproxy.cfg");
     fs::write(&file, config).unwrap();
@@ -302,14 +315,14 @@ impl Drop for Running {
 
 /// A directory and a port of its own.
 fn room(cluster: &Cluster, name: &str) -> (PathBuf, u16) {
-    let dir = cluster.scratch.path().join(name);
+    let port = cluster.host.ports.take().unwrap();
+    let dir = cluster.scratch.path().join(format!("{name}-{port}"));
     cluster.host.account.create_dir(&dir).unwrap();
-    (dir, cluster.host.ports.take().unwrap())
+    (dir, port)
 }
 
-/// What the first shard keeps of the password.
-fn verifier(cluster: &Cluster) -> Result<String, String> {
-    let port = cluster.primary_port(0);
+/// What a server keeps of the password.
+fn verifier(port: u16) -> Result<String, String> {
     let database = [("database", "postgres")];
     let query = format!("select rolpassword from pg_authid where rolname = '{APP}'");
     let ask = || {

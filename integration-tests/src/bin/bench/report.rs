@@ -33,7 +33,7 @@ struct Figure {
     of: fn(&Sample) -> Option<f64>,
 }
 
-const FIGURES: [Figure; 7] = [
+const FIGURES: [Figure; 8] = [
     Figure {
         name: "per_second",
         header: "per second",
@@ -70,6 +70,12 @@ const FIGURES: [Figure; 7] = [
         header: "resident kB",
         decimals: 0,
         of: |sample| sample.resident_kb,
+    },
+    Figure {
+        name: "grown_kb",
+        header: "grown kB",
+        decimals: 0,
+        of: |sample| sample.grown_kb,
     },
 ];
 
@@ -306,6 +312,7 @@ mod tests {
             user_us: cpu_us.map(|cpu| cpu / 4.0),
             switches: cpu_us.map(|_| 1.5),
             resident_kb: cpu_us.map(|_| 4_000.0),
+            grown_kb: cpu_us.map(|_| 100.0),
         };
         Row {
             workload: &WORKLOADS[0],

@@ -1,11 +1,14 @@
 //! What is measured, as data: each workload has cases, each case a load. The statements are the same for every
-//! way through, and so is the key: it lives on the shard that those reach which do not route.
+//! way through, and so is the key: it lives on the shard that those reach which do not route. Where rows of several
+//! shards are read, those reach a server that has all of them.
 //!
 //! Most load is pgbench's. New connections and streams of rows are made by `generator`, as its head explains.
 
 use crate::generator::{Begun, Crowd, Length, Load, connects, streams};
+use crate::options::Options;
 use crate::pgbench::Run;
-use crate::proxies::{OTHER, TRUNKLINE, Target};
+use crate::proxies::{DIRECT, OTHER, POOLER, SHARD, TRUNKLINE, Target};
+use crate::readings::{READINGS, Readings};
 use crate::world::World;
 
 /// A table of the report.
@@ -19,6 +22,10 @@ pub struct Workload {
     /// Clients that are logged in and do nothing meanwhile.
     pub idle: usize,
     pub through: Through,
+    /// The table that has to be filled for it.
+    pub readings: Option<&'static Readings>,
+    /// Too large to be measured unless it is asked for.
+    pub named_only: bool,
     pub cases: &'static [Case],
 }
 
@@ -28,6 +35,8 @@ pub enum Through {
     Everybody,
     /// Only whoever looks at statements.
     Trunkline,
+    /// These: whoever looks at statements, and before the server that has the rows of all shards whoever does not.
+    AllRows(&'static [&'static str]),
 }
 
 /// A group of rows in the table.
@@ -38,7 +47,8 @@ pub struct Case {
     pub source: Source,
 }
 
-/// Who makes the load, and of what; `{key}` stands for the key, `{keys}` for ten keys of the same shard.
+/// Who makes the load, and of what; `{key}` stands for the key, `{keys}` for ten keys of the same shard, `{on_1}` for a key
+/// of the first shard, and so on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     Pgbench {
@@ -57,8 +67,24 @@ impl Workload {
         (prepared && !target.prepares).then_some("unsupported")
     }
 
-    pub fn concerns(&self, target: &Target) -> bool {
-        self.through == Through::Everybody || [TRUNKLINE, OTHER].contains(&target.name)
+    pub fn is_wanted(&self, options: &Options) -> bool {
+        options.wants(self.name) && (!self.named_only || options.names(self.name))
+    }
+
+    /// Whom this is measured through.
+    pub fn targets<'a>(&self, world: &'a World) -> Vec<&'a Target> {
+        let routing = |target: &&Target| [TRUNKLINE, OTHER].contains(&target.name);
+        let all = world.targets.iter();
+        match self.through {
+            Through::Everybody => all.collect(),
+            Through::Trunkline => all.filter(routing).collect(),
+            Through::AllRows(names) => {
+                let whole = world.whole.iter().chain(all.filter(routing));
+                whole
+                    .filter(|target| names.contains(&target.name))
+                    .collect()
+            }
+        }
     }
 
     /// The crowd that is there while a case is measured.
@@ -148,9 +174,46 @@ const fn plain(name: &'static str, title: &'static str, cases: &'static [Case]) 
         units: 1,
         idle: 0,
         through: Through::Everybody,
+        readings: None,
+        named_only: false,
         cases,
     }
 }
+
+const fn stream(label: &'static str, clients: u32, sql: &'static str) -> Case {
+    Case {
+        label,
+        clients,
+        source: Source::Streams(sql),
+    }
+}
+
+/// Whom rows of several shards are read through; with the shard that has the most of them, where each shard answers the
+/// same statement.
+const ALL_ROWS: Through = Through::AllRows(&[DIRECT, POOLER, TRUNKLINE, OTHER]);
+const ALL_ROWS_AND_SHARD: Through = Through::AllRows(&[DIRECT, POOLER, SHARD, TRUNKLINE, OTHER]);
+
+const LIMIT: &str = "select reading_id, payload from readings order by reading_id limit 50;\n";
+const FEW_GROUPS: &str = "select country, count(*) from organizations \
+    where organization_id in ({on_1}, {on_2}, {on_3}, {on_4}) group by country;\n";
+const FEW_GROUPS_SHAPE: &str = "\\set n random(100000000, 999999999)
+select country, count(*) from organizations \
+    where organization_id in ({on_1}, {on_2}, {on_3}, {on_4}) and :n > 0 group by country;
+";
+const FEW_GROUPS_PARAMETERS: &str = "\\set a {on_1}
+\\set b {on_2}
+\\set c {on_3}
+\\set d {on_4}
+select country, count(*) from organizations where organization_id in (:a, :b, :c, :d) group by country;
+";
+/// A number that happens to be some organization's: rows of both tables travel, one column of each.
+const JOIN: &str =
+    "select count(*) from matches m join organizations o on o.organization_id = m.match_id";
+const GROUPS: &str = "select kind, count(*), sum(amount) from readings_2m group by kind";
+/// Each of its rows has [`ORDERED_ROW_BYTES`] on the wire.
+const ORDERED: &str = "select reading_id, payload from readings_10m order by reading_id";
+/// The message's head, two lengths, nine digits and 32 letters.
+const ORDERED_ROW_BYTES: u32 = 7 + 2 * 4 + 9 + 32;
 
 pub const WORKLOADS: &[Workload] = &[
     plain(
@@ -198,11 +261,7 @@ pub const WORKLOADS: &[Workload] = &[
         ..plain(
             "stream",
             "100,000 rows, 7.9 MB, by key",
-            &[Case {
-                label: "8 clients",
-                clients: 8,
-                source: Source::Streams(STREAM),
-            }],
+            &[stream("8 clients", 8, STREAM)],
         )
     },
     Workload {
@@ -231,6 +290,60 @@ pub const WORKLOADS: &[Workload] = &[
             "forms",
             "literals always the same (by text) and another each time (by shape), simple protocol",
             FORMS,
+        )
+    },
+    Workload {
+        through: ALL_ROWS_AND_SHARD,
+        readings: Some(&READINGS[0]),
+        ..plain(
+            "several-limit",
+            "ORDER BY an indexed column LIMIT 50 of 100,000 rows on four shards, simple protocol",
+            &[
+                pgbench("1 client", 1, SIMPLE, LIMIT),
+                pgbench("8 clients", 8, SIMPLE, LIMIT),
+            ],
+        )
+    },
+    Workload {
+        through: ALL_ROWS,
+        ..plain(
+            "several-small",
+            "count by groups of four rows, one on each shard: the same text, another each time, prepared",
+            &[
+                pgbench("same", 8, SIMPLE, FEW_GROUPS),
+                pgbench("other", 8, SIMPLE, FEW_GROUPS_SHAPE),
+                pgbench("prepared", 8, PREPARED, FEW_GROUPS_PARAMETERS),
+            ],
+        )
+    },
+    Workload {
+        through: ALL_ROWS,
+        ..plain(
+            "several-join",
+            "a join that is not on the key: rows of three shards are copied to the fourth",
+            &[stream("1 client", 1, JOIN)],
+        )
+    },
+    Workload {
+        through: ALL_ROWS_AND_SHARD,
+        readings: Some(&READINGS[1]),
+        named_only: true,
+        ..plain(
+            "several-groups",
+            "count and sum by seven groups of 2 million rows on four shards",
+            &[stream("1 client", 1, GROUPS)],
+        )
+    },
+    Workload {
+        unit: "MB",
+        units: (READINGS[2].rows as u64 * ORDERED_ROW_BYTES as u64 / 1_000_000) as u32,
+        through: ALL_ROWS,
+        readings: Some(&READINGS[2]),
+        named_only: true,
+        ..plain(
+            "several-stream",
+            "10 million rows of four shards, 560 MB, ORDER BY an indexed column; latencies are of all",
+            &[stream("1 client", 1, ORDERED)],
         )
     },
 ];
@@ -347,8 +460,11 @@ mod tests {
     }
 
     #[test]
-    fn every_statement_names_the_key() {
-        for case in WORKLOADS.iter().flat_map(|workload| workload.cases) {
+    fn every_statement_by_key_names_it() {
+        let by_key = WORKLOADS
+            .iter()
+            .filter(|workload| !matches!(workload.through, Through::AllRows(_)));
+        for case in by_key.flat_map(|workload| workload.cases) {
             let (Source::Pgbench { script: text, .. }
             | Source::Connects(text)
             | Source::Streams(text)) = case.source;
