@@ -152,6 +152,17 @@ impl PlanCache {
 
     /// As [`Self::plan`], of this text alone: its literals decide more than where it goes.
     pub fn plan_by_text(&self, text: &str, context: &Context<'_>) -> Result<Planned, PgError> {
+        let asked = Asked {
+            text: text.as_bytes(),
+            by: By::Text,
+            context,
+        };
+        // What is kept under the client's text may be its shape's plan, which only says that there has to be another one.
+        if let Some(Answer::Planned(planned)) = self.find(self.hash(&asked), &asked)
+            && !matches!(&*planned.plan, Plan::Route(route) if route.by_text)
+        {
+            return Ok(planned);
+        }
         Ok(self.by_text(text, context)?.0)
     }
 

@@ -1,8 +1,8 @@
 //! One shard's answer to its part of a scattered statement: Parse, Bind, Describe and Execute of one text, and Sync.
 
-use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::{io, mem};
 
 use bytes::Buf;
 
@@ -162,9 +162,12 @@ impl Lane {
     fn heed_next(&mut self, columns: &Columns) -> Result<bool, LaneError> {
         match self.head()? {
             Some((tag, len)) if len <= self.lease.input.len() => {
-                let frame = self.lease.input.split_to(len);
-                self.heed(tag, &frame[HEADER_BYTES..], columns)?;
-                Ok(true)
+                // Put aside meanwhile: to split it would be an allocation.
+                let mut input = mem::take(&mut self.lease.input);
+                let heeded = self.heed(tag, &input[HEADER_BYTES..len], columns);
+                input.advance(len);
+                self.lease.input = input;
+                heeded.map(|()| true)
             }
             _ => {
                 self.hungry = true;
@@ -249,17 +252,21 @@ impl Lane {
                     Err(_) => return Poll::Ready(false),
                 }
             };
-            let frame = self.lease.input.split_to(len);
             thrown += len;
-            if tag == backend::PARAMETER_STATUS && self.take_in(&frame[HEADER_BYTES..]).is_err() {
-                return Poll::Ready(false);
-            }
-            if tag == backend::READY_FOR_QUERY {
-                if frame.get(HEADER_BYTES) != Some(&TransactionStatus::Idle.as_byte()) {
-                    return Poll::Ready(false);
+            let mut input = mem::take(&mut self.lease.input);
+            let makes_sense = match (tag, &input[HEADER_BYTES..len]) {
+                (backend::PARAMETER_STATUS, body) => self.take_in(body).is_ok(),
+                (backend::READY_FOR_QUERY, body) => {
+                    self.lease.status = TransactionStatus::Idle;
+                    self.stage = Stage::Ready;
+                    body == [TransactionStatus::Idle.as_byte()]
                 }
-                self.lease.status = TransactionStatus::Idle;
-                self.stage = Stage::Ready;
+                _ => true,
+            };
+            input.advance(len);
+            self.lease.input = input;
+            if !makes_sense {
+                return Poll::Ready(false);
             }
         }
         Poll::Ready(self.lease.output.is_empty() && !self.lease.stream.holds_back())

@@ -222,6 +222,27 @@ fn literals_that_decide_are_seen() {
     }
 }
 
+/// As pgbench sends them: with a semicolon, so that what is looked up first is not the statement itself.
+#[test]
+fn what_is_planned_by_its_text_is_planned_once() {
+    let (map, schema, cache) = (map(), Schema::default(), PlanCache::new(1 << 20));
+    let context = context(&map, &schema);
+    let text = "select count(*) from matches where organization_id in (1, 2, 4)";
+    let by_text = || cache.plan_by_text(text, &context).expect("plans").plan;
+    let by_shape = || {
+        let sent = format!("{text};");
+        let (planned, _) = cache.plan(&sent, &context).expect("plans");
+        assert!(matches!(&*planned.plan, Plan::Route(route) if route.by_text));
+    };
+    by_shape();
+    let first = by_text();
+    assert!(matches!(&*first, Plan::Route(route) if !route.by_text));
+    by_shape();
+    assert!(Arc::ptr_eq(&first, &by_text()));
+    by_shape();
+    assert!(Arc::ptr_eq(&first, &by_text()));
+}
+
 #[test]
 fn old_plans_make_room() {
     let (map, schema, cache) = (map(), Schema::default(), PlanCache::new(64 << 10));
