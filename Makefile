@@ -22,7 +22,7 @@ integration:
 	$(CARGO) build --package trunkline --bin trunkline --features internals
 	$(CARGO) test --package integration-tests -- --show-output
 
-## What a statement costs, beside direct PostgreSQL, PgBouncer and a byte copy: about a quarter of an hour.
+## What a statement costs, beside direct PostgreSQL, PgBouncer and a byte copy: about twenty minutes.
 ## BENCH="--only point-simple" is less of it, BENCH=--help says what there is. TRUNKLINE_BIN is another build.
 TRUNKLINE_BIN ?= $(CURDIR)/target/dist/trunkline
 bench: setup-bench
