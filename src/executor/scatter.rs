@@ -126,6 +126,11 @@ impl Question {
             _ => return Err(changed()),
         }
         let mut types = facts.types.to_vec();
+        if let (Merge::Groups(groups), Merged::Groups { aggregates, .. }) =
+            (&scatter.merge, &facts.merged)
+        {
+            types.extend(behind_keys(groups, aggregates, &formats, &facts.types));
+        }
         types.resize(lane_formats.len(), Oid::UNSPECIFIED);
         let question = Self {
             request: request(&text, asked.parameters, &lane_formats)?,
@@ -194,6 +199,27 @@ fn grouped_text(groups: &Groups, aggregates: &[Aggregate], formats: &[Format]) -
         aggregates[at].expressions(wanted[at], &call.argument, None)
     };
     groups.text(parts, &shown)
+}
+
+/// The types of the columns behind the keys, in the order of [`Layout`].
+fn behind_keys(
+    groups: &Groups,
+    aggregates: &[Aggregate],
+    formats: &[Format],
+    keys: &[Oid],
+) -> Vec<Oid> {
+    let (mut parts, mut shown) = (Vec::new(), Vec::new());
+    for (output, format) in groups.outputs.iter().zip(formats) {
+        match output {
+            Column::Aggregate(at) => parts.extend(aggregates[*at].part_types(*format)),
+            Column::Key(key) if *format == Format::Text => {
+                shown.push(keys.get(*key).copied().unwrap_or_default());
+            }
+            Column::Key(_) => {}
+        }
+    }
+    parts.extend(shown);
+    parts
 }
 
 /// A format for each column.

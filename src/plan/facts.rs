@@ -35,10 +35,6 @@ pub struct Facts {
     pub texts: Box<[usize]>,
     /// These shards have said that those come in the order of their bytes where that matters.
     pub asked: Vec<ShardId>,
-    /// `extra_float_digits` is above zero where the session sets it not: floats are printed here so.
-    pub prints_floats: bool,
-    /// Each statement of a transaction sees what was committed before it, where the session sets that not.
-    pub reads_committed: bool,
 }
 
 /// What is compared and merged.
@@ -61,7 +57,7 @@ impl Facts {
             each => each.get(at) == Some(&Format::Binary),
         };
         let mut types = self.description.types().enumerate();
-        types.any(|(at, oid)| oid.0 >= FIRST_USER_OID && binary(at))
+        types.any(|(at, oid)| (oid.0 >= FIRST_USER_OID || RECORDS.contains(&oid)) && binary(at))
     }
 
     /// Floats that no server prints are among the client's columns.
@@ -77,6 +73,9 @@ impl Facts {
 /// OIDs of what users define; each server has its own.
 /// Source: `FirstNormalObjectId` in `src/include/access/transam.h`
 pub const FIRST_USER_OID: u32 = 16_384;
+
+/// Of no named type, whose columns may have one of a user's.
+const RECORDS: [Oid; 2] = [Oid(2249), Oid(2287)];
 
 const FLOAT4: Oid = Oid(700);
 const FLOAT8: Oid = Oid(701);

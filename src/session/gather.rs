@@ -494,12 +494,12 @@ fn kept_snapshot() -> PgError {
     )
 }
 
-pub(super) fn is_snapshot_kept(prelude: &str) -> bool {
+fn is_snapshot_kept(prelude: &str) -> bool {
     let prelude = prelude.to_ascii_lowercase();
     prelude.contains("repeatable") || prelude.contains("serializable")
 }
 
-fn tells_time(text: &[u8]) -> bool {
+pub(super) fn tells_time(text: &[u8]) -> bool {
     let tells = |word: &&[u8]| {
         let mut windows = text.windows(word.len());
         windows.any(|window| window.eq_ignore_ascii_case(word))

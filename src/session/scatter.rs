@@ -1,8 +1,8 @@
 //! A statement that several shards answer, each for its rows: their connections are leased for it alone, beside the one
 //! in use, and given back when its answer has gone out.
 //!
-//! Each shard runs its part in a transaction of its own. So this is for statements outside of a transaction, and in one
-//! that no server has heard of and that sees a new snapshot with each statement; others are gathered.
+//! Each shard runs its part in a transaction of its own. So this is for statements outside of a transaction; others are
+//! gathered.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::gather::is_snapshot_kept;
+use super::gather::tells_time;
 use super::interrupt::unless;
 use super::{Failure, Session};
 use crate::backend::Lease;
@@ -98,7 +98,9 @@ impl Session {
         io: &mut Buffered,
         scattered: Scattered<'_>,
     ) -> Result<Option<Answer>, Failure> {
-        if self.has_effects() || !self.may_scatter() {
+        // In a transaction it would depend on what that has done and set, and on its isolation.
+        let alone = self.txn == Transaction::Idle && !self.has_effects();
+        if !alone || tells_time(scattered.parameters.values) {
             return Ok(None);
         }
         self.settle(io).await?;
@@ -123,20 +125,6 @@ impl Session {
         Ok(None)
     }
 
-    /// Nothing that the transaction has done or set could be seen.
-    fn may_scatter(&self) -> bool {
-        match &self.txn {
-            Transaction::Idle => true,
-            Transaction::Deferred(prelude) => {
-                prelude.is_plain()
-                    && !self.settings.has_changes()
-                    && !is_snapshot_kept(&prelude.text())
-                    && !self.settings.has_set("default_transaction_isolation")
-            }
-            Transaction::DeferredFailed(_) | Transaction::Open | Transaction::Failed => false,
-        }
-    }
-
     async fn begin_scatter(
         &mut self,
         io: &mut Buffered,
@@ -148,11 +136,8 @@ impl Session {
         if facts.has_user_types_in_binary(scattered.formats) {
             return Ok(None);
         }
-        let in_transaction = self.txn != Transaction::Idle;
-        if in_transaction && !facts.reads_committed
-            || facts.shows_floats()
-                && (!facts.prints_floats || self.settings.has_set("extra_float_digits"))
-        {
+        // How a server would print them depends on settings that are not known here.
+        if facts.shows_floats() && scattered.formats != [Format::Binary] {
             return Ok(None);
         }
         let mut leases = Vec::with_capacity(scattered.shards.len());

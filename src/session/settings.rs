@@ -295,18 +295,6 @@ impl Settings {
         (!texts.is_empty()).then(|| texts.join(";\n"))
     }
 
-    /// The session, or its transaction, has given the setting a value.
-    pub fn has_set(&self, name: &str) -> bool {
-        let set = |entry: &Entry| entry.name == name;
-        let changed = |change: &Change| match change {
-            Change::Set(entry) | Change::Local(entry) => set(entry),
-            Change::Reset(_) => false,
-        };
-        self.startup.iter().any(set)
-            || self.entries.iter().any(set)
-            || self.changes.iter().any(changed)
-    }
-
     /// The transaction has SET or RESET something.
     pub fn has_changes(&self) -> bool {
         !self.changes.is_empty()

@@ -198,6 +198,23 @@ impl Aggregate {
         }
     }
 
+    /// The types of the parts, one for each of [`Self::formats`].
+    pub fn part_types(&self, client: Format) -> Vec<Oid> {
+        let first = match self.kind {
+            Kind::AvgBigint | Kind::Spread { .. } => Oid::INT8,
+            Kind::AvgFloat8 => Oid(FLOAT8),
+            _ => self.result(),
+        };
+        let rest = match self.kind {
+            Kind::Extreme { result, .. } => result,
+            Kind::Spread { .. } => Oid::NUMERIC,
+            _ => Oid::INT8,
+        };
+        let mut types = vec![rest; self.formats(client).len()];
+        types[0] = first;
+        types
+    }
+
     /// What a shard is to compute, one expression for each of [`Self::formats`]. `argument` and `filter` are the
     /// client's own texts: the argument's without DISTINCT and ORDER BY, and the condition in FILTER (WHERE …). Names
     /// are those of `pg_catalog` whatever the search path.

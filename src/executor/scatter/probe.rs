@@ -88,12 +88,17 @@ pub async fn learn(
         Merge::Groups(_) => describe(connection, texts.client, parameters.types, deadline).await?,
     };
     let types: Vec<Oid> = all.types().skip(hidden).collect();
+    if types.len() != wanted(scatter) {
+        let reason = "its columns are not those that were read".to_owned();
+        return Ok(Known::Unmergeable(reason));
+    }
     let are_texts: Vec<usize> = (0..types.len()).filter(|at| is_text(types[*at])).collect();
     let places: Vec<usize> = are_texts.iter().map(|at| hidden + at).collect();
-    let question = settings_question(scatter, &texts.compared, all.len(), &places);
-    let answer = ask(connection, &question, parameters, deadline).await?;
-    let ([prints_floats, reads_committed], by_bytes) =
-        answer.split_first_chunk().unwrap_or((&[false; 2], &[]));
+    let mut by_bytes = Vec::new();
+    if !places.is_empty() {
+        let question = collations_question(scatter, &texts.compared, all.len(), &places);
+        by_bytes = ask(connection, &question, parameters, deadline).await?;
+    }
     let same_encoding = has_one_encoding(connection);
     let by_bytes = |at: usize| {
         let place = are_texts.iter().position(|text| *text == at);
@@ -115,8 +120,6 @@ pub async fn learn(
         merged,
         texts,
         asked: vec![shard],
-        prints_floats: *prints_floats,
-        reads_committed: *reads_committed,
     })))
 }
 
@@ -132,10 +135,24 @@ pub async fn agrees(
 ) -> Result<bool, PgError> {
     let texts = Texts::of(scatter, text);
     let all = describe(connection, &texts.compared, parameters.types, deadline).await?;
-    let question = settings_question(scatter, &texts.compared, all.len(), &facts.texts);
+    let question = collations_question(scatter, &texts.compared, all.len(), &facts.texts);
     let answer = ask(connection, &question, parameters, deadline).await?;
-    let by_bytes = answer.iter().skip(2);
+    let by_bytes = answer.iter();
     Ok(has_one_encoding(connection) && by_bytes.fold(true, |all, one| all & one))
+}
+
+/// How many columns are compared or merged, with the conditions of FILTER.
+fn wanted(scatter: &Scatter) -> usize {
+    match &scatter.merge {
+        Merge::Rows(rows) => rows.hidden(),
+        Merge::Groups(groups) => {
+            let calls = groups.aggregates.iter();
+            let columns = calls.map(|call| {
+                usize::from(&*call.argument != "*") + usize::from(call.filter.is_some())
+            });
+            groups.keys.len() + columns.sum::<usize>()
+        }
+    }
 }
 
 /// Texts arrive in the encoding they are stored and compared in.
@@ -220,16 +237,12 @@ fn merged(
     })
 }
 
-/// First whether floats are printed with all their digits, and whether transactions see what others commit; then for each of these columns whether its texts are compared
-/// byte by byte. The query itself does not run.
+/// For each of these columns whether its texts are compared byte by byte. The query itself does not run.
 /// Source: <https://www.postgresql.org/docs/current/catalog-pg-collation.html>,
 /// <https://www.postgresql.org/docs/current/catalog-pg-database.html>
-fn settings_question(scatter: &Scatter, text: &str, columns: usize, asked: &[usize]) -> String {
+fn collations_question(scatter: &Scatter, text: &str, columns: usize, asked: &[usize]) -> String {
     const C: &str = "IN ('C', 'POSIX')";
-    let mut question =
-        "SELECT pg_catalog.current_setting('extra_float_digits')::pg_catalog.int4 > 0,\n \
-        pg_catalog.current_setting('transaction_isolation') LIKE 'read %'"
-            .to_owned();
+    let mut question = "SELECT true".to_owned();
     for column in asked {
         // The provider of a database is a column since PostgreSQL 15.
         let _ = write!(
@@ -241,19 +254,14 @@ fn settings_question(scatter: &Scatter, text: &str, columns: usize, asked: &[usi
              pg_catalog.pg_collation_for(k.c{column})::pg_catalog.regcollation), false)"
         );
     }
-    question.push_str("\nFROM pg_catalog.pg_database d");
-    if !asked.is_empty() {
-        let names: Vec<String> = (0..columns).map(|column| format!("c{column}")).collect();
-        let _ = write!(
-            question,
-            " LEFT JOIN (\n{text}\n) AS k({}) ON false",
-            names.join(", ")
-        );
-    }
+    let names: Vec<String> = (0..columns).map(|column| format!("c{column}")).collect();
+    let _ = write!(
+        question,
+        "\nFROM pg_catalog.pg_database d LEFT JOIN (\n{text}\n) AS k({}) ON false",
+        names.join(", ")
+    );
     question.push_str("\nWHERE d.datname = pg_catalog.current_database()");
-    if let Merge::Groups(groups) = &scatter.merge
-        && !asked.is_empty()
-    {
+    if let Merge::Groups(groups) = &scatter.merge {
         // Every parameter has to be somewhere.
         for index in groups.limit.params() {
             let number = u32::from(index) + 1;

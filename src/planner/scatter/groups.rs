@@ -175,6 +175,11 @@ fn aggregate(list: &List<'_>, item: usize) -> Result<Aggregate, Otherwise> {
         return not_one();
     }
     let argument = open + 1..close;
+    // `(t.*)` is several columns where its type is asked for.
+    let columns = tokens[argument.clone()].windows(2);
+    if { columns }.any(|pair| pair[0].is_op(".") && pair[1].is_op("*")) {
+        return not_one();
+    }
     // The type of a parameter that stands alone is inferred from the function that is called.
     if argument.is_empty() || argument.len() == 1 && tokens[open + 1].kind == Kind::Param {
         return not_one();

@@ -19,6 +19,7 @@ use crate::sql::{
     self, Body, Expression, Groups, Item, Kind, Level, Outline, Select, Token, Unread,
 };
 
+use crate::types::Oid;
 use functions::kind;
 use list::List;
 
@@ -103,6 +104,9 @@ pub(super) fn of_tokens(at: Cursor<'_>, planner: &Planner<'_>) -> Result<Scatter
         return gather("an aggregate may depend on the order of a reference table's rows");
     }
     let merge = merge(at, &outline, &proven, query.limited, context)?;
+    if let Some(reason) = uncertain_count(&merge, tokens, context) {
+        return gather(reason);
+    }
     Ok(Scatter {
         anchors: anchors(tokens, &proven, context),
         merge,
@@ -110,6 +114,27 @@ pub(super) fn of_tokens(at: Cursor<'_>, planner: &Planner<'_>) -> Result<Scatter
         explained: None,
         learned: Learned::default(),
     })
+}
+
+/// A parameter that limits rows has the type that another place gives it, where that is not declared.
+fn uncertain_count(
+    merge: &Merge,
+    tokens: &[Token<'_>],
+    context: &Context<'_>,
+) -> Option<&'static str> {
+    let limit = match merge {
+        Merge::Rows(rows) => &rows.limit,
+        Merge::Groups(groups) => &groups.limit,
+    };
+    let is_uncertain = |index: u16| {
+        let name = (u32::from(index) + 1).to_string();
+        let named = |token: &&Token<'_>| token.kind == Kind::Param && *token.value == *name;
+        let declared = super::operand::declared(context, index);
+        declared == Oid::UNSPECIFIED && tokens.iter().filter(named).count() > 1
+    };
+    { limit.params() }
+        .any(is_uncertain)
+        .then_some("a parameter that limits rows stands elsewhere, too")
 }
 
 pub(super) fn gather<T>(reason: impl Into<String>) -> Result<T, Otherwise> {

@@ -113,8 +113,9 @@ fn read(tokens: &[Token<'_>]) -> Result<Limit, Otherwise> {
             _ => return gather("LIMIT or OFFSET of an expression"),
         }
     }
-    // Without a limit there are no ties.
-    limit.with_ties &= limit.count.is_some();
+    if limit.with_ties && limit.count.is_none() {
+        return gather("WITH TIES without a count");
+    }
     Ok(limit)
 }
 
