@@ -31,14 +31,20 @@ impl Run<'_> {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let dir = cluster.scratch.path().join(format!("pgbench-{number}"));
         fs::create_dir(&dir).unwrap();
-        let outcome = self.load_in(cluster, &dir, begun);
+        let outcome = self.load_in(cluster, &dir, number, begun);
         // Where it stays, it goes with the scratch directory.
         let _ = fs::remove_dir_all(&dir);
         outcome
     }
 
-    fn load_in(&self, cluster: &Cluster, dir: &Path, begun: Begun<'_>) -> Result<Load, String> {
-        let mut process = self.spawn(cluster, dir)?;
+    fn load_in(
+        &self,
+        cluster: &Cluster,
+        dir: &Path,
+        seed: u64,
+        begun: Begun<'_>,
+    ) -> Result<Load, String> {
+        let mut process = self.spawn(cluster, dir, seed)?;
         match self.length {
             Length::Seconds(seconds) => {
                 let log = dir.join(format!("log.{}", process.child.id()));
@@ -58,12 +64,14 @@ impl Run<'_> {
         }
     }
 
-    fn spawn(&self, cluster: &Cluster, dir: &Path) -> Result<Process, String> {
+    /// Each run has a seed of its own: texts that differ in a random number shall not come again in the next one.
+    fn spawn(&self, cluster: &Cluster, dir: &Path, seed: u64) -> Result<Process, String> {
         let errors = dir.join("errors");
         let mut command = Command::new(cluster.host.binaries.path("pgbench"));
         command
             .args(["-n", "-h", "127.0.0.1", "-U", APP, "-d", APP])
-            .args(["-j", "1", "--random-seed", "1", "--log", "--log-prefix"])
+            .args(["-j", "1", "--random-seed", &seed.to_string()])
+            .args(["--log", "--log-prefix"])
             .arg(dir.join("log"))
             .args(["-p", &self.port.to_string(), "-M", self.protocol])
             .args(["-c", &self.clients.to_string()])
