@@ -11,6 +11,11 @@ use std::fmt;
 pub struct SqlState([u8; 5]);
 
 impl SqlState {
+    /// Class 42: something is wrong with the text itself, or with what its names mean.
+    pub fn is_of_syntax(self) -> bool {
+        self.0.starts_with(b"42")
+    }
+
     pub const CONNECTION_FAILURE: Self = Self(*b"08006");
     pub const PROTOCOL_VIOLATION: Self = Self(*b"08P01");
     pub const FEATURE_NOT_SUPPORTED: Self = Self(*b"0A000");

@@ -254,6 +254,112 @@ fn tables_that_differ_between_shards() {
     world.is_tidy();
 }
 
+/// What is changed on one shard alone, as in the midst of a migration, and what the catalogs were last read to be: no answer is made
+/// of values of two types.
+#[test]
+fn a_column_that_changes_on_one_shard() {
+    let world = World::start("");
+    let mut wire = world.connect();
+    let direct = |shard, sql: &str| done(&direct(&world.cluster, shard, sql));
+    for shard in 0..SHARDS {
+        direct(shard, "alter table odd add n int, add t text collate \"C\"");
+        let organization = world.cluster.organization_on(shard);
+        direct(
+            shard,
+            &format!("insert into odd values ({organization}, {shard}, 'x')"),
+        );
+    }
+    let mut admin =
+        Wire::connect_as(world.proxy.port, APP, APP, &[("database", "trunkline")]).unwrap();
+    done(&admin.simple("RELOAD").unwrap());
+    let answers = |wire: &mut Wire, sql: &str| values(&wire.simple(sql).unwrap());
+    let statements = [
+        "select sum(n) from odd",
+        "select avg(n) from odd",
+        "select max(n) from odd",
+        "select n, count(*) from odd group by n",
+        "select n from odd order by n",
+        "select organization_id from odd order by n",
+    ];
+    eventually("the columns are known", || {
+        answers(&mut wire, "select sum(n) from odd") == ["3"]
+    });
+    for sql in statements {
+        assert!(!answers(&mut wire, sql).is_empty(), "{sql}");
+    }
+    for other in ["float8", "int8", "numeric"] {
+        direct(1, &format!("alter table odd alter n type {other}"));
+        for sql in statements {
+            let replies = wire.simple(sql).unwrap();
+            let (code, said) = error(&replies);
+            assert_eq!(code, "0A000", "{other}: {sql}: {said}");
+        }
+        direct(1, "alter table odd alter n type int");
+        eventually("it is as it was", || {
+            answers(&mut wire, "select sum(n) from odd") == ["3"]
+        });
+    }
+    // Another collation changes no type: the catalogs tell.
+    let by_text = "select t from odd order by t";
+    assert_eq!(answers(&mut wire, by_text).len(), SHARDS);
+    direct(1, "alter table odd alter t type text collate \"en-x-icu\"");
+    done(&admin.simple("RELOAD").unwrap());
+    eventually("the collation is known", || {
+        wire.simple(by_text)
+            .unwrap()
+            .iter()
+            .any(|reply| reply.tag == b'E')
+    });
+    let (code, said) = error(&wire.simple(by_text).unwrap());
+    assert_eq!(code, "0A000");
+    assert!(said.contains("not the same on all shards"), "{said}");
+    world.is_tidy();
+}
+
+/// A named statement keeps the columns its client knows, as PostgreSQL's do.
+#[test]
+fn a_prepared_statement_whose_columns_change() {
+    let world = World::start("");
+    let mut wire = world.connect();
+    let select = "select organization_id, n from odd order by 1";
+    let all = |sql: &str| {
+        (0..SHARDS).for_each(|shard| done(&direct(&world.cluster, shard, sql)));
+    };
+    all("alter table odd add n int");
+    let run = |wire: &mut Wire| {
+        let mut script = integration_tests::wire::Script::new();
+        script
+            .bind("", "s", &Parameters::NONE)
+            .execute("", 0)
+            .sync();
+        wire.run(&script).unwrap()
+    };
+    let mut script = integration_tests::wire::Script::new();
+    script.parse("s", select, &[]).sync();
+    eventually("it is prepared", || {
+        wire.run(&script)
+            .unwrap()
+            .iter()
+            .all(|reply| reply.tag != b'E')
+    });
+    done(&run(&mut wire));
+    done(&run(&mut wire));
+    all("alter table odd alter n type int8");
+    for _ in 0..2 {
+        let (code, said) = error(&run(&mut wire));
+        assert_eq!(
+            (&*code, &*said),
+            ("0A000", "cached plan must not change result type; ")
+        );
+    }
+    // Prepared anew it is another one.
+    let mut script = integration_tests::wire::Script::new();
+    script.close_statement("s").parse("s", select, &[]).sync();
+    done(&wire.run(&script).unwrap());
+    done(&run(&mut wire));
+    world.is_tidy();
+}
+
 #[test]
 fn a_lane_that_ends() {
     let world = World::start("").with_others();

@@ -230,6 +230,35 @@ fn statements_over_values_that_are_hard() {
     check_refused("values", run(&world, "values", Form::all));
 }
 
+/// Answers are merged only where all that is compared is compared byte by byte, whichever of several texts it is.
+fn merged_by_bytes(world: &World) {
+    let mut wire = Wire::connect(world.subject.port()).unwrap();
+    for (order, is_merged) in [
+        ("bytewise", true),
+        ("posix", true),
+        ("t", false),
+        ("german", false),
+        ("counting", false),
+        ("nocase", false),
+        ("bytewise, posix", true),
+        ("bytewise, t", false),
+        ("t, bytewise", false),
+        ("t collate \"C\", german collate \"C\"", true),
+        ("many_c", true),
+        ("id, organization_id", true),
+    ] {
+        let told = wire
+            .simple(&format!(
+                "explain (costs off) select id from words order by {order}"
+            ))
+            .unwrap();
+        let told = format!("{told:?}");
+        assert_eq!(told.contains("Scatter, read"), is_merged, "{order}: {told}");
+        let reason = "not merged: texts are compared by a language";
+        assert_eq!(told.contains(reason), !is_merged, "{order}: {told}");
+    }
+}
+
 /// The locale decides the order, not the bytes.
 #[test]
 fn statements_in_databases_with_a_locale() {
@@ -237,6 +266,7 @@ fn statements_in_databases_with_a_locale() {
         scripts: &["several", "collation"],
         ..Kind::with_locale(SAMPLE)
     });
+    merged_by_bytes(&world);
     check_refused("collation", run(&world, "collation", Form::all));
     check_refused("collation", run(&world, "several", few_forms));
 }

@@ -36,7 +36,7 @@ use crate::plan::{self, Column, Facts, Groups, Merge, Merged, Scatter, Span};
 use crate::types::aggregate::Aggregate;
 use crate::types::{Format, Oid};
 use crate::wire::{self, Described as Target, Oversized, frontend};
-use merging::{Grouped, Layout, Merging, Ordered, Step, Window};
+use merging::{Grouped, Layout, Merging, Ordered, Sections, Step, Window};
 
 /// What a lane still has to say when nobody wants more is read up to so many bytes; one with more is closed.
 const UNWANTED_BYTES_MAX: usize = 8 << 20;
@@ -84,9 +84,7 @@ pub struct Asked<'a> {
 }
 
 impl Question {
-    /// Of a scattered statement, whose servers have said these facts.
-    ///
-    /// With the text that the shards are sent.
+    /// Of a scattered statement, whose servers have said these facts. With the text that the shards are sent.
     ///
     /// Errors: 08P01 where there are other formats than columns; a text too long.
     pub fn new(
@@ -131,7 +129,6 @@ impl Question {
         {
             types.extend(behind_keys(groups, aggregates, &formats, &facts.types));
         }
-        types.resize(lane_formats.len(), Oid::UNSPECIFIED);
         let question = Self {
             request: request(&text, asked.parameters, &lane_formats)?,
             columns: Columns {
@@ -146,12 +143,13 @@ impl Question {
         Ok((question, text))
     }
 
-    /// Of an EXPLAIN: each lane's lines, one after the other. With the text that the shards are sent.
+    /// Of an EXPLAIN: each lane's lines, one after the other, behind the rows `ahead`. With the text that the shards are sent.
     ///
     /// Errors: a text too long.
     pub fn explain(
         scatter: &Scatter,
         facts: &Facts,
+        ahead: Bytes,
         asked: Asked<'_>,
     ) -> Result<(Self, String), PgError> {
         let text = match (&scatter.merge, &facts.merged) {
@@ -170,7 +168,7 @@ impl Question {
                 types: [Oid::TEXT].into(),
                 client: None,
             },
-            merging: Merging::Sections(vec![false; asked.lanes]),
+            merging: Merging::Sections(Sections::new(ahead, asked.lanes)),
             window: Window::new(Span::default()),
             description: probe::query_plan(&formats),
             row_bytes_max: asked.row_bytes_max,
@@ -372,7 +370,7 @@ impl Scattering {
             Merging::Concatenation(turn) => merging::concatenate(turn, lanes, columns, window, out),
             Merging::Ordered(ordered) => ordered.step(lanes, columns, window, out),
             Merging::Groups(groups) => groups.step(lanes, columns, window, out),
-            Merging::Sections(told) => merging::sections(told, lanes, columns, window, out),
+            Merging::Sections(sections) => sections.step(lanes, columns, window, out),
         }
     }
 

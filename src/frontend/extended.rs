@@ -110,11 +110,10 @@ impl Pipeline {
             .map(|(_, portal)| portal)
     }
 
-    /// Errors: 54000, there are too many, or they take too much.
-    pub(super) fn keep_portal(&mut self, name: Box<[u8]>, portal: Portal) -> Result<(), PgError> {
+    /// Errors: 54000 where one more portal of so many bytes would be too many, or too much.
+    pub(super) fn check_room(&self, name: &[u8], bytes: usize) -> Result<(), PgError> {
         let held = |(name, portal): &(Box<[u8]>, Portal)| name.len() + portal.bytes();
-        let new = (name, portal);
-        let bytes = self.portals.iter().map(held).sum::<usize>() + held(&new);
+        let bytes = self.portals.iter().map(held).sum::<usize>() + name.len() + bytes;
         if self.portals.len() >= PORTALS_MAX || bytes > PORTAL_BYTES_MAX {
             return Err(PgError::proxy(
                 SqlState::PROGRAM_LIMIT_EXCEEDED,
@@ -123,7 +122,13 @@ impl Pipeline {
                 ),
             ));
         }
-        self.portals.push(new);
+        Ok(())
+    }
+
+    /// Errors: as of [`Self::check_room`].
+    pub(super) fn keep_portal(&mut self, name: Box<[u8]>, portal: Portal) -> Result<(), PgError> {
+        self.check_room(&name, portal.bytes())?;
+        self.portals.push((name, portal));
         Ok(())
     }
 

@@ -25,14 +25,14 @@ use crate::wire::{self, HEADER_BYTES, Header, RequestError};
 pub(super) struct ScatteredPortal {
     answer: Answer,
     prepared: Arc<Prepared>,
-    /// EXPLAIN: goes ahead of the first row.
-    lines: Option<Bytes>,
 }
 
 /// A Bind that is held.
 pub(super) struct BindMessage {
     pub(super) bytes: Vec<u8>,
     pub(super) portal: Box<[u8]>,
+    /// Of a statement with a name.
+    is_named: bool,
     /// From the parameters' formats to their values.
     parameters: Range<usize>,
     /// Of result columns.
@@ -55,6 +55,7 @@ impl BindMessage {
         let formats: Result<_, _> = codes.into_iter().map(format).collect();
         Ok(Self {
             portal: bind.portal.into(),
+            is_named: !bind.statement.is_empty(),
             parameters: start..start + parameters,
             formats: formats?,
             bytes,
@@ -121,11 +122,11 @@ impl Client {
             },
             parameters: Parameters::NONE,
             formats: &[],
+            ahead: lines.clone().unwrap_or_default(),
         };
         if let Some(mut answer) = self.session.scatter(&mut self.io, scattered).await? {
             let out = &mut self.io.output;
             out.extend_from_slice(answer.description());
-            out.extend_from_slice(&lines.unwrap_or_default());
             return self.session.fetch(&mut self.io, plan, &mut answer, 0).await;
         }
         let way = self.session.resolve_gathering(route, planned.values())?;
@@ -181,14 +182,22 @@ impl Client {
                 values: message.parameters(),
             },
             formats: &message.formats,
+            ahead: lines.unwrap_or_default(),
         };
-        let Some(answer) = self.session.scatter(&mut self.io, scattered).await? else {
+        self.pipeline
+            .check_room(&message.portal, size_of::<ScatteredPortal>())?;
+        let Some(mut answer) = self.session.scatter(&mut self.io, scattered).await? else {
             return Ok(false);
         };
+        if message.is_named
+            && let Err(error) = answer.check_told(prepared)
+        {
+            self.session.end_answer(&mut answer).await;
+            return Err(error.into());
+        }
         let portal = ScatteredPortal {
             answer,
             prepared: Arc::clone(prepared),
-            lines,
         };
         let portal = Portal::Scattered(Box::new(portal));
         self.pipeline.keep_portal(message.portal.clone(), portal)?;
@@ -243,9 +252,6 @@ impl Client {
         };
         self.in_turn().await?;
         self.session.routed_as_bound();
-        if let Some(lines) = portal.lines.take() {
-            self.io.output.extend_from_slice(&lines);
-        }
         let rows_max = u64::try_from(rows_max).unwrap_or(0);
         let (session, io) = (&mut self.session, &mut self.io);
         session.fetch(io, plan, &mut portal.answer, rows_max).await

@@ -76,6 +76,7 @@ fn schema(map: &ShardMap) -> Schema {
         name: name.to_owned(),
         type_oid: key_type.oid(),
         key_type: Some(key_type),
+        declared: Some("".into()),
         has_default: false,
         generated: false,
     };

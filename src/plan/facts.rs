@@ -28,7 +28,7 @@ pub enum Known {
 pub struct Facts {
     /// The client's.
     pub description: Description,
-    /// Types of a shard's columns, as far as they are known ahead; unspecified for parts of aggregates.
+    /// Types of a shard's columns; of groups those of their expressions, the rest is a matter of formats.
     pub types: Box<[Oid]>,
     pub merged: Merged,
     /// Columns of texts among what is compared.

@@ -267,7 +267,9 @@ impl Groups {
         let columns = keys.chain(arguments).chain(filters);
         let columns: Vec<String> = columns.map(|it| format!("({it})")).collect();
         let before = self.before.get(from..).unwrap_or_default();
-        format!("{before} {}{}", columns.join(", "), self.after)
+        // Every parameter has to be somewhere.
+        let limit = self.pushed.as_deref().unwrap_or_default();
+        format!("{before} {}{}{limit}", columns.join(", "), self.after)
     }
 
     fn print(&self, lines: &mut Vec<String>) {

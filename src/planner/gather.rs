@@ -213,7 +213,7 @@ impl Planner<'_> {
         let gathered = || found.uses.keys().chain(&found.views).copied();
         for table in found.uses.keys().copied() {
             let relation = self.context.schema.relations.get(table);
-            if relation.is_some_and(|relation| relation.columns.is_empty()) {
+            if relation.is_some_and(|relation| !relation.is_alike()) {
                 return Err(format!(
                     "The columns of {table} are not the same on all shards."
                 ));

@@ -126,10 +126,20 @@ pub struct Column {
     /// Where values of the column are compared and stored as this type's: no type modifier that changes them,
     /// a deterministic collation.
     pub key_type: Option<KeyType>,
+    /// Type with its modifier, and collation, in words; `None` where shards differ in that: their values may not be
+    /// brought together.
+    pub declared: Option<Box<str>>,
     /// GENERATED ALWAYS AS (…): an UPDATE of other columns changes it.
     pub generated: bool,
     /// That, or a default or identity that gives a value where INSERT gives none.
     pub has_default: bool,
+}
+
+impl Relation {
+    /// Its columns are declared alike on all shards, in the same order.
+    pub fn is_alike(&self) -> bool {
+        !self.columns.is_empty() && self.columns.iter().all(|column| column.declared.is_some())
+    }
 }
 
 /// All functions of one name.

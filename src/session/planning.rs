@@ -1,6 +1,6 @@
 //! From a client's text to a plan, and from a plan to a shard: what both depend on is the session's.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::statement::{Epoch, Prepared};
 use super::{Failure, Session, aside, in_failed_transaction};
@@ -249,6 +249,7 @@ impl Session {
             global,
             plan,
             epoch,
+            told: OnceLock::new(),
         })
     }
 
@@ -286,7 +287,7 @@ impl Session {
     /// those of its Parse.
     pub async fn plan_again(&mut self, name: &[u8]) -> Result<(), PgError> {
         let before = self.statements.find(name)?;
-        let global = Arc::clone(&before.global);
+        let (global, told) = (Arc::clone(&before.global), before.told.clone());
         // Taken first: what changes while planning makes the plan stale at once.
         let epoch = self.epoch();
         if before.epoch.reading != epoch.reading && has_strings(&global.text) {
@@ -301,6 +302,7 @@ impl Session {
             global,
             plan,
             epoch,
+            told,
         });
         self.statements.replace(name, prepared);
         Ok(())
@@ -317,6 +319,7 @@ impl Session {
             global: Arc::clone(global),
             plan: self.plan_by_text(text, &global.param_types)?,
             epoch: before.epoch,
+            told: before.told.clone(),
         });
         self.statements.replace(name, prepared);
         Ok(())

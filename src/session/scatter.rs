@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::gather::tells_time;
 use super::interrupt::unless;
-use super::{Failure, Session};
+use super::{Failure, Prepared, Session};
 use crate::backend::Lease;
 use crate::error::{PgError, SqlState};
 use crate::executor::scatter::{
@@ -27,7 +27,7 @@ use crate::types::Format;
 use crate::wire::{Replies, says_goodbye};
 
 /// A scattered statement of a client: its text, what fills its slots, and the shards that answer it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Scattered<'a> {
     pub plan: &'a Scatter,
     pub shards: &'a [ShardId],
@@ -36,6 +36,8 @@ pub struct Scattered<'a> {
     pub parameters: Parameters<'a>,
     /// Of the client's columns: none for text, one for all, or one for each.
     pub formats: &'a [Format],
+    /// Of an EXPLAIN: rows that go ahead of the shards' own.
+    pub ahead: Bytes,
 }
 
 /// Its answer as it comes.
@@ -44,6 +46,7 @@ pub struct Answer {
     /// `None` where all of it has come.
     running: Option<Box<Scattering>>,
     description: Bytes,
+    facts: Arc<Facts>,
     shards: Vec<ShardId>,
     explains: bool,
     places: Places,
@@ -140,37 +143,43 @@ impl Session {
         if facts.shows_floats() && scattered.formats != [Format::Binary] {
             return Ok(None);
         }
-        let mut leases = Vec::with_capacity(scattered.shards.len());
+        let mut lanes = Vec::with_capacity(scattered.shards.len());
         for shard in scattered.shards {
-            leases.push(self.lane(io, *shard).await?);
+            match self.lane(io, *shard).await {
+                Ok(lane) => lanes.push(lane),
+                Err(failure) => {
+                    lanes.into_iter().for_each(Lease::release);
+                    return Err(failure);
+                }
+            }
         }
-        let Some(facts) = self.agreed(io, scattered, facts, &mut leases).await? else {
-            leases.into_iter().for_each(Lease::release);
+        let Some((facts, lanes)) = self.agreed(io, scattered, facts, lanes).await? else {
             return Ok(None);
         };
         let asked = Asked {
             text: scattered.text,
             parameters: scattered.parameters,
             formats: scattered.formats,
-            lanes: leases.len(),
+            lanes: lanes.len(),
             row_bytes_max: self.message_bytes_max(),
         };
         let plan = scattered.plan;
         let explains = plan.explained.is_some();
         let question = match explains {
             false => Question::new(plan, &facts, scattered.span, asked),
-            true => Question::explain(plan, &facts, asked),
+            true => Question::explain(plan, &facts, scattered.ahead.clone(), asked),
         };
         let (question, sent) = match question {
             Ok(question) => question,
             Err(error) => {
-                leases.into_iter().for_each(Lease::release);
+                lanes.into_iter().for_each(Lease::release);
                 return Err(error.into());
             }
         };
         Ok(Some(Answer {
             description: question.description(),
-            running: Some(Box::new(Scattering::new(question, leases))),
+            running: Some(Box::new(Scattering::new(question, lanes))),
+            facts,
             shards: scattered.shards.to_vec(),
             explains,
             places: Places::of(&sent, scattered.text),
@@ -212,40 +221,52 @@ impl Session {
         })
     }
 
-    /// The facts that all these shards have: where texts are compared each of them is asked once.
+    /// The facts that all these shards have: where texts are compared each of them is asked once. `None`, and the lanes given
+    /// back, where they differ.
     async fn agreed(
         &mut self,
         io: &mut Buffered,
         scattered: &Scattered<'_>,
         facts: Arc<Facts>,
-        leases: &mut [Lease],
-    ) -> Result<Option<Arc<Facts>>, Failure> {
+        lanes: Vec<Lease>,
+    ) -> Result<Option<(Arc<Facts>, Vec<Lease>)>, Failure> {
         let plan = scattered.plan;
-        let mut known = facts.asked.clone();
-        let lanes = leases.iter_mut().zip(scattered.shards);
-        for (lease, shard) in lanes.filter(|_| !facts.texts.is_empty()) {
-            if known.contains(shard) {
-                continue;
+        let mut asked = facts.asked.clone();
+        let mut agreed = Vec::with_capacity(lanes.len());
+        let mut others = lanes.into_iter();
+        for shard in scattered.shards {
+            let Some(mut lane) = others.next() else {
+                break;
+            };
+            if !facts.texts.is_empty() && !asked.contains(shard) {
+                let deadline = Instant::now() + self.database.config.pool.connect;
+                let of = (plan, &*facts);
+                let (text, parameters) = (scattered.text, scattered.parameters);
+                let agrees = scatter::agrees(&mut lane, of, text, parameters, deadline);
+                let agrees = self.entry().wait(io, Box::pin(agrees)).await;
+                if !matches!(agrees, Ok(Ok(true))) {
+                    agreed.into_iter().chain(others).for_each(Lease::release);
+                    // Where nobody waits for its answer any longer it is closed.
+                    let agrees = agrees?;
+                    give_back(lane, &agrees);
+                    agrees?;
+                    let reason = "servers do not compare texts alike".to_owned();
+                    plan.learned.set(Known::Unmergeable(reason));
+                    return Ok(None);
+                }
+                asked.push(*shard);
             }
-            let deadline = Instant::now() + self.database.config.pool.connect;
-            let of = (plan, &*facts);
-            let agrees = scatter::agrees(lease, of, scattered.text, scattered.parameters, deadline);
-            if !self.entry().wait(io, Box::pin(agrees)).await?? {
-                let reason = "servers do not compare texts alike".to_owned();
-                plan.learned.set(Known::Unmergeable(reason));
-                return Ok(None);
-            }
-            known.push(*shard);
+            agreed.push(lane);
         }
-        if known.len() == facts.asked.len() {
-            return Ok(Some(facts));
+        if asked.len() == facts.asked.len() {
+            return Ok(Some((facts, agreed)));
         }
         let facts = Arc::new(Facts {
-            asked: known,
+            asked,
             ..(*facts).clone()
         });
         plan.learned.set(Known::Mergeable(Arc::clone(&facts)));
-        Ok(Some(facts))
+        Ok(Some((facts, agreed)))
     }
 
     /// Brings rows of an answer to the client: all, or at most `rows_max` of them unless that is 0.
@@ -361,6 +382,18 @@ impl Answer {
     /// RowDescription.
     pub fn description(&self) -> &[u8] {
         &self.description
+    }
+
+    /// Whether a client that prepared the statement, and was told of its columns before, is right about them.
+    ///
+    /// Errors: 0A000, as PostgreSQL has it of a named statement.
+    pub fn check_told(&self, prepared: &Prepared) -> Result<(), PgError> {
+        let now = &self.facts.description;
+        let told = prepared.told.get_or_init(|| now.clone());
+        match told.tells_the_same(now) {
+            true => Ok(()),
+            false => Err(scatter::changed()),
+        }
     }
 
     fn tag(&self, rows: u64) -> String {

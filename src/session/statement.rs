@@ -3,7 +3,7 @@
 
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use hashbrown::{Equivalent, HashMap};
 
@@ -12,6 +12,7 @@ use crate::error::{PgError, SqlState};
 use crate::plan::Planned;
 use crate::shardmap::MapVersion;
 use crate::types::Oid;
+use crate::wire::Description;
 
 /// Named statements one session may hold.
 const STATEMENTS_MAX: usize = 10_000;
@@ -87,6 +88,8 @@ pub struct Prepared {
     pub global: Arc<Global>,
     pub plan: Planned,
     pub epoch: Epoch,
+    /// What its client knows of its columns since shards first answered it. Stays when it is planned again.
+    pub told: OnceLock<Description>,
 }
 
 /// All texts that any session holds prepared. Asked at Parse only.
@@ -322,6 +325,7 @@ mod tests {
                 reading: 0,
                 hint: 0,
             },
+            told: OnceLock::new(),
         })
     }
 

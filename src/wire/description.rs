@@ -65,6 +65,11 @@ impl Description {
             && (0..other.columns.len()).all(|at| self.name(at) == other.name(at))
     }
 
+    /// Whether another one tells a client the same of names and types.
+    pub fn tells_the_same(&self, other: &Self) -> bool {
+        self.types().eq(other.types()) && self.begins_like(other)
+    }
+
     /// With its end.
     fn name(&self, at: usize) -> &[u8] {
         let start = match at.checked_sub(1) {
@@ -121,6 +126,7 @@ mod tests {
         let read = Description::read(&body).expect("a description");
         assert_eq!(read.types().collect::<Vec<_>>(), [Oid::INT4, Oid::TEXT]);
         assert!(read.begins_like(&read.first(1)) && !read.first(1).begins_like(&read));
+        assert!(read.tells_the_same(&read) && !read.tells_the_same(&read.first(1)));
         let other = [&[0, 1][..], &field("b", 23, 0)].concat();
         assert!(!Description::read(&other).is_some_and(|other| read.begins_like(&other)));
         let out = read.first(1).message(&[Format::Binary]);

@@ -1,8 +1,8 @@
 //! One shard's answer to its part of a scattered statement: Parse, Bind, Describe and Execute of one text, and Sync.
 
+use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::{io, mem};
 
 use bytes::Buf;
 
@@ -24,6 +24,10 @@ pub struct Lane {
     row: usize,
     /// What has arrived was looked through, and more is needed.
     hungry: bool,
+    /// Bytes that were read when nobody wanted them any more.
+    thrown: usize,
+    /// How long the question is.
+    asked: usize,
     /// What a row may have, in bytes.
     row_bytes_max: usize,
 }
@@ -76,6 +80,8 @@ impl Lane {
             stage: Stage::Parse,
             row: 0,
             hungry: true,
+            thrown: 0,
+            asked: request.len(),
             row_bytes_max,
         }
     }
@@ -162,12 +168,9 @@ impl Lane {
     fn heed_next(&mut self, columns: &Columns) -> Result<bool, LaneError> {
         match self.head()? {
             Some((tag, len)) if len <= self.lease.input.len() => {
-                // Put aside meanwhile: to split it would be an allocation.
-                let mut input = mem::take(&mut self.lease.input);
-                let heeded = self.heed(tag, &input[HEADER_BYTES..len], columns);
-                input.advance(len);
-                self.lease.input = input;
-                heeded.map(|()| true)
+                let frame = self.lease.input.split_to(len);
+                self.heed(tag, &frame[HEADER_BYTES..], columns)?;
+                Ok(true)
             }
             _ => {
                 self.hungry = true;
@@ -233,18 +236,23 @@ impl Lane {
     }
 
     /// Ready once the server owes nothing, with what it still had to say thrown away; false where that is more than
-    /// so many bytes, or makes no sense.
+    /// so many bytes, or makes no sense. What has not been asked is not.
     pub(super) fn poll_end(&mut self, bytes_max: usize, cx: &mut Context<'_>) -> Poll<bool> {
-        let mut thrown = 0;
         self.take();
+        if self.stage == Stage::Parse
+            && self.lease.output.len() == self.asked
+            && !self.lease.stream.holds_back()
+        {
+            self.lease.output.clear();
+            self.stage = Stage::Ready;
+        }
         while self.stage != Stage::Ready {
             let Ok(head) = self.head() else {
                 return Poll::Ready(false);
             };
             let here = self.lease.input.len();
             let Some((tag, len)) = head.filter(|(_, len)| *len <= here) else {
-                let large = head.is_some_and(|(_, len)| len > bytes_max);
-                if large || thrown > bytes_max {
+                if self.thrown + head.map_or(0, |(_, len)| len) > bytes_max {
                     return Poll::Ready(false);
                 }
                 match ready!(self.poll_fill(cx)) {
@@ -252,21 +260,18 @@ impl Lane {
                     Err(_) => return Poll::Ready(false),
                 }
             };
-            thrown += len;
-            let mut input = mem::take(&mut self.lease.input);
-            let makes_sense = match (tag, &input[HEADER_BYTES..len]) {
-                (backend::PARAMETER_STATUS, body) => self.take_in(body).is_ok(),
-                (backend::READY_FOR_QUERY, body) => {
-                    self.lease.status = TransactionStatus::Idle;
-                    self.stage = Stage::Ready;
-                    body == [TransactionStatus::Idle.as_byte()]
-                }
-                _ => true,
-            };
-            input.advance(len);
-            self.lease.input = input;
-            if !makes_sense {
+            let frame = self.lease.input.split_to(len);
+            self.thrown += len;
+            let body = &frame[HEADER_BYTES..];
+            if tag == backend::PARAMETER_STATUS && self.take_in(body).is_err() {
                 return Poll::Ready(false);
+            }
+            if tag == backend::READY_FOR_QUERY {
+                if body != [TransactionStatus::Idle.as_byte()] {
+                    return Poll::Ready(false);
+                }
+                self.lease.status = TransactionStatus::Idle;
+                self.stage = Stage::Ready;
             }
         }
         Poll::Ready(self.lease.output.is_empty() && !self.lease.stream.holds_back())

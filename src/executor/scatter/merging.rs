@@ -1,6 +1,6 @@
 //! Rows of the lanes become the client's rows.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use super::lane::{Columns, Lane, LaneError, Next};
 use crate::error::{PgError, SqlState};
@@ -11,6 +11,7 @@ use crate::types::Format;
 use crate::types::aggregate::Aggregate;
 use crate::types::aggregate::state::{self, State};
 use crate::types::order::SortKey;
+use crate::wire::header;
 use crate::wire::row::{RowError, RowWriter};
 
 /// What a look at all lanes came to.
@@ -97,8 +98,7 @@ pub(super) enum Merging {
     Concatenation(usize),
     Ordered(Box<Ordered>),
     Groups(Box<Grouped>),
-    /// Rows of one lane after those of another; those who have been told of.
-    Sections(Vec<bool>),
+    Sections(Sections),
 }
 
 pub(super) struct Ordered {
@@ -111,7 +111,7 @@ pub(super) struct Ordered {
 }
 
 impl Ordered {
-    /// `hidden`: columns at the end of a row that are not the client's.
+    /// Of rows that have the client's columns, and behind those one for each key.
     pub(super) fn new(
         keys: &[SortKey],
         columns: u16,
@@ -135,13 +135,10 @@ impl Ordered {
         out: &mut BytesMut,
     ) -> Result<Step, LaneError> {
         loop {
-            if let Some(step) = window.pause(out) {
-                return Ok(step);
-            }
-            let lane = match advance(&mut self.merge, lanes, columns)? {
-                merge::Next::Wait => return Ok(Step::Wait),
-                merge::Next::End => return Ok(Step::Done),
-                merge::Next::Lane(lane) => lane,
+            let lane = match advance(&mut self.merge, lanes, columns, window, out)? {
+                Head::Step(step) => return Ok(step),
+                Head::End => return Ok(Step::Done),
+                Head::Lane(lane) => lane,
             };
             let (places, row) = (self.merge.places(lane), lanes[lane].row());
             if let Some(distinct) = &mut self.distinct {
@@ -184,12 +181,26 @@ impl Ordered {
     }
 }
 
+/// The row that comes next of all lanes.
+enum Head {
+    Lane(usize),
+    /// There is none.
+    End,
+    /// Not now.
+    Step(Step),
+}
+
 /// Gives the merge what it needs, as far as that has arrived.
 fn advance(
     merge: &mut Merge,
     lanes: &mut [Lane],
     columns: &Columns,
-) -> Result<merge::Next, LaneError> {
+    window: &Window,
+    out: &BytesMut,
+) -> Result<Head, LaneError> {
+    if let Some(step) = window.pause(out) {
+        return Ok(Head::Step(step));
+    }
     for (place, lane) in lanes.iter_mut().enumerate() {
         if !merge.needs(place) {
             continue;
@@ -201,7 +212,11 @@ fn advance(
         }
     }
     let next = merge.next(|lane| lanes[lane].row());
-    Ok(next.map_err(PgError::from)?)
+    Ok(match next.map_err(PgError::from)? {
+        merge::Next::Lane(lane) => Head::Lane(lane),
+        merge::Next::End => Head::End,
+        merge::Next::Wait => Head::Step(Step::Wait),
+    })
 }
 
 fn malformed(error: RowError) -> PgError {
@@ -245,38 +260,59 @@ pub(super) fn concatenate(
     })
 }
 
-/// Passes the rows of one lane after those of another on, each with a row ahead that says whose they are.
-pub(super) fn sections(
-    told: &mut [bool],
-    lanes: &mut [Lane],
-    columns: &Columns,
-    window: &mut Window,
-    out: &mut BytesMut,
-) -> Result<Step, LaneError> {
-    for (told, lane) in told.iter_mut().zip(lanes) {
-        loop {
-            if out.len() >= OUTPUT_BYTES_MAX {
-                return Ok(Step::Full);
+/// Rows of one lane after those of another, each with a row ahead that says whose they are.
+pub(super) struct Sections {
+    /// Rows that go ahead of all.
+    ahead: Bytes,
+    told: Vec<bool>,
+}
+
+impl Sections {
+    pub(super) fn new(ahead: Bytes, lanes: usize) -> Self {
+        Self {
+            ahead,
+            told: vec![false; lanes],
+        }
+    }
+
+    pub(super) fn step(
+        &mut self,
+        lanes: &mut [Lane],
+        columns: &Columns,
+        window: &mut Window,
+        out: &mut BytesMut,
+    ) -> Result<Step, LaneError> {
+        while let Ok(Some(head)) = header(&self.ahead) {
+            if let Some(step) = window.pause(out) {
+                return Ok(step);
             }
-            let next = lane.next(columns)?;
-            if next != Next::Wait && !std::mem::replace(told, true) {
-                let mut row = RowWriter::new(1, out);
-                row.put(Some(format!("On {}:", lane.lease.shard).as_bytes()));
-                row.finish();
-                window.rows += 1;
-            }
-            match next {
-                Next::Wait => return Ok(Step::Wait),
-                Next::End => break,
-                Next::Row => {
-                    out.extend_from_slice(lane.row());
-                    lane.take();
-                    window.rows += 1;
+            out.extend_from_slice(&self.ahead.split_to(head.len));
+            window.rows += 1;
+        }
+        for (told, lane) in self.told.iter_mut().zip(lanes) {
+            loop {
+                if let Some(step) = window.pause(out) {
+                    return Ok(step);
+                }
+                match lane.next(columns)? {
+                    Next::Wait => return Ok(Step::Wait),
+                    Next::Row | Next::End if !std::mem::replace(told, true) => {
+                        let mut row = RowWriter::new(1, out);
+                        row.put(Some(format!("On {}:", lane.lease.shard).as_bytes()));
+                        row.finish();
+                        window.rows += 1;
+                    }
+                    Next::End => break,
+                    Next::Row => {
+                        out.extend_from_slice(lane.row());
+                        lane.take();
+                        window.rows += 1;
+                    }
                 }
             }
         }
+        Ok(Step::Done)
     }
-    Ok(Step::Done)
 }
 
 /// Groups whose parts the lanes have.
@@ -404,14 +440,10 @@ impl Grouped {
         out: &mut BytesMut,
     ) -> Result<Step, LaneError> {
         loop {
-            if let Some(step) = window.pause(out) {
-                return Ok(step);
-            }
-            let next = advance(&mut self.merge, lanes, columns)?;
-            let lane = match next {
-                merge::Next::Wait => return Ok(Step::Wait),
-                merge::Next::Lane(lane) => Some(lane),
-                merge::Next::End => None,
+            let lane = match advance(&mut self.merge, lanes, columns, window, out)? {
+                Head::Step(step) => return Ok(step),
+                Head::End => None,
+                Head::Lane(lane) => Some(lane),
             };
             let like = match lane {
                 Some(lane) => {

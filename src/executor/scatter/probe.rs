@@ -1,7 +1,6 @@
 //! What a server is asked of a scattered statement before it runs for the first time: its columns, and whether texts
 //! among what is compared come in the order of their bytes.
 
-use std::fmt::Write;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -72,9 +71,16 @@ pub async fn learn(
     let all = match describe(connection, &texts.compared, parameters.types, deadline).await {
         Ok(all) => all,
         Err(error) if error.code == SqlState::CONNECTION_FAILURE => return Err(error),
-        Err(_) => {
+        Err(error) => {
             // The client's own text has the client's own error, if there is one.
             describe(connection, texts.client, parameters.types, deadline).await?;
+            if !error.code.is_of_syntax() {
+                // It may be over the next time.
+                return Err(PgError {
+                    position: None,
+                    ..error
+                });
+            }
             let reason = "servers do not understand what they would be asked".to_owned();
             return Ok(Known::Unmergeable(reason));
         }
@@ -94,15 +100,17 @@ pub async fn learn(
     }
     let are_texts: Vec<usize> = (0..types.len()).filter(|at| is_text(types[*at])).collect();
     let places: Vec<usize> = are_texts.iter().map(|at| hidden + at).collect();
-    let mut by_bytes = Vec::new();
-    if !places.is_empty() {
-        let question = collations_question(scatter, &texts.compared, all.len(), &places);
-        by_bytes = ask(connection, &question, parameters, deadline).await?;
-    }
-    let same_encoding = has_one_encoding(connection);
+    let answers = collations(
+        connection,
+        (&texts.compared, all.len()),
+        &places,
+        parameters,
+        deadline,
+    );
+    let by_bytes = answers.await?;
     let by_bytes = |at: usize| {
         let place = are_texts.iter().position(|text| *text == at);
-        same_encoding && place.is_some_and(|place| by_bytes.get(place) == Some(&true))
+        place.is_some_and(|place| by_bytes[place])
     };
     let merged = match merged(scatter, &types, &client, by_bytes) {
         Ok(merged) => merged,
@@ -135,10 +143,9 @@ pub async fn agrees(
 ) -> Result<bool, PgError> {
     let texts = Texts::of(scatter, text);
     let all = describe(connection, &texts.compared, parameters.types, deadline).await?;
-    let question = collations_question(scatter, &texts.compared, all.len(), &facts.texts);
-    let answer = ask(connection, &question, parameters, deadline).await?;
-    let by_bytes = answer.iter();
-    Ok(has_one_encoding(connection) && by_bytes.fold(true, |all, one| all & one))
+    let of = (&*texts.compared, all.len());
+    let answers = collations(connection, of, &facts.texts, parameters, deadline).await?;
+    Ok(answers.into_iter().all(|by_bytes| by_bytes))
 }
 
 /// How many columns are compared or merged, with the conditions of FILTER.
@@ -153,12 +160,6 @@ fn wanted(scatter: &Scatter) -> usize {
             groups.keys.len() + columns.sum::<usize>()
         }
     }
-}
-
-/// Texts arrive in the encoding they are stored and compared in.
-fn has_one_encoding(connection: &Connection) -> bool {
-    let encoding = |whose| connection.parameters.get(whose);
-    encoding("server_encoding") == encoding("client_encoding")
 }
 
 fn is_text(oid: Oid) -> bool {
@@ -237,41 +238,47 @@ fn merged(
     })
 }
 
-/// For each of these columns whether its texts are compared byte by byte. The query itself does not run.
+/// For each of these columns of a text, which has so many, whether its texts are compared byte by byte. The text itself does
+/// not run.
 /// Source: <https://www.postgresql.org/docs/current/catalog-pg-collation.html>,
 /// <https://www.postgresql.org/docs/current/catalog-pg-database.html>
-fn collations_question(scatter: &Scatter, text: &str, columns: usize, asked: &[usize]) -> String {
+async fn collations(
+    connection: &mut Connection,
+    (text, columns): (&str, usize),
+    asked: &[usize],
+    parameters: Parameters<'_>,
+    deadline: Instant,
+) -> Result<Vec<bool>, PgError> {
     const C: &str = "IN ('C', 'POSIX')";
-    let mut question = "SELECT true".to_owned();
-    for column in asked {
-        // The provider of a database is a column since PostgreSQL 15.
-        let _ = write!(
-            question,
-            ",\n coalesce((SELECT CASE c.collprovider WHEN 'd' THEN d.datcollate {C} \
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    // The provider of a database is a column since PostgreSQL 15.
+    let by_bytes = |column: &usize| {
+        format!(
+            "coalesce((SELECT CASE c.collprovider WHEN 'd' THEN d.datcollate {C} \
              AND coalesce(pg_catalog.to_jsonb(d) ->> 'datlocprovider', 'c') = 'c' \
              ELSE c.collcollate {C} AND c.collprovider = 'c' END \
              FROM pg_catalog.pg_collation c WHERE c.oid = \
              pg_catalog.pg_collation_for(k.c{column})::pg_catalog.regcollation), false)"
-        );
-    }
+        )
+    };
+    let by_bytes: Vec<String> = asked.iter().map(by_bytes).collect();
     let names: Vec<String> = (0..columns).map(|column| format!("c{column}")).collect();
-    let _ = write!(
-        question,
-        "\nFROM pg_catalog.pg_database d LEFT JOIN (\n{text}\n) AS k({}) ON false",
+    let question = format!(
+        "SELECT {}\nFROM pg_catalog.pg_database d LEFT JOIN (\n{text}\n) AS k({}) ON false\n\
+         WHERE d.datname = pg_catalog.current_database()",
+        by_bytes.join(",\n "),
         names.join(", ")
     );
-    question.push_str("\nWHERE d.datname = pg_catalog.current_database()");
-    if let Merge::Groups(groups) = &scatter.merge {
-        // Every parameter has to be somewhere.
-        for index in groups.limit.params() {
-            let number = u32::from(index) + 1;
-            let _ = write!(
-                question,
-                " AND (${number}::pg_catalog.int8 IS NULL OR true)"
-            );
-        }
+    let answers = ask(connection, &question, parameters, deadline).await?;
+    // Texts arrive in the encoding they are stored and compared in.
+    let encoding = |whose| connection.parameters.get(whose);
+    let is_one_encoding = encoding("server_encoding") == encoding("client_encoding");
+    match is_one_encoding && answers.len() == asked.len() {
+        true => Ok(answers),
+        false => Ok(vec![false; asked.len()]),
     }
-    question
 }
 
 /// The columns of a text.
@@ -302,11 +309,6 @@ async fn ask(
     parameters: Parameters<'_>,
     deadline: Instant,
 ) -> Result<Vec<bool>, PgError> {
-    // What is asked has parameters only where the query is part of it.
-    let parameters = match text.contains('$') {
-        true => parameters,
-        false => Parameters::NONE,
-    };
     let request = super::request(text, parameters, &[Format::Text])?;
     connection.output.extend_from_slice(&request);
     let answer = connection.exchange(deadline).await?;

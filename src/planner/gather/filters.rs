@@ -261,6 +261,7 @@ mod tests {
             name: name.to_owned(),
             type_oid,
             key_type,
+            declared: Some("".into()),
             generated: false,
             has_default: false,
         }

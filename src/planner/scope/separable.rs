@@ -194,7 +194,7 @@ impl<'a> Walker<'a, '_> {
         for leaf in &self.leaves {
             if let LeafKind::Sharded(sharded) = leaf.kind
                 && let Some(relation) = relations.get(sharded.table)
-                && relation.columns.is_empty()
+                && !relation.is_alike()
             {
                 let table = sharded.table;
                 return Some(format!(

@@ -205,6 +205,7 @@ fn column(text: &str) -> Column {
         name,
         type_oid: key_type.map_or(other, KeyType::oid),
         key_type,
+        declared: Some("".into()),
         has_default: words.contains(&"default"),
         generated: false,
     }

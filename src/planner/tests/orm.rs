@@ -338,6 +338,7 @@ fn typed(name: &str, type_name: &str) -> Column {
         name: name.to_owned(),
         type_oid,
         key_type,
+        declared: Some("".into()),
         has_default: false,
         generated: false,
     }

@@ -273,6 +273,7 @@ async fn relations(
             name: row.try_get(1)?,
             type_oid: found.fixed_oid(),
             key_type: found.key_type(),
+            declared: Some(row.try_get::<_, String>(7)?.into()),
             has_default: row.try_get::<_, bool>(5)? || domain_default,
             generated: row.try_get(6)?,
         };
@@ -320,7 +321,8 @@ SELECT oid, typbasetype, typtypmod, typdefault IS NOT NULL FROM pg_catalog.pg_ty
 /// A relation's columns, in order.
 const COLUMNS: &str = "\
 SELECT a.attrelid, a.attname::text, a.atttypid, a.atttypmod, coalesce(c.collisdeterministic, true),
-       a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> '', a.attgenerated <> ''
+       a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> '', a.attgenerated <> '',
+       concat_ws(' ', pg_catalog.format_type(a.atttypid, a.atttypmod), c.collname, c.collcollate)
   FROM pg_catalog.pg_attribute a
   LEFT JOIN pg_catalog.pg_collation c ON c.oid = a.attcollation
  WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped

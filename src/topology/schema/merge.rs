@@ -212,6 +212,9 @@ fn common_columns(shards: &[Shard<'_>], name: &TableName) -> Vec<Column> {
                 return Vec::new();
             }
             ours.has_default |= theirs.has_default;
+            if ours.declared != theirs.declared {
+                ours.declared = None;
+            }
         }
     }
     columns

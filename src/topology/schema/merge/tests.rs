@@ -18,6 +18,7 @@ fn column(name: &str, key_type: Option<KeyType>) -> Column {
         name: name.to_owned(),
         type_oid: key_type.map_or(Oid::NUMERIC, KeyType::oid),
         key_type,
+        declared: Some("".into()),
         has_default: false,
         generated: false,
     }
