@@ -3,12 +3,14 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::*;
-use crate::plan::{Access, Catalogs};
+use crate::plan::{Access, Catalogs, ColumnKey};
 use crate::shardmap::{
     Keyspace, KeyspaceIndex, ListFunction, MapVersion, Placement, ShardingFunction, ShardingKey,
 };
 use crate::sql::Shape;
 use crate::sql::tree::CastType;
+use crate::sql::tree::Slot;
+use crate::types::KeyType;
 
 /// What a source comes to for a key of this type, in words.
 fn words(source: &KeySource, key_type: KeyType, values: Values<'_>) -> String {

@@ -276,7 +276,7 @@ fn heavy_plans_make_room_too() {
         let Plan::Route(route) = &*planned else {
             panic!("not a route");
         };
-        let taken = keys_size(route);
+        let taken = size::keys_size(route);
         assert!(
             cache.entries() * (taken + text.len()) <= 1 << 20,
             "{} of {taken} bytes",
