@@ -12,6 +12,7 @@
 //!
 //! Toward the servers it is the extended protocol whatever the client speaks: each column has the format it is needed in.
 
+mod finishing;
 mod lane;
 mod merging;
 mod probe;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+pub use finishing::Arrays;
 pub use lane::LaneError;
 use lane::{Columns, Lane};
 pub use probe::{agrees, learn};
@@ -52,12 +54,23 @@ pub struct Parameters<'a> {
     pub values: &'a [u8],
 }
 
-impl Parameters<'_> {
+impl<'a> Parameters<'a> {
     /// No formats, no values.
     pub const NONE: Self = Self {
         types: &[],
         values: &[0; 4],
     };
+
+    /// With the types that all of them have, where that is known.
+    fn typed(self, facts: &'a Facts) -> Self {
+        match &facts.finish {
+            Some(finish) => Self {
+                types: &finish.params,
+                ..self
+            },
+            None => self,
+        }
+    }
 }
 
 /// What every lane is asked, and how the answers are put together.
@@ -94,12 +107,17 @@ impl Question {
         asked: Asked<'_>,
     ) -> Result<(Self, String), PgError> {
         let columns = facts.description.len();
-        let formats = each(asked.formats, columns)?;
+        let finish = facts.finish.as_ref();
+        let source = scatter.source(finish.is_some());
+        let formats = match (source, finish) {
+            (Merge::Groups(groups), Some(_)) => vec![Format::Binary; groups.outputs.len()],
+            _ => each(asked.formats, columns)?,
+        };
         let (text, lane_formats, merging);
-        match (&scatter.merge, &facts.merged) {
+        match (source, &facts.merged) {
             (Merge::Groups(groups), Merged::Groups { keys, aggregates }) => {
                 let layout = Layout::new(&groups.outputs, aggregates, keys.len(), &formats);
-                text = grouped_text(groups, aggregates, &formats);
+                text = grouped_text(groups, aggregates, &formats, facts);
                 lane_formats = layout.formats().to_vec();
                 let lanes = asked.lanes;
                 let of = (&keys[..], &aggregates[..]);
@@ -124,19 +142,21 @@ impl Question {
             _ => return Err(changed()),
         }
         let mut types = facts.types.to_vec();
-        if let (Merge::Groups(groups), Merged::Groups { aggregates, .. }) =
-            (&scatter.merge, &facts.merged)
+        if let (Merge::Groups(groups), Merged::Groups { aggregates, .. }) = (source, &facts.merged)
         {
             types.extend(behind_keys(groups, aggregates, &formats, &facts.types));
         }
         let question = Self {
-            request: request(&text, asked.parameters, &lane_formats)?,
+            request: request(&text, asked.parameters.typed(facts), &lane_formats)?,
             columns: Columns {
                 types: types.into(),
                 client: matches!(facts.merged, Merged::Rows(_)).then(|| facts.description.clone()),
             },
             merging,
-            window: Window::new(span),
+            window: Window::new(match finish {
+                None => span,
+                Some(_) => Span::default(),
+            }),
             description: facts.description.message(&formats),
             row_bytes_max: asked.row_bytes_max,
         };
@@ -152,18 +172,20 @@ impl Question {
         ahead: Bytes,
         asked: Asked<'_>,
     ) -> Result<(Self, String), PgError> {
-        let text = match (&scatter.merge, &facts.merged) {
+        let source = scatter.source(facts.finish.is_some());
+        let text = match (source, &facts.merged) {
             (Merge::Groups(groups), Merged::Groups { aggregates, .. }) => grouped_text(
                 groups,
                 aggregates,
                 &vec![Format::Text; groups.outputs.len()],
+                facts,
             ),
             (Merge::Rows(rows), _) => rows.text.as_deref().unwrap_or(asked.text).to_owned(),
             _ => return Err(changed()),
         };
         let formats = each(asked.formats, 1)?;
         let question = Self {
-            request: request(&text, asked.parameters, &formats)?,
+            request: request(&text, asked.parameters.typed(facts), &formats)?,
             columns: Columns {
                 types: [Oid::TEXT].into(),
                 client: None,
@@ -183,7 +205,12 @@ impl Question {
 }
 
 /// The text that shards are sent for groups. Its columns are those of [`Layout`].
-fn grouped_text(groups: &Groups, aggregates: &[Aggregate], formats: &[Format]) -> String {
+fn grouped_text(
+    groups: &Groups,
+    aggregates: &[Aggregate],
+    formats: &[Format],
+    facts: &Facts,
+) -> String {
     let mut wanted = vec![Format::Text; aggregates.len()];
     let mut shown = Vec::new();
     for (output, format) in groups.outputs.iter().zip(formats) {
@@ -196,7 +223,9 @@ fn grouped_text(groups: &Groups, aggregates: &[Aggregate], formats: &[Format]) -
     let parts = |at: usize, call: &plan::Aggregate| {
         aggregates[at].expressions(wanted[at], &call.argument, None)
     };
-    groups.text(parts, &shown)
+    let finish = facts.finish.as_ref();
+    let by_bytes = finish.map_or(&[][..], |finish| &finish.by_bytes);
+    groups.text(parts, &shown, by_bytes)
 }
 
 /// The types of the columns behind the keys, in the order of [`Layout`].
@@ -248,10 +277,16 @@ fn request(text: &str, parameters: Parameters<'_>, formats: &[Format]) -> Result
     for format in formats {
         out.put_u16(u16::from(*format == Format::Binary));
     }
-    wire::put_close(&mut out, frontend::DESCRIBE, Target::Portal(b""))?;
-    wire::put_execute(&mut out, b"", 0)?;
-    wire::put_sync(&mut out);
+    end_of_request(&mut out)?;
     Ok(out.freeze())
+}
+
+/// Behind Parse and Bind.
+fn end_of_request(out: &mut BytesMut) -> Result<(), Oversized> {
+    wire::put_close(out, frontend::DESCRIBE, Target::Portal(b""))?;
+    wire::put_execute(out, b"", 0)?;
+    wire::put_sync(out);
+    Ok(())
 }
 
 /// The servers say something else of a statement than before.
@@ -352,6 +387,32 @@ impl Scattering {
                 }
                 Step::Suspended => return Poll::Ready(Ok(Progress::Suspended)),
                 Step::Full => ready!(client.poll_flush(cx)).map_err(ScatterError::Client)?,
+                Step::Wait => ready!(self.poll_fill(client, cx))?,
+            }
+        }
+    }
+
+    /// Puts all rows into arrays: false where they are too many.
+    ///
+    /// As [`Self::poll_run`].
+    pub fn poll_collect(
+        &mut self,
+        arrays: &mut Arrays,
+        client: &mut Buffered,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<bool, ScatterError>> {
+        loop {
+            let step = self.step(&mut arrays.merged)?;
+            if !arrays
+                .take()
+                .map_err(merging::malformed)
+                .map_err(LaneError::from)?
+            {
+                return Poll::Ready(Ok(false));
+            }
+            match step {
+                Step::Done | Step::Suspended => return Poll::Ready(Ok(true)),
+                Step::Full => {}
                 Step::Wait => ready!(self.poll_fill(client, cx))?,
             }
         }

@@ -35,6 +35,20 @@ pub struct Facts {
     pub texts: Box<[usize]>,
     /// These shards have said that those come in the order of their bytes where that matters.
     pub asked: Vec<ShardId>,
+    /// Of what a server finishes.
+    pub finish: Option<Finishing>,
+}
+
+/// The query over merged rows, as it is sent.
+#[derive(Clone, Debug)]
+pub struct Finishing {
+    pub text: Box<str>,
+    /// Types of the client's parameters.
+    pub params: Box<[Oid]>,
+    /// Types of the merged columns, each of which is a parameter behind those, as an array.
+    pub columns: Box<[Oid]>,
+    /// Keys that shards have to give in the order of their bytes, because they would use a language's.
+    pub by_bytes: Box<[usize]>,
 }
 
 /// What is compared and merged.
@@ -64,6 +78,7 @@ impl Facts {
     pub fn shows_floats(&self) -> bool {
         let is_float = |aggregate: &Aggregate| [FLOAT4, FLOAT8].contains(&aggregate.result());
         match &self.merged {
+            _ if self.finish.is_some() => false,
             Merged::Rows(_) => false,
             Merged::Groups { aggregates, .. } => aggregates.iter().any(is_float),
         }

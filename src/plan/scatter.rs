@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::print::relation_lines;
-use super::{KeySource, KeyTarget, Learned, ParamValues, Values};
+use super::{Finish, KeySource, KeyTarget, Learned, ParamValues, Values};
 use crate::error::{PgError, SqlState};
 use crate::shardmap::{ShardId, ShardMap};
 use crate::types::{Format, Oid};
@@ -14,6 +14,8 @@ pub struct Scatter {
     /// The anchors: each row that comes out has a key of one of them. See [`Scatter::shards`].
     pub anchors: KeyTarget,
     pub merge: Merge,
+    /// What a server does with the merged rows; or may, where the proxy cannot put them together otherwise.
+    pub finish: Option<Box<Finish>>,
     /// Why this is right, in words for EXPLAIN.
     pub reason: String,
     /// It is the EXPLAIN of such a SELECT, which begins at this byte of its text.
@@ -160,19 +162,21 @@ impl Scatter {
     /// What it takes besides itself and its anchors, roughly; with what will be learned.
     pub fn bytes(&self) -> usize {
         const LEARNED_BYTES: usize = 1_024;
-        let texts = match &self.merge {
-            Merge::Rows(rows) => rows.text.as_deref().map_or(0, str::len),
-            Merge::Groups(groups) => {
-                let keys: usize = groups.keys.iter().map(|key| key.len()).sum();
-                let aggregate = |aggregate: &Aggregate| {
-                    let filter = aggregate.filter.as_deref().map_or(0, str::len);
-                    size_of::<Aggregate>() + aggregate.argument.len() + filter
-                };
-                let aggregates: usize = groups.aggregates.iter().map(aggregate).sum();
-                groups.before.len() + groups.after.len() + keys + aggregates
-            }
-        };
-        size_of::<Self>() + texts + LEARNED_BYTES
+        let finish = self.finish.as_ref().map_or(0, |finish| finish.bytes());
+        size_of::<Self>() + self.merge.bytes() + finish + LEARNED_BYTES
+    }
+
+    /// What the shards are sent: where a server finishes it, or not.
+    pub fn source(&self, finished: bool) -> &Merge {
+        let finish = self.finish.as_ref().filter(|_| finished);
+        let instead = finish.and_then(|finish| finish.instead.as_ref());
+        instead.unwrap_or(&self.merge)
+    }
+
+    /// Whether it cannot be answered without a server that finishes it.
+    pub fn is_finished(&self) -> bool {
+        let finish = self.finish.as_ref();
+        finish.is_some_and(|finish| finish.instead.is_none())
     }
 
     pub fn limit(&self) -> &Limit {
@@ -194,10 +198,28 @@ impl Scatter {
             Merge::Groups(groups) => groups.print(&mut lines),
         }
         lines.extend(self.limit().line());
+        lines.extend(self.finish.as_ref().map(|finish| finish.line()));
         if !self.reason.is_empty() {
             lines.push(format!("  {}", self.reason));
         }
         lines
+    }
+}
+
+impl Merge {
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Rows(rows) => rows.text.as_deref().map_or(0, str::len),
+            Self::Groups(groups) => {
+                let keys: usize = groups.keys.iter().map(|key| key.len()).sum();
+                let aggregate = |aggregate: &Aggregate| {
+                    let filter = aggregate.filter.as_deref().map_or(0, str::len);
+                    size_of::<Aggregate>() + aggregate.argument.len() + filter
+                };
+                let aggregates: usize = groups.aggregates.iter().map(aggregate).sum();
+                groups.before.len() + groups.after.len() + keys + aggregates
+            }
+        }
     }
 }
 
@@ -223,11 +245,12 @@ impl Rows {
 impl Groups {
     /// The shards' text, with an aggregate's parts where its call would stand, and some of the keys once more at the
     /// end. What `parts` gives of one aggregate are the expressions of its columns, each without a FILTER: that is put
-    /// behind it.
+    /// behind it. Keys that are texts come `by_bytes` where these say so, whatever their collation.
     pub fn text(
         &self,
         parts: impl Fn(usize, &Aggregate) -> Vec<String>,
         repeated: &[usize],
+        by_bytes: &[usize],
     ) -> String {
         let key = |key: &str| format!("({key})");
         let mut columns: Vec<String> = self.keys.iter().map(|it| key(it)).collect();
@@ -243,10 +266,12 @@ impl Groups {
         let mut text = format!("{} {}{}", self.before, columns.join(", "), self.after);
         if !self.keys.is_empty() {
             let numbers: Vec<String> = (1..=self.keys.len()).map(|n| n.to_string()).collect();
-            let ordered = numbers.iter().zip(&self.order);
-            let ordered: Vec<String> = ordered
-                .map(|(number, sort)| format!("{number}{}", sort.text()))
-                .collect();
+            let ordered = numbers.iter().zip(&self.order).enumerate();
+            let ordered = ordered.map(|(at, (number, sort))| match by_bytes.contains(&at) {
+                true => format!("({}) COLLATE \"C\"{}", self.keys[at], sort.text()),
+                false => format!("{number}{}", sort.text()),
+            });
+            let ordered: Vec<String> = ordered.collect();
             let _ = write!(
                 text,
                 " GROUP BY {} ORDER BY {}",
@@ -294,10 +319,15 @@ impl Groups {
             outputs.join(", "),
             sorts(&self.order)
         ));
+        lines.push(format!("  shards: {}", self.calls()));
+    }
+
+    /// The shards' text with the aggregates' own calls.
+    pub fn calls(&self) -> String {
         let call = |_: usize, aggregate: &Aggregate| {
             vec![format!("{}({})", aggregate.name, aggregate.argument)]
         };
-        lines.push(format!("  shards: {}", self.text(call, &[])));
+        self.text(call, &[], &[])
     }
 }
 
@@ -529,7 +559,7 @@ mod tests {
             vec![format!("count({argument})"), format!("sum({argument})")]
         };
         assert_eq!(
-            groups.text(parts, &[1]),
+            groups.text(parts, &[1], &[]),
             "select (b), (c + 1), count(x) FILTER (WHERE y > 1), sum(x) FILTER (WHERE y > 1), (c + 1) \
              from t where a GROUP BY 1, 2 ORDER BY 1 DESC, 2 LIMIT 3"
         );

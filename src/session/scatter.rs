@@ -17,7 +17,7 @@ use super::{Failure, Prepared, Session};
 use crate::backend::Lease;
 use crate::error::{PgError, SqlState};
 use crate::executor::scatter::{
-    self, Asked, LaneError, Parameters, Progress, Question, ScatterError, Scattering,
+    self, Arrays, Asked, LaneError, Parameters, Progress, Question, ScatterError, Scattering,
 };
 use crate::net::Buffered;
 use crate::plan::{Facts, Known, Scatter, Span};
@@ -49,6 +49,8 @@ pub struct Answer {
     facts: Arc<Facts>,
     shards: Vec<ShardId>,
     explains: bool,
+    /// Its rows are the client's: no server has to finish it.
+    is_merged: bool,
     places: Places,
 }
 
@@ -119,13 +121,75 @@ impl Session {
                     running.poll_described(io, cx)
                 })
                 .await;
-            match described {
+            let finished = match described {
+                Ok(()) if answer.is_merged => Ok(Some(answer)),
+                Ok(()) => self.finished(io, &scattered, answer).await?,
+                Err(stopped) => Err(stopped),
+            };
+            match finished {
                 Err(Stopped::Changed) if !is_last => scattered.plan.learned.forget(),
                 Err(stopped) => return Err(self.stopped(scattered.plan, stopped)),
-                Ok(()) => return Ok(Some(answer)),
+                Ok(answer) => return Ok(answer),
             }
         }
         Ok(None)
+    }
+
+    /// Has a server do with the merged rows what is left of the statement; `None` where they are too many for that.
+    async fn finished(
+        &mut self,
+        io: &mut Buffered,
+        scattered: &Scattered<'_>,
+        mut answer: Answer,
+    ) -> Result<Result<Option<Answer>, Stopped>, Failure> {
+        let facts = Arc::clone(&answer.facts);
+        let Some(finishing) = &facts.finish else {
+            return Ok(Ok(Some(answer)));
+        };
+        let mut arrays = Arrays::new(finishing.columns.len());
+        let collected = self
+            .drive(io, &mut answer, |running, io, cx| {
+                running.poll_collect(&mut arrays, io, cx)
+            })
+            .await;
+        self.end_answer(&mut answer).await;
+        match collected {
+            Ok(true) => {}
+            Ok(false) => return Ok(Ok(None)),
+            Err(stopped) => return Ok(Err(stopped)),
+        }
+        let shard = self.default_shard();
+        let lane = self.lane(io, shard).await?;
+        let asked = Asked {
+            text: scattered.text,
+            parameters: scattered.parameters,
+            formats: scattered.formats,
+            lanes: 1,
+            row_bytes_max: self.message_bytes_max(),
+        };
+        let question = match Question::finish(&facts, finishing, &arrays, asked) {
+            Ok(question) => question,
+            Err(error) => {
+                lane.release();
+                return Err(error.into());
+            }
+        };
+        drop(arrays);
+        let mut answer = Answer {
+            description: question.description(),
+            running: Some(Box::new(Scattering::new(question, vec![lane]))),
+            shards: vec![shard],
+            explains: false,
+            is_merged: true,
+            places: Places::of(&finishing.text, scattered.text),
+            facts: Arc::clone(&facts),
+        };
+        let described = self
+            .drive(io, &mut answer, |running, io, cx| {
+                running.poll_described(io, cx)
+            })
+            .await;
+        Ok(described.map(|()| Some(answer)))
     }
 
     async fn begin_scatter(
@@ -179,6 +243,7 @@ impl Session {
         Ok(Some(Answer {
             description: question.description(),
             running: Some(Box::new(Scattering::new(question, lanes))),
+            is_merged: explains || facts.finish.is_none(),
             facts,
             shards: scattered.shards.to_vec(),
             explains,

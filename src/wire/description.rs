@@ -10,6 +10,8 @@ use crate::types::{Format, Oid};
 const FIELD_BYTES: usize = 18;
 const OID_AT: usize = 6;
 const FORMAT_BYTES: usize = 2;
+/// Before the format.
+const MODIFIER_FROM_END: usize = 4 + FORMAT_BYTES;
 
 /// The columns of a RowDescription.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +72,31 @@ impl Description {
         self.types().eq(other.types()) && self.begins_like(other)
     }
 
+    /// Whether another one tells it of type modifiers, too.
+    pub fn tells_exactly(&self, other: &Self) -> bool {
+        self.tells_the_same(other) && self.modifiers().eq(other.modifiers())
+    }
+
+    /// The columns' type modifiers, -1 for none.
+    pub fn modifiers(&self) -> impl Iterator<Item = i32> {
+        self.columns.iter().map(|column| {
+            let modifier = &self.fields[column.end - MODIFIER_FROM_END..];
+            modifier
+                .first_chunk()
+                .map_or(-1, |bytes| i32::from_be_bytes(*bytes))
+        })
+    }
+
+    /// The columns' names, with what is no UTF-8 replaced.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        let name = |at| {
+            String::from_utf8_lossy(self.name(at))
+                .trim_end_matches('\0')
+                .to_owned()
+        };
+        (0..self.columns.len()).map(name)
+    }
+
     /// With its end.
     fn name(&self, at: usize) -> &[u8] {
         let start = match at.checked_sub(1) {
@@ -127,6 +154,14 @@ mod tests {
         assert_eq!(read.types().collect::<Vec<_>>(), [Oid::INT4, Oid::TEXT]);
         assert!(read.begins_like(&read.first(1)) && !read.first(1).begins_like(&read));
         assert!(read.tells_the_same(&read) && !read.tells_the_same(&read.first(1)));
+        assert!(read.names().eq(["a".to_owned(), String::new()]));
+        assert!(read.modifiers().eq([-1, -1]));
+        let mut numeric = field("a", 1700, 0);
+        numeric[15] = 7;
+        let exact = Description::read(&[&[0, 1][..], &numeric].concat()).expect("a description");
+        let bare = [&[0, 1][..], &field("a", 1700, 0)].concat();
+        let bare = Description::read(&bare).expect("a description");
+        assert!(exact.tells_the_same(&bare) && !exact.tells_exactly(&bare));
         let other = [&[0, 1][..], &field("b", 23, 0)].concat();
         assert!(!Description::read(&other).is_some_and(|other| read.begins_like(&other)));
         let out = read.first(1).message(&[Format::Binary]);

@@ -219,7 +219,7 @@ fn advance(
     })
 }
 
-fn malformed(error: RowError) -> PgError {
+pub(super) fn malformed(error: RowError) -> PgError {
     PgError::shard(SqlState::PROTOCOL_VIOLATION, error.to_string())
 }
 

@@ -1,6 +1,8 @@
 //! What a server is asked of a scattered statement before it runs for the first time: its columns, and whether texts
 //! among what is compared come in the order of their bytes.
 
+mod finish;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -41,10 +43,10 @@ struct Texts<'a> {
 }
 
 impl<'a> Texts<'a> {
-    fn of(scatter: &'a Scatter, text: &'a str) -> Self {
+    fn of(scatter: &Scatter, source: &Merge, text: &'a str) -> Self {
         let from = scatter.explained.unwrap_or_default();
         let client = text.get(from..).unwrap_or_default();
-        let compared = match &scatter.merge {
+        let compared = match source {
             Merge::Rows(rows) => match &rows.text {
                 Some(text) => text.get(from..).unwrap_or_default().to_owned(),
                 None => client.to_owned(),
@@ -67,68 +69,23 @@ pub async fn learn(
     parameters: Parameters<'_>,
     deadline: Instant,
 ) -> Result<Known, PgError> {
-    let texts = Texts::of(scatter, text);
-    let all = match describe(connection, &texts.compared, parameters.types, deadline).await {
-        Ok(all) => all,
-        Err(error) if error.code == SqlState::CONNECTION_FAILURE => return Err(error),
-        Err(error) => {
-            // The client's own text has the client's own error, if there is one.
-            describe(connection, texts.client, parameters.types, deadline).await?;
-            if !error.code.is_of_syntax() {
-                // It may be over the next time.
-                return Err(PgError {
-                    position: None,
-                    ..error
-                });
-            }
-            let reason = "servers do not understand what they would be asked".to_owned();
-            return Ok(Known::Unmergeable(reason));
-        }
-    };
-    let hidden = match &scatter.merge {
-        Merge::Rows(rows) => all.len().saturating_sub(rows.hidden()),
-        Merge::Groups(_) => 0,
-    };
-    let client = match &scatter.merge {
-        Merge::Rows(_) => all.first(hidden),
-        Merge::Groups(_) => describe(connection, texts.client, parameters.types, deadline).await?,
-    };
-    let types: Vec<Oid> = all.types().skip(hidden).collect();
-    if types.len() != wanted(scatter) {
-        let reason = "its columns are not those that were read".to_owned();
-        return Ok(Known::Unmergeable(reason));
-    }
-    let are_texts: Vec<usize> = (0..types.len()).filter(|at| is_text(types[*at])).collect();
-    let places: Vec<usize> = are_texts.iter().map(|at| hidden + at).collect();
-    let answers = collations(
+    let mut probe = Probe {
         connection,
-        (&texts.compared, all.len()),
-        &places,
-        parameters,
+        shard,
+        text,
         deadline,
-    );
-    let by_bytes = answers.await?;
-    let by_bytes = |at: usize| {
-        let place = are_texts.iter().position(|text| *text == at);
-        place.is_some_and(|place| by_bytes[place])
     };
-    let merged = match merged(scatter, &types, &client, by_bytes) {
-        Ok(merged) => merged,
-        Err(reason) => return Ok(Known::Unmergeable(reason)),
+    let known = match scatter.is_finished() {
+        true => None,
+        false => Some(probe.merged(scatter, parameters).await?),
     };
-    let expected = match &scatter.merge {
-        Merge::Rows(_) => all.types().collect(),
-        Merge::Groups(groups) => types[..groups.keys.len().min(types.len())].into(),
-    };
-    let texts = are_texts.iter().filter(|at| by_bytes(**at));
-    let texts = texts.map(|at| hidden + at).collect();
-    Ok(Known::Mergeable(Arc::new(Facts {
-        description: client,
-        types: expected,
-        merged,
-        texts,
-        asked: vec![shard],
-    })))
+    match (known, &scatter.finish) {
+        (Some(Known::Unmergeable(_)) | None, Some(finish)) => {
+            probe.finished(scatter, finish, parameters).await
+        }
+        (Some(known), _) => Ok(known),
+        (None, None) => Ok(Known::Unmergeable("it is not finished".to_owned())),
+    }
 }
 
 /// Whether another server says the same of texts as the one that was asked first.
@@ -141,16 +98,130 @@ pub async fn agrees(
     parameters: Parameters<'_>,
     deadline: Instant,
 ) -> Result<bool, PgError> {
-    let texts = Texts::of(scatter, text);
+    let finish = facts.finish.as_ref();
+    let texts = Texts::of(scatter, scatter.source(finish.is_some()), text);
+    let parameters = parameters.typed(facts);
     let all = describe(connection, &texts.compared, parameters.types, deadline).await?;
-    let of = (&*texts.compared, all.len());
+    let of = (&*texts.compared, all.columns.len());
     let answers = collations(connection, of, &facts.texts, parameters, deadline).await?;
-    Ok(answers.into_iter().all(|by_bytes| by_bytes))
+    let alike = |(place, text): (&usize, Text)| match finish {
+        Some(finish) if finish.by_bytes.contains(place) => text.is_deterministic,
+        _ => text.by_bytes,
+    };
+    Ok(facts.texts.iter().zip(answers).all(alike))
+}
+
+/// Questions to one server about one statement.
+pub(super) struct Probe<'a> {
+    pub(super) connection: &'a mut Connection,
+    pub(super) shard: ShardId,
+    pub(super) text: &'a str,
+    pub(super) deadline: Instant,
+}
+
+impl Probe<'_> {
+    /// Of answers that are merged here.
+    async fn merged(
+        &mut self,
+        scatter: &Scatter,
+        parameters: Parameters<'_>,
+    ) -> Result<Known, PgError> {
+        let texts = Texts::of(scatter, &scatter.merge, self.text);
+        let all = match self.describe(&texts.compared, parameters.types).await {
+            Ok(all) => all.columns,
+            Err(error) if error.code == SqlState::CONNECTION_FAILURE => return Err(error),
+            Err(error) => {
+                // The client's own text has the client's own error, if there is one.
+                self.describe(texts.client, parameters.types).await?;
+                return not_understood(error);
+            }
+        };
+        let hidden = match &scatter.merge {
+            Merge::Rows(rows) => all.len().saturating_sub(rows.hidden()),
+            Merge::Groups(_) => 0,
+        };
+        let client = match &scatter.merge {
+            Merge::Rows(_) => all.first(hidden),
+            Merge::Groups(_) => self.describe(texts.client, parameters.types).await?.columns,
+        };
+        let types: Vec<Oid> = all.types().skip(hidden).collect();
+        if types.len() != wanted(&scatter.merge) {
+            return Ok(other_columns());
+        }
+        let are_texts: Vec<usize> = (0..types.len()).filter(|at| is_text(types[*at])).collect();
+        let places: Vec<usize> = are_texts.iter().map(|at| hidden + at).collect();
+        let of = (&*texts.compared, all.len());
+        let answers = self.collations(of, &places, parameters).await?;
+        let by_bytes = |at: usize| {
+            let place = are_texts.iter().position(|text| *text == at);
+            place.is_some_and(|place| answers[place].by_bytes)
+        };
+        let merged = match merged(&scatter.merge, &types, &client, by_bytes) {
+            Ok(merged) => merged,
+            Err(reason) => return Ok(Known::Unmergeable(reason)),
+        };
+        let expected = match &scatter.merge {
+            Merge::Rows(_) => all.types().collect(),
+            Merge::Groups(groups) => types[..groups.keys.len().min(types.len())].into(),
+        };
+        let texts = are_texts.iter().filter(|at| by_bytes(**at));
+        let texts = texts.map(|at| hidden + at).collect();
+        Ok(Known::Mergeable(Arc::new(Facts {
+            description: client,
+            types: expected,
+            merged,
+            texts,
+            asked: vec![self.shard],
+            finish: None,
+        })))
+    }
+
+    pub(super) async fn describe(
+        &mut self,
+        text: &str,
+        types: &[Oid],
+    ) -> Result<Described, PgError> {
+        describe(self.connection, text, types, self.deadline).await
+    }
+
+    pub(super) async fn collations(
+        &mut self,
+        of: (&str, usize),
+        asked: &[usize],
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Text>, PgError> {
+        collations(self.connection, of, asked, parameters, self.deadline).await
+    }
+
+    pub(super) async fn ask(
+        &mut self,
+        text: &str,
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Option<String>>, PgError> {
+        ask(self.connection, text, parameters, self.deadline).await
+    }
+}
+
+/// What a server makes of a text that was made here.
+pub(super) fn not_understood(error: PgError) -> Result<Known, PgError> {
+    if error.code == SqlState::CONNECTION_FAILURE || !error.code.is_of_syntax() {
+        // It may be over the next time.
+        return Err(PgError {
+            position: None,
+            ..error
+        });
+    }
+    let reason = "servers do not understand what they would be asked".to_owned();
+    Ok(Known::Unmergeable(reason))
+}
+
+pub(super) fn other_columns() -> Known {
+    Known::Unmergeable("its columns are not those that were read".to_owned())
 }
 
 /// How many columns are compared or merged, with the conditions of FILTER.
-fn wanted(scatter: &Scatter) -> usize {
-    match &scatter.merge {
+pub(super) fn wanted(source: &Merge) -> usize {
+    match source {
         Merge::Rows(rows) => rows.hidden(),
         Merge::Groups(groups) => {
             let calls = groups.aggregates.iter();
@@ -162,7 +233,7 @@ fn wanted(scatter: &Scatter) -> usize {
     }
 }
 
-fn is_text(oid: Oid) -> bool {
+pub(super) fn is_text(oid: Oid) -> bool {
     Order::of(oid, false).is_none() && Order::of(oid, true).is_some()
 }
 
@@ -170,17 +241,17 @@ fn is_text(oid: Oid) -> bool {
 /// groups' expressions and the aggregates' arguments.
 ///
 /// Errors: why that is not known, in words.
-fn merged(
-    scatter: &Scatter,
+pub(super) fn merged(
+    source: &Merge,
     types: &[Oid],
     client: &Description,
     by_bytes: impl Fn(usize) -> bool,
 ) -> Result<Merged, String> {
-    let order = match &scatter.merge {
+    let order = match source {
         Merge::Rows(rows) => &rows.order,
         Merge::Groups(groups) => &groups.order,
     };
-    let first = match &scatter.merge {
+    let first = match source {
         Merge::Rows(_) => client.len(),
         Merge::Groups(_) => 0,
     };
@@ -200,7 +271,7 @@ fn merged(
             nulls_first: sort.nulls_first,
         });
     }
-    let Merge::Groups(groups) = &scatter.merge else {
+    let Merge::Groups(groups) = source else {
         return Ok(Merged::Rows(keys.into()));
     };
     let mut next = keys.len();
@@ -238,8 +309,16 @@ fn merged(
     })
 }
 
-/// For each of these columns of a text, which has so many, whether its texts are compared byte by byte. The text itself does
-/// not run.
+/// How texts of a column are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Text {
+    /// In the order of their bytes.
+    pub(super) by_bytes: bool,
+    /// Those that are equal have the same bytes.
+    pub(super) is_deterministic: bool,
+}
+
+/// For each of these columns of a text, which has so many, how its texts are compared. The text itself does not run.
 /// Source: <https://www.postgresql.org/docs/current/catalog-pg-collation.html>,
 /// <https://www.postgresql.org/docs/current/catalog-pg-database.html>
 async fn collations(
@@ -248,7 +327,7 @@ async fn collations(
     asked: &[usize],
     parameters: Parameters<'_>,
     deadline: Instant,
-) -> Result<Vec<bool>, PgError> {
+) -> Result<Vec<Text>, PgError> {
     const C: &str = "IN ('C', 'POSIX')";
     if asked.is_empty() {
         return Ok(Vec::new());
@@ -260,55 +339,77 @@ async fn collations(
              AND coalesce(pg_catalog.to_jsonb(d) ->> 'datlocprovider', 'c') = 'c' \
              ELSE c.collcollate {C} AND c.collprovider = 'c' END \
              FROM pg_catalog.pg_collation c WHERE c.oid = \
+             pg_catalog.pg_collation_for(k.c{column})::pg_catalog.regcollation), false),\n \
+             coalesce((SELECT c.collisdeterministic FROM pg_catalog.pg_collation c WHERE c.oid = \
              pg_catalog.pg_collation_for(k.c{column})::pg_catalog.regcollation), false)"
         )
     };
     let by_bytes: Vec<String> = asked.iter().map(by_bytes).collect();
-    let names: Vec<String> = (0..columns).map(|column| format!("c{column}")).collect();
-    let question = format!(
-        "SELECT {}\nFROM pg_catalog.pg_database d LEFT JOIN (\n{text}\n) AS k({}) ON false\n\
-         WHERE d.datname = pg_catalog.current_database()",
-        by_bytes.join(",\n "),
-        names.join(", ")
-    );
+    let question = about(&by_bytes.join(",\n "), (text, columns));
     let answers = ask(connection, &question, parameters, deadline).await?;
     // Texts arrive in the encoding they are stored and compared in.
     let encoding = |whose| connection.parameters.get(whose);
     let is_one_encoding = encoding("server_encoding") == encoding("client_encoding");
-    match is_one_encoding && answers.len() == asked.len() {
-        true => Ok(answers),
-        false => Ok(vec![false; asked.len()]),
+    let holds = |answer: &Option<String>| is_one_encoding && answer.as_deref() == Some("t");
+    let pairs = answers.chunks_exact(2).map(|pair| Text {
+        by_bytes: holds(&pair[0]),
+        is_deterministic: holds(&pair[1]),
+    });
+    let texts: Vec<Text> = pairs.collect();
+    match texts.len() == asked.len() {
+        true => Ok(texts),
+        false => Err(super::changed()),
     }
 }
 
-/// The columns of a text.
+/// A question about columns of a text, which are `k.c0`, `k.c1` and so on. `d` is the database.
+pub(super) fn about(columns: &str, (text, count): (&str, usize)) -> String {
+    let names: Vec<String> = (0..count).map(|column| format!("c{column}")).collect();
+    format!(
+        "SELECT {columns}\nFROM pg_catalog.pg_database d LEFT JOIN (\n{text}\n) AS k({}) ON false\n\
+         WHERE d.datname = pg_catalog.current_database()",
+        names.join(", ")
+    )
+}
+
+/// What a server says of a text before it runs.
+pub(super) struct Described {
+    pub(super) params: Vec<Oid>,
+    pub(super) columns: Description,
+}
+
 async fn describe(
     connection: &mut Connection,
     text: &str,
     types: &[Oid],
     deadline: Instant,
-) -> Result<Description, PgError> {
+) -> Result<Described, PgError> {
     let out = &mut connection.output;
     wire::put_parse(out, b"", text.as_bytes(), types.iter().map(|oid| oid.0))?;
     wire::put_close(out, frontend::DESCRIBE, Target::Statement(b""))?;
     wire::put_sync(out);
     let answer = connection.exchange(deadline).await?;
-    let mut descriptions = answer
-        .iter()
-        .filter(|(tag, _)| *tag == backend::ROW_DESCRIPTION);
-    let description = descriptions
-        .next()
-        .and_then(|(_, body)| Description::read(body));
-    description.ok_or_else(super::changed)
+    let body = |wanted: u8| {
+        let found = answer.iter().find(|(tag, _)| *tag == wanted);
+        found.map(|(_, body)| &body[..])
+    };
+    let params = body(backend::PARAMETER_DESCRIPTION).unwrap_or_default();
+    let params = params.get(2..).unwrap_or_default();
+    let params = params.as_chunks().0.iter();
+    let columns = body(backend::ROW_DESCRIPTION).and_then(Description::read);
+    Ok(Described {
+        params: params.map(|oid| Oid(u32::from_be_bytes(*oid))).collect(),
+        columns: columns.ok_or_else(super::changed)?,
+    })
 }
 
-/// The only row of a question, whose columns are true or false.
+/// The only row of a question, as texts.
 async fn ask(
     connection: &mut Connection,
     text: &str,
     parameters: Parameters<'_>,
     deadline: Instant,
-) -> Result<Vec<bool>, PgError> {
+) -> Result<Vec<Option<String>>, PgError> {
     let request = super::request(text, parameters, &[Format::Text])?;
     connection.output.extend_from_slice(&request);
     let answer = connection.exchange(deadline).await?;
@@ -324,8 +425,9 @@ async fn ask(
         places
             .read(&frame)
             .map_err(|error| PgError::shard(SqlState::PROTOCOL_VIOLATION, error.to_string()))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         values = (0..columns)
-            .map(|column| places.value(column, &frame) == Some(b"t"))
+            .map(|column| places.value(column, &frame).map(text))
             .collect();
     }
     Ok(values)

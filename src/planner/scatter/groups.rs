@@ -8,15 +8,15 @@ use super::tail::tail;
 use super::{Otherwise, counted, gather};
 use crate::plan::{Aggregate, Column, Count, Groups, Limit, Sort};
 use crate::sql::tree::Operand;
-use crate::sql::{self, Distinct, Item, Kind};
+use crate::sql::{self, Distinct, Item, Kind, Token};
 
 /// An expression of GROUP BY.
-struct Key<'a> {
+pub(super) struct Key<'a> {
     compared: Compared,
-    tokens: Range<usize>,
+    pub(super) tokens: Range<usize>,
     /// As a column, where it is known to be one.
     column: Option<(usize, usize)>,
-    text: &'a str,
+    pub(super) text: &'a str,
 }
 
 /// The plan of a SELECT each of whose items is a group's expression or one aggregate.
@@ -71,7 +71,7 @@ pub(super) fn groups(list: &List<'_>) -> Result<Groups, Otherwise> {
 }
 
 /// Behind FROM and WHERE.
-fn end_of_where(list: &List<'_>) -> usize {
+pub(super) fn end_of_where(list: &List<'_>) -> usize {
     let tokens = list.at.rest;
     let Ok(clauses) = list.clauses() else {
         return tokens.len();
@@ -85,7 +85,7 @@ fn end_of_where(list: &List<'_>) -> usize {
     starts.chain(tail).min().unwrap_or(tokens.len())
 }
 
-fn keys<'a>(list: &List<'a>) -> Result<Vec<Key<'a>>, Otherwise> {
+pub(super) fn keys<'a>(list: &List<'a>) -> Result<Vec<Key<'a>>, Otherwise> {
     let (sql::Groups::List(groups), Some(places)) = (&list.select.groups, &list.clauses()?.groups)
     else {
         return Ok(Vec::new());
@@ -141,7 +141,11 @@ fn named(
 }
 
 /// The key that an item of the list is.
-fn key_of(list: &List<'_>, keys: &[Key<'_>], item: usize) -> Result<Option<usize>, Otherwise> {
+pub(super) fn key_of(
+    list: &List<'_>,
+    keys: &[Key<'_>],
+    item: usize,
+) -> Result<Option<usize>, Otherwise> {
     if keys.is_empty() || matches!(list.select.items[item], Item::All { .. }) {
         return Ok(None);
     }
@@ -155,29 +159,42 @@ fn key_of(list: &List<'_>, keys: &[Key<'_>], item: usize) -> Result<Option<usize
 }
 
 fn aggregate(list: &List<'_>, item: usize) -> Result<Aggregate, Otherwise> {
-    let not_one = || gather("an item that is neither a group's expression nor one aggregate");
-    let Item::Column {
-        call: Some(name), ..
-    } = &list.select.items[item]
-    else {
-        return not_one();
-    };
+    match &list.select.items[item] {
+        Item::Column {
+            call: Some(name), ..
+        } => aggregate_at(list, name, list.expression(item)?),
+        _ => not_one(),
+    }
+}
+
+fn not_one<T>() -> Result<T, Otherwise> {
+    gather("an item that is neither a group's expression nor one aggregate")
+}
+
+/// The call that these tokens are, perhaps with its FILTER.
+pub(super) fn aggregate_at(
+    list: &List<'_>,
+    name: &str,
+    place: Range<usize>,
+) -> Result<Aggregate, Otherwise> {
     if !is_merged(name) {
         return gather(format!("{name}() over rows of several shards"));
     }
-    let place = list.expression(item)?;
     let tokens = list.at.rest;
     let open = place.start + 1;
     let Some(close) = sql::closing(tokens, open).filter(|close| *close < place.end) else {
         return not_one();
     };
-    if !tokens[place.start].is_name() || *tokens[place.start].value != **name {
+    if !tokens[place.start].is_name() || *tokens[place.start].value != *name {
         return not_one();
     }
     let argument = open + 1..close;
     // `(t.*)` is several columns where its type is asked for.
     let columns = tokens[argument.clone()].windows(2);
     if { columns }.any(|pair| pair[0].is_op(".") && pair[1].is_op("*")) {
+        return not_one();
+    }
+    if !is_plain(&tokens[argument.clone()]) {
         return not_one();
     }
     // The type of a parameter that stands alone is inferred from the function that is called.
@@ -200,10 +217,25 @@ fn aggregate(list: &List<'_>, item: usize) -> Result<Aggregate, Otherwise> {
         _ => return not_one(),
     };
     Ok(Aggregate {
-        name: name.as_str().into(),
+        name: name.into(),
         argument: list.text(argument).into(),
         filter,
     })
+}
+
+/// Whether these tokens are one expression: no DISTINCT, no ORDER BY, no second argument.
+fn is_plain(argument: &[Token<'_>]) -> bool {
+    let mut depth = 0usize;
+    let begins = |word| argument.first().is_some_and(|first| first.is_word(word));
+    !["distinct", "all", "variadic"].into_iter().any(begins)
+        && argument.iter().all(|token| {
+            if token.is_op("(") || token.is_op("[") {
+                depth += 1;
+            } else if token.is_op(")") || token.is_op("]") {
+                depth = depth.saturating_sub(1);
+            }
+            depth > 0 || !(token.is_op(",") || token.is_word("order") || token.is_op("=>"))
+        })
 }
 
 /// The keys in the order in which they are compared: those of ORDER BY first.

@@ -66,6 +66,15 @@ impl<'a> List<'a> {
         }
     }
 
+    /// Whether its rows are groups, or one of all rows.
+    pub(super) fn has_groups(&self) -> bool {
+        match &self.select.groups {
+            Groups::Other => false,
+            Groups::List(_) => true,
+            Groups::No => self.select.having || may_aggregate(self.select, self.context),
+        }
+    }
+
     /// Whether DISTINCT may have to drop a row of one shard because of another's.
     pub(super) fn distinct_merges(&self) -> bool {
         match &self.select.distinct {

@@ -1,6 +1,7 @@
 //! A SELECT over several shards that each of them can answer for its own rows: the proof, and what the proxy has to do
 //! with the answers. Right or not at all: whatever is not known to be right is somebody else's (gather).
 
+mod finish;
 mod functions;
 mod groups;
 mod list;
@@ -13,7 +14,9 @@ use super::names::Names;
 use super::scope::{Asked, Proven, Whole, prove};
 use super::{Context, Planner, Schema, hinted, params};
 use crate::error::PgError;
-use crate::plan::{ColumnKey, KeyTarget, Learned, Limit, Merge, RelationKey, Rows, Scatter};
+use crate::plan::{
+    ColumnKey, Finish, KeyTarget, Learned, Limit, Merge, RelationKey, Rows, Scatter,
+};
 use crate::sql::tree::Operand;
 use crate::sql::{
     self, Body, Expression, Groups, Item, Kind, Level, Outline, Select, Token, Unread,
@@ -103,13 +106,14 @@ pub(super) fn of_tokens(at: Cursor<'_>, planner: &Planner<'_>) -> Result<Scatter
     if proven.reads_reference && outline.functions.iter().any(ordered) {
         return gather("an aggregate may depend on the order of a reference table's rows");
     }
-    let merge = merge(at, &outline, &proven, query.limited, context)?;
+    let (merge, finish) = merge(at, &outline, &proven, query.limited, context)?;
     if let Some(reason) = uncertain_count(&merge, tokens, context) {
         return gather(reason);
     }
     Ok(Scatter {
         anchors: anchors(tokens, &proven, context),
         merge,
+        finish: finish.map(Box::new),
         reason: proven.reasons.join(", "),
         explained: None,
         learned: Learned::default(),
@@ -305,20 +309,21 @@ fn anchors(tokens: &[Token<'_>], proven: &Proven, context: &Context<'_>) -> KeyT
     }
 }
 
-/// What stands above the rows.
+/// What stands above the rows, and what of it only a server can do.
 fn merge(
     at: Cursor<'_>,
     outline: &Outline,
     proven: &Proven,
     limited: bool,
     context: &Context<'_>,
-) -> Result<Merge, Otherwise> {
+) -> Result<(Merge, Option<Finish>), Otherwise> {
     let plain = Merge::Rows(Rows {
         text: None,
         order: Vec::new(),
         distinct: 0,
         limit: Limit::default(),
     });
+    let plain = (plain, None);
     let select = match &outline.body {
         Body::Select(select) => select,
         Body::UnionAll(arms) => {
@@ -339,14 +344,35 @@ fn merge(
         return gather("it has a part that is not known here");
     };
     let list = List::new(at, outline, select, found, context);
-    let aggregates = list.aggregates()?;
+    let aggregates = match list.aggregates() {
+        Err(Otherwise::Gather(_)) if list.has_groups() => {
+            let (merge, finish) = finish::finish(&list)?;
+            return Ok((merge, Some(finish)));
+        }
+        aggregates => aggregates?,
+    };
     if !aggregates && select.order.is_empty() && !limited && !list.distinct_merges() {
         return Ok(plain);
     }
-    if aggregates {
-        return groups::groups(&list).map(Merge::Groups);
+    if !aggregates {
+        return Ok((Merge::Rows(rows::rows(&list)?), None));
     }
-    rows::rows(&list).map(Merge::Rows)
+    match groups::groups(&list) {
+        Ok(groups) if groups.keys.is_empty() => Ok((Merge::Groups(groups), None)),
+        Ok(groups) => {
+            let otherwise = finish::finish(&list).ok();
+            let otherwise = otherwise.map(|(merge, finish)| Finish {
+                instead: Some(merge),
+                ..finish
+            });
+            Ok((Merge::Groups(groups), otherwise))
+        }
+        Err(Otherwise::Gather(_)) => {
+            let (merge, finish) = finish::finish(&list)?;
+            Ok((merge, Some(finish)))
+        }
+        Err(otherwise) => Err(otherwise),
+    }
 }
 
 /// An aggregate that may be of the SELECT, and makes one row of several.

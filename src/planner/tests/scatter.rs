@@ -86,13 +86,9 @@ fn texts_for_shards_are_the_clients_with_a_piece_more() {
                     None => return String::new(),
                     Some(sent) => (sent.to_string(), items(text) + rows.hidden()),
                 },
-                Merge::Groups(groups) => (
-                    groups.text(
-                        |_, call| vec![format!("{}({})", call.name, call.argument)],
-                        &[],
-                    ),
-                    groups.keys.len() + groups.aggregates.len(),
-                ),
+                Merge::Groups(groups) => {
+                    (groups.calls(), groups.keys.len() + groups.aggregates.len())
+                }
             };
             // Our parser does not know this one.
             if sent.contains("FETCH FIRST (") {

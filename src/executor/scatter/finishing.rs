@@ -1,0 +1,224 @@
+//! Merged rows go to a server as arrays, a column each, and it answers the client's query over them.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use super::{Asked, Columns, Merging, Question, Window, each, end_of_request};
+use crate::error::{PgError, SqlState};
+use crate::plan::{Facts, Finishing, Span};
+use crate::types::{Format, Oid};
+use crate::wire::row::{RowError, RowPlaces};
+use crate::wire::{self, header};
+
+/// Merged rows that a server is to have at once are at most so many bytes; more of them are gathered instead.
+const FINISHED_BYTES_MAX: usize = 16 << 20;
+
+/// The merged rows' columns, in the binary form of arrays.
+/// Source: `array_send` in `src/backend/utils/adt/arrayfuncs.c`
+#[derive(Debug)]
+pub struct Arrays {
+    /// Rows that have just been merged, as messages.
+    pub(super) merged: BytesMut,
+    places: RowPlaces,
+    /// Elements, one after the other.
+    columns: Vec<BytesMut>,
+    rows: u32,
+    bytes: usize,
+}
+
+impl Arrays {
+    pub fn new(columns: usize) -> Self {
+        Self {
+            merged: BytesMut::new(),
+            places: RowPlaces::new(columns as u16),
+            columns: vec![BytesMut::new(); columns],
+            rows: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Takes what has been merged; false where it is too much.
+    pub(super) fn take(&mut self) -> Result<bool, RowError> {
+        while let Ok(Some(head)) = header(&self.merged) {
+            let Some(row) = self.merged.get(..head.len) else {
+                break;
+            };
+            self.places.read(row)?;
+            for (place, column) in self.columns.iter_mut().enumerate() {
+                match self.places.value(place as u16, row) {
+                    None => column.put_i32(-1),
+                    Some(value) => {
+                        column.put_i32(value.len() as i32);
+                        column.put_slice(value);
+                    }
+                }
+            }
+            self.rows += 1;
+            self.bytes += head.len;
+            self.merged.advance(head.len);
+        }
+        Ok(self.bytes <= FINISHED_BYTES_MAX)
+    }
+
+    /// A column's array, with its length.
+    fn put(&self, column: &BytesMut, element: Oid, out: &mut BytesMut) {
+        let dimensions = u32::from(self.rows > 0);
+        // Dimensions, whether there may be NULLs, the elements' type; length and lower bound of the dimension.
+        let head = 12 + 8 * dimensions as usize;
+        out.put_u32((head + column.len()) as u32);
+        out.put_u32(dimensions);
+        out.put_u32(1);
+        out.put_u32(element.0);
+        if dimensions > 0 {
+            out.put_u32(self.rows);
+            out.put_u32(1);
+        }
+        out.put_slice(column);
+    }
+}
+
+impl Question {
+    /// Of the query over merged rows, for one server.
+    ///
+    /// Errors: 08P01 where there are other formats than columns, or parameters that are none.
+    pub fn finish(
+        facts: &Facts,
+        finishing: &Finishing,
+        arrays: &Arrays,
+        asked: Asked<'_>,
+    ) -> Result<Self, PgError> {
+        let formats = each(asked.formats, facts.description.len())?;
+        Ok(Self {
+            request: request(finishing, arrays, &asked)?,
+            columns: Columns {
+                types: facts.description.types().collect(),
+                client: Some(facts.description.clone()),
+            },
+            merging: Merging::Concatenation(0),
+            window: Window::new(Span::default()),
+            description: facts.description.message(&formats),
+            row_bytes_max: asked.row_bytes_max,
+        })
+    }
+}
+
+fn request(finishing: &Finishing, arrays: &Arrays, asked: &Asked<'_>) -> Result<Bytes, PgError> {
+    let mut out = BytesMut::new();
+    let types = finishing.params.iter().map(|oid| oid.0);
+    wire::put_parse(&mut out, b"", finishing.text.as_bytes(), types)?;
+    let mut bind = BytesMut::new();
+    let values = Values::read(asked.parameters.values, finishing.params.len())?;
+    let arrays_count = arrays.columns.len();
+    let count = u16::try_from(values.formats.len() + arrays_count);
+    let count = count.map_err(|_| malformed("more parameters than a message has"))?;
+    bind.put_u16(count);
+    values.formats.iter().for_each(|code| bind.put_u16(*code));
+    (0..arrays_count).for_each(|_| bind.put_u16(1));
+    bind.put_u16(count);
+    bind.put_slice(values.values);
+    for (column, element) in arrays.columns.iter().zip(&finishing.columns) {
+        arrays.put(column, *element, &mut bind);
+    }
+    wire::put_bind_head(&mut out, b"", b"", bind.len() + 2 + 2 * asked.formats.len())?;
+    out.unsplit(bind);
+    out.put_u16(asked.formats.len() as u16);
+    for format in asked.formats {
+        out.put_u16(u16::from(*format == Format::Binary));
+    }
+    end_of_request(&mut out)?;
+    Ok(out.freeze())
+}
+
+/// The client's parameters, as its Bind has them.
+struct Values<'a> {
+    /// One for each.
+    formats: Vec<u16>,
+    /// Each with its length.
+    values: &'a [u8],
+}
+
+impl<'a> Values<'a> {
+    fn read(mut bytes: &'a [u8], expected: usize) -> Result<Self, PgError> {
+        let cut = || malformed("insufficient data left in message");
+        let mut next = || -> Option<u16> {
+            let (number, rest) = bytes.split_first_chunk()?;
+            bytes = rest;
+            Some(u16::from_be_bytes(*number))
+        };
+        let codes = next().ok_or_else(cut)?;
+        let codes: Option<Vec<u16>> = (0..codes).map(|_| next()).collect();
+        let codes = codes.ok_or_else(cut)?;
+        let count = usize::from(next().ok_or_else(cut)?);
+        let formats = match codes.as_slice() {
+            [] => vec![0; count],
+            [all] => vec![*all; count],
+            each if each.len() == count => codes,
+            _ => return Err(malformed("other parameter formats than parameters")),
+        };
+        if count != expected {
+            return Err(malformed(&format!(
+                "bind message supplies {count} parameters, but prepared statement \"\" requires {expected}"
+            )));
+        }
+        Ok(Self {
+            formats,
+            values: bytes,
+        })
+    }
+}
+
+fn malformed(what: &str) -> PgError {
+    PgError::client(SqlState::PROTOCOL_VIOLATION, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::row::RowWriter;
+
+    #[test]
+    fn rows_become_arrays() {
+        let mut arrays = Arrays::new(2);
+        for (a, b) in [(Some(&b"ab"[..]), None), (None, Some(&b"c"[..]))] {
+            let mut row = RowWriter::new(2, &mut arrays.merged);
+            row.put(a);
+            row.put(b);
+            row.finish();
+        }
+        assert_eq!(arrays.take(), Ok(true));
+        let mut out = BytesMut::new();
+        arrays.put(&arrays.columns[0], Oid::TEXT, &mut out);
+        let expected = [
+            &[0, 0, 0, 30, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 25][..],
+            &[
+                0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, b'a', b'b', 255, 255, 255, 255,
+            ],
+        ];
+        assert_eq!(out[..], expected.concat());
+        out.clear();
+        let none = Arrays::new(1);
+        none.put(&none.columns[0], Oid::INT4, &mut out);
+        assert_eq!(out[..], [0, 0, 0, 12, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 23]);
+    }
+
+    #[test]
+    fn too_many_bytes_are_too_much() {
+        let mut arrays = Arrays::new(1);
+        let value = vec![0; FINISHED_BYTES_MAX];
+        let mut row = RowWriter::new(1, &mut arrays.merged);
+        row.put(Some(&value));
+        row.finish();
+        assert_eq!(arrays.take(), Ok(false));
+    }
+
+    #[test]
+    fn parameters_have_a_format_each() {
+        let read = |bytes: &'static [u8], count| Values::read(bytes, count).ok();
+        let formats = |bytes, count| read(bytes, count).map(|values| values.formats);
+        assert_eq!(formats(&[0, 0, 0, 0], 0), Some(vec![]));
+        assert_eq!(formats(&[0, 1, 0, 1, 0, 2], 2), Some(vec![1, 1]));
+        assert_eq!(formats(&[0, 2, 0, 1, 0, 0, 0, 2], 2), Some(vec![1, 0]));
+        assert_eq!(formats(&[0, 2, 0, 1, 0, 0, 0, 1], 1), None);
+        assert_eq!(formats(&[0, 0, 0, 1], 2), None);
+        assert_eq!(formats(&[0, 1], 0), None);
+    }
+}

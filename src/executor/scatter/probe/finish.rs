@@ -1,0 +1,184 @@
+//! What a server is asked of a statement that it is to finish: whether the client's query over the merged rows has the columns that
+//! the client's own has.
+
+use std::sync::Arc;
+
+use super::{
+    Described, Probe, Text, Texts, about, is_text, merged, not_understood, other_columns, wanted,
+};
+use crate::error::PgError;
+use crate::executor::scatter::Parameters;
+use crate::plan::{
+    FIRST_USER_OID, Facts, Finish, FinishedType, Finishing, Groups, Known, Merge, Merged, Scatter,
+};
+use crate::types::Oid;
+use crate::wire::Description;
+
+/// How the rows are merged that a server finishes.
+struct Merging {
+    merged: Merged,
+    /// Of the keys.
+    types: Box<[Oid]>,
+    texts: Box<[usize]>,
+    by_bytes: Box<[usize]>,
+    /// The merged columns.
+    columns: Description,
+}
+
+impl Probe<'_> {
+    /// Of answers that a server finishes.
+    pub(super) async fn finished(
+        &mut self,
+        scatter: &Scatter,
+        finish: &Finish,
+        parameters: Parameters<'_>,
+    ) -> Result<Known, PgError> {
+        let source = scatter.source(true);
+        let Merge::Groups(groups) = source else {
+            return Ok(other_columns());
+        };
+        let texts = Texts::of(scatter, source, self.text);
+        let client = self.describe(texts.client, parameters.types).await?;
+        if client.params.iter().any(|oid| oid.0 >= FIRST_USER_OID) {
+            let reason = "parameters of users' types beside merged groups".to_owned();
+            return Ok(Known::Unmergeable(reason));
+        }
+        let parameters = Parameters {
+            types: &client.params,
+            ..parameters
+        };
+        let from = scatter.explained.unwrap_or_default();
+        let calls = groups.calls();
+        let calls = calls.get(from..).unwrap_or_default();
+        let merging = self
+            .groups(groups, calls, &texts.compared, parameters)
+            .await;
+        let merging = match merging {
+            Ok(Ok(merging)) => merging,
+            Ok(Err(known)) => return Ok(known),
+            Err(error) => return not_understood(error),
+        };
+        let types = match self.types(calls, &merging, parameters).await? {
+            Ok(types) => types,
+            Err(reason) => return Ok(Known::Unmergeable(reason)),
+        };
+        let labels: Vec<String> = client.columns.names().collect();
+        let text = finish.text(&types, client.params.len(), &labels);
+        match self.describe(&text, &client.params).await {
+            Err(error) => return not_understood(error),
+            Ok(finished) if !finished.columns.tells_exactly(&client.columns) => {
+                return Ok(other_columns());
+            }
+            Ok(_) => {}
+        }
+        Ok(Known::Mergeable(Arc::new(Facts {
+            description: client.columns,
+            types: merging.types,
+            merged: merging.merged,
+            texts: merging.texts,
+            asked: vec![self.shard],
+            finish: Some(Finishing {
+                text: text.into(),
+                params: client.params.into(),
+                columns: merging.columns.types().collect(),
+                by_bytes: merging.by_bytes,
+            }),
+        })))
+    }
+
+    /// How the groups are merged. Keys that are texts are compared by bytes whatever their collation is: their order
+    /// matters to nobody, and those that are equal have the same bytes.
+    async fn groups(
+        &mut self,
+        groups: &Groups,
+        calls: &str,
+        arguments: &str,
+        parameters: Parameters<'_>,
+    ) -> Result<Result<Merging, Known>, PgError> {
+        let source = Merge::Groups(groups.clone());
+        let Described { columns, .. } = self.describe(calls, parameters.types).await?;
+        let compared = self.describe(arguments, parameters.types).await?.columns;
+        let types: Vec<Oid> = compared.types().collect();
+        if types.len() != wanted(&source) {
+            return Ok(Err(other_columns()));
+        }
+        let keys = groups.keys.len();
+        let texts: Vec<usize> = (0..types.len()).filter(|at| is_text(types[*at])).collect();
+        let of = (arguments, types.len());
+        let answers = self.collations(of, &texts, parameters).await?;
+        let answer = |at: usize| {
+            let place = texts.iter().position(|text| *text == at);
+            place.map(|place| answers[place])
+        };
+        let is_merged = |at: usize| {
+            answer(at).is_some_and(|text| match at < keys {
+                true => text.is_deterministic,
+                false => text.by_bytes,
+            })
+        };
+        let merged = match merged(&source, &types, &columns, is_merged) {
+            Ok(merged) => merged,
+            Err(reason) => return Ok(Err(Known::Unmergeable(reason))),
+        };
+        let by_language = |at: &usize| {
+            let text: Option<Text> = answer(*at);
+            text.is_some_and(|text| !text.by_bytes)
+        };
+        Ok(Ok(Merging {
+            merged,
+            texts: texts.iter().copied().filter(|at| is_merged(*at)).collect(),
+            by_bytes: (0..keys).filter(by_language).collect(),
+            types: types[..keys].into(),
+            columns,
+        }))
+    }
+
+    /// The types of the merged columns in words, or why they cannot be parameters.
+    async fn types(
+        &mut self,
+        calls: &str,
+        merging: &Merging,
+        parameters: Parameters<'_>,
+    ) -> Result<Result<Vec<FinishedType>, String>, PgError> {
+        let columns = &merging.columns;
+        let described = columns.types().zip(columns.modifiers()).enumerate();
+        let question = |(place, (oid, modifier)): (usize, (Oid, i32))| {
+            let collation = match is_text(oid) {
+                true => format!("pg_catalog.pg_collation_for(k.c{place})"),
+                false => "NULL".to_owned(),
+            };
+            // A domain is told as its base type.
+            format!(
+                "pg_catalog.format_type({oid}, -1), pg_catalog.format_type({oid}, {modifier}), \
+                 pg_catalog.pg_typeof(k.c{place})::pg_catalog.oid = {oid}, {collation}",
+                oid = oid.0
+            )
+        };
+        let questions: Vec<String> = described.map(question).collect();
+        let question = about(&questions.join(",\n "), (calls, columns.len()));
+        let answers = self.ask(&question, parameters).await?;
+        let mut types = Vec::with_capacity(columns.len());
+        for (answer, oid) in answers.chunks_exact(4).zip(columns.types()) {
+            let [bare, exact, is_exact, collation] = answer else {
+                continue;
+            };
+            let (Some(bare), Some(exact), Some("t")) = (bare, exact, is_exact.as_deref()) else {
+                return Ok(Err("groups of a domain's values".to_owned()));
+            };
+            if bare.ends_with("[]") || is_text(oid) && collation.is_none() {
+                return Ok(Err(
+                    "groups of arrays, or of texts with no collation".to_owned()
+                ));
+            }
+            types.push(FinishedType {
+                bare: bare.clone(),
+                exact: exact.clone(),
+                collation: collation.clone().filter(|name| name != "\"default\""),
+            });
+        }
+        match types.len() == columns.len() {
+            true => Ok(Ok(types)),
+            false => Ok(Err("its types are not known".to_owned())),
+        }
+    }
+}

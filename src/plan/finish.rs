@@ -1,0 +1,177 @@
+//! What is left of a SELECT when the proxy has put the answers of several shards together: HAVING, expressions over aggregates,
+//! orders by them, windows, a language's order of texts. A server does it, with the client's own words over the merged rows.
+//!
+//! ```text
+//!   select name, round(avg(n), 2) from t group by name having count(*) > 1 order by 2
+//!     shards:    select (name), sum(n), count(n), count(*) from t group by 1 order by 1
+//!     merged:    name, avg(n), count(*)
+//!     finished:  select name as "name", round(trunkline.trunkline_1, 2) as "round"
+//!                from (… unnest($1::text[], $2::numeric[], $3::bigint[]) …) where trunkline.trunkline_2 > 1 order by 2
+//! ```
+
+use std::fmt::Write as _;
+
+use super::Merge;
+
+/// The query over merged rows, in pieces of the client's text in which what has been merged is named by its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finish {
+    /// What the shards are sent where this is taken; `None`: it is always taken, and they are sent the plan's own.
+    pub instead: Option<Merge>,
+    /// From SELECT to its list.
+    pub head: Box<str>,
+    /// Expressions of the list, without labels.
+    pub items: Box<[Box<str>]>,
+    /// Behind FROM and its relations: WHERE, WINDOW, ORDER BY, LIMIT.
+    pub rest: Box<str>,
+    /// Merged columns that the pieces call what the client calls them.
+    pub names: Box<[Name]>,
+}
+
+/// A column's name, perhaps with its relation's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    pub relation: Option<Box<str>>,
+    pub column: Box<str>,
+    /// The merged column's place.
+    pub place: usize,
+}
+
+/// The type of a merged column, as a server writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FinishedType {
+    /// Without modifiers.
+    pub bare: String,
+    /// With them.
+    pub exact: String,
+    /// Of texts that have another than the database's.
+    pub collation: Option<String>,
+}
+
+/// What a merged column is called in [`Finish`]'s pieces.
+pub fn merged_column(place: usize) -> String {
+    format!("trunkline.trunkline_{place}")
+}
+
+impl Finish {
+    /// The whole text. `params`: how many parameters are the client's; those of the merged columns follow, an array each.
+    /// `labels`: what the client's columns are called.
+    pub fn text(&self, types: &[FinishedType], params: usize, labels: &[String]) -> String {
+        let mut text = String::from(&*self.head);
+        for (place, (item, label)) in self.items.iter().zip(labels).enumerate() {
+            let comma = if place == 0 { "" } else { "," };
+            let _ = write!(text, "{comma} {item} AS {}", quoted(label));
+        }
+        let places = 0..types.len();
+        let column = |(place, of): (usize, &FinishedType)| {
+            let collate = of.collation.as_ref();
+            let collate = collate.map_or(String::new(), |name| format!(" COLLATE {name}"));
+            // A column of a query within has a type and a collation as a table's has.
+            format!("u.c{place}::{}{collate} AS trunkline_{place}", of.exact)
+        };
+        let columns: Vec<String> = types.iter().enumerate().map(column).collect();
+        let array =
+            |(place, of): (usize, &FinishedType)| format!("${}::{}[]", params + place + 1, of.bare);
+        let arrays: Vec<String> = types.iter().enumerate().map(array).collect();
+        let aliases: Vec<String> = places.map(|place| format!("c{place}")).collect();
+        let _ = write!(
+            text,
+            " FROM (SELECT {} FROM unnest({}) AS u({})) AS trunkline",
+            columns.join(", "),
+            arrays.join(", "),
+            aliases.join(", ")
+        );
+        for (relation, names) in self.relations() {
+            let named =
+                |name: &&Name| format!("{} AS {}", merged_column(name.place), quoted(&name.column));
+            let names: Vec<String> = names.iter().map(named).collect();
+            let relation = relation.map_or("trunkline_own".to_owned(), quoted);
+            let _ = write!(
+                text,
+                " CROSS JOIN LATERAL (SELECT {}) AS {relation}",
+                names.join(", ")
+            );
+        }
+        text.push_str(&self.rest);
+        text
+    }
+
+    /// The names by their relations.
+    fn relations(&self) -> Vec<(Option<&str>, Vec<&Name>)> {
+        let mut relations: Vec<(Option<&str>, Vec<&Name>)> = Vec::new();
+        for name in &self.names {
+            let relation = name.relation.as_deref();
+            match relations.iter_mut().find(|(known, _)| *known == relation) {
+                Some((_, names)) => names.push(name),
+                None => relations.push((relation, vec![name])),
+            }
+        }
+        relations
+    }
+
+    /// What it takes, roughly, with what the shards are sent instead.
+    pub(super) fn bytes(&self) -> usize {
+        let items: usize = self.items.iter().map(|item| item.len()).sum();
+        let names = self.names.len() * size_of::<Name>();
+        let instead = self.instead.as_ref().map_or(0, Merge::bytes);
+        size_of::<Self>() + self.head.len() + items + self.rest.len() + names + instead
+    }
+
+    /// For EXPLAIN, without the columns' types.
+    pub(super) fn line(&self) -> String {
+        let items = self.items.join(", ");
+        let when = match &self.instead {
+            None => "",
+            Some(_) => " where texts are in a language's order",
+        };
+        format!(
+            "  finished by a server{when}: {} {items} …{}",
+            self.head, self.rest
+        )
+    }
+}
+
+/// As an identifier.
+fn quoted(name: impl AsRef<str>) -> String {
+    format!("\"{}\"", name.as_ref().replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merged_columns_have_the_clients_names_and_their_own_types() {
+        let of = |bare: &str, exact: &str, collation: Option<&str>| FinishedType {
+            bare: bare.to_owned(),
+            exact: exact.to_owned(),
+            collation: collation.map(str::to_owned),
+        };
+        let name = |relation: Option<&str>, column: &str, place| Name {
+            relation: relation.map(Into::into),
+            column: column.into(),
+            place,
+        };
+        let finish = Finish {
+            instead: None,
+            head: "select".into(),
+            items: ["t.a".into(), "trunkline.trunkline_2 + 1".into()].into(),
+            rest: " WHERE b > $1".into(),
+            names: [name(Some("t"), "a", 0), name(None, "b", 1)].into(),
+        };
+        let types = [
+            of("varchar", "varchar(3)", Some("\"C\"")),
+            of("integer", "integer", None),
+            of("bigint", "bigint", None),
+        ];
+        let labels = ["a".to_owned(), "?column?".to_owned()];
+        assert_eq!(
+            finish.text(&types, 1, &labels),
+            "select t.a AS \"a\", trunkline.trunkline_2 + 1 AS \"?column?\" \
+             FROM (SELECT u.c0::varchar(3) COLLATE \"C\" AS trunkline_0, u.c1::integer AS trunkline_1, \
+             u.c2::bigint AS trunkline_2 FROM unnest($2::varchar[], $3::integer[], $4::bigint[]) AS u(c0, c1, c2)) \
+             AS trunkline CROSS JOIN LATERAL (SELECT trunkline.trunkline_0 AS \"a\") AS \"t\" \
+             CROSS JOIN LATERAL (SELECT trunkline.trunkline_1 AS \"b\") AS trunkline_own WHERE b > $1"
+        );
+    }
+}

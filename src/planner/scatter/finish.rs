@@ -1,0 +1,251 @@
+//! Groups of several shards, and what a server has to do with them when they have been merged: all that stands above groups but
+//! the aggregates themselves.
+//!
+//! What is taken out of the client's text begins and ends where only a call does, or is a whole item: so that operators around it
+//! bind as they did. A column is left as it is written, for the merged groups have a column of that name: what else a name
+//! might mean is no column of a group, and an error there, which leaves the statement to gather.
+
+use std::ops::Range;
+
+use super::functions::{Kind as Of, is_merged, kind};
+use super::groups::{self, Key};
+use super::list::{List, bytes};
+use super::{Otherwise, gather};
+use crate::plan::{Aggregate, Column, Finish, Groups, Limit, Merge, Name, Sort, merged_column};
+use crate::sql::{self, Token};
+
+/// The groups that shards are asked for and the query over them.
+pub(super) fn finish(list: &List<'_>) -> Result<(Merge, Finish), Otherwise> {
+    let clauses = list.clauses()?;
+    let tokens = list.at.rest;
+    if list.is_unsure() {
+        return gather("queries that may aggregate over aggregates of several shards");
+    }
+    let keys = groups::keys(list)?;
+    let (Some(select), Some(first)) = (word(tokens, 0, "select"), clauses.items.first()) else {
+        return gather("an empty list");
+    };
+    let (end, rest) = behind(list)?;
+    let names = names(list, &keys)?;
+    let mut taken = Taken {
+        list,
+        keys: &keys,
+        aggregates: Vec::new(),
+    };
+    let distinct = taken.text(select + 1..first.start, &[])?;
+    let mut items = Vec::with_capacity(clauses.items.len());
+    for item in 0..clauses.items.len() {
+        items.push(match groups::key_of(list, &keys, item)? {
+            Some(key) => merged_column(key).into(),
+            None => taken.text(list.expression(item)?, &[])?.trim_start().into(),
+        });
+    }
+    let order = clauses.order.as_deref().unwrap_or_default();
+    let rest = match tokens.get(rest) {
+        None => String::new(),
+        Some(having) if having.is_word("having") => {
+            format!(" WHERE{}", taken.text(rest + 1..tokens.len(), order)?)
+        }
+        Some(_) => taken.text(rest..tokens.len(), order)?,
+    };
+    let mut aggregates = taken.aggregates;
+    if keys.is_empty() && aggregates.is_empty() {
+        // One row comes of no rows, too.
+        aggregates.push(Aggregate {
+            name: "count".into(),
+            argument: "*".into(),
+            filter: None,
+        });
+    }
+    let ascending = Sort {
+        descending: false,
+        nulls_first: false,
+    };
+    let outputs = (0..keys.len()).map(Column::Key);
+    let outputs = outputs.chain((0..aggregates.len()).map(Column::Aggregate));
+    let groups = Groups {
+        before: list.at.text[..tokens[select].end].into(),
+        after: format!(" {}", list.text(clauses.from..end)).into(),
+        keys: keys.iter().map(|key| key.text.into()).collect(),
+        order: vec![ascending; keys.len()],
+        outputs: outputs.collect(),
+        aggregates,
+        limit: Limit::default(),
+        pushed: None,
+    };
+    let finish = Finish {
+        instead: None,
+        head: format!("SELECT{distinct}").trim_end().into(),
+        items: items.into(),
+        rest: rest.into(),
+        names: names.into(),
+    };
+    Ok((Merge::Groups(groups), finish))
+}
+
+/// A word outside of all parentheses that is no label.
+fn word(tokens: &[Token<'_>], from: usize, wanted: &str) -> Option<usize> {
+    let mut depth = 0usize;
+    for (place, token) in tokens.iter().enumerate().skip(from) {
+        if token.is_op("(") || token.is_op("[") {
+            depth += 1;
+        } else if token.is_op(")") || token.is_op("]") {
+            depth = depth.checked_sub(1)?;
+        } else if depth == 0 && token.is_word(wanted) {
+            let before = place.checked_sub(1).map(|before| &tokens[before]);
+            if !before.is_some_and(|before| before.is_word("as") || before.is_op(".")) {
+                return Some(place);
+            }
+        }
+    }
+    None
+}
+
+/// Where FROM and WHERE end, and where that begins which the groups' rows are for.
+fn behind(list: &List<'_>) -> Result<(usize, usize), Otherwise> {
+    let (clauses, tokens) = (list.clauses()?, list.at.rest);
+    let end = groups::end_of_where(list);
+    if let Some(last) = clauses.groups.iter().flatten().last() {
+        return Ok((end, last.end));
+    }
+    if word(tokens, clauses.from, "window").is_some() {
+        return gather("a WINDOW clause without GROUP BY");
+    }
+    if !clauses.having {
+        return Ok((end, end));
+    }
+    match word(tokens, clauses.from, "having") {
+        Some(having) => Ok((having, having)),
+        None => gather("a HAVING that is not where it is expected"),
+    }
+}
+
+/// What the groups' columns are called, where they are columns.
+fn names(list: &List<'_>, keys: &[Key<'_>]) -> Result<Vec<Name>, Otherwise> {
+    let tokens = list.at.rest;
+    let mut names: Vec<Name> = Vec::new();
+    for (place, key) in keys.iter().enumerate() {
+        let (relation, column) = match &tokens[key.tokens.clone()] {
+            [column] if column.is_name() => (None, column),
+            [relation, dot, column] if dot.is_op(".") && relation.is_name() && column.is_name() => {
+                (Some(relation), column)
+            }
+            _ => continue,
+        };
+        // A name that joins make of two columns may be another one's.
+        let joins = |token: &Token<'_>| token.is_word("using") || token.is_word("natural");
+        if relation.is_some() && tokens.iter().any(joins) {
+            return gather("a column in GROUP BY beside one that a join makes of two");
+        }
+        let name = Name {
+            relation: relation.map(|relation| (*relation.value).into()),
+            column: (*column.value).into(),
+            place,
+        };
+        let known = |other: &Name| other.relation == name.relation && other.column == name.column;
+        if !names.iter().any(known) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// Takes aggregates and groups' expressions out of pieces of the client's text.
+struct Taken<'a> {
+    list: &'a List<'a>,
+    keys: &'a [Key<'a>],
+    aggregates: Vec<Aggregate>,
+}
+
+impl Taken<'_> {
+    /// The text of these tokens with what was taken out named by its place. `wholes`: expressions by themselves.
+    fn text(&mut self, range: Range<usize>, wholes: &[Range<usize>]) -> Result<String, Otherwise> {
+        let tokens = self.list.at.rest;
+        let Range { start, end: to } = bytes(tokens, &range);
+        let mut out = String::from(" ");
+        let (mut from, mut at) = (start, range.start);
+        while at < range.end {
+            let whole = wholes.iter().find(|whole| whole.start == at);
+            let taken = match whole.and_then(|whole| Some((self.key(whole)?, whole.end))) {
+                Some((key, end)) => Some((merged_column(key), end)),
+                None => self.taken(at, range.end)?,
+            };
+            let Some((instead, end)) = taken else {
+                at += 1;
+                continue;
+            };
+            out.push_str(&self.list.at.text[from..tokens[at].start]);
+            out.push_str(&instead);
+            from = tokens[end - 1].end;
+            at = end;
+        }
+        out.push_str(self.list.at.text.get(from..to).unwrap_or_default());
+        Ok(out)
+    }
+
+    /// The group's expression that these tokens are. A name alone is left: in ORDER BY it is an output's first.
+    fn key(&self, tokens: &Range<usize>) -> Option<usize> {
+        let same = |key: &Key<'_>| tokens.len() > 1 && self.list.same(&key.tokens, tokens);
+        self.keys.iter().position(same)
+    }
+
+    /// What stands for the call that begins here, and where that ends.
+    fn taken(&mut self, at: usize, end: usize) -> Result<Option<(String, usize)>, Otherwise> {
+        let tokens = self.list.at.rest;
+        let token = &tokens[at];
+        if token.is_word("select") {
+            return gather("a query beside aggregates of several shards");
+        }
+        let next = tokens.get(at + 1);
+        if token.is_op(".") && next.is_some_and(|next| next.is_op("*")) {
+            return gather("all columns of a relation beside aggregates of several shards");
+        }
+        let is_call = token.is_name() && next.is_some_and(|next| next.is_op("("));
+        let Some(close) = sql::closing(tokens, at + 1).filter(|close| is_call && *close < end)
+        else {
+            return Ok(None);
+        };
+        let name = &*token.value;
+        let behind = match tokens.get(close + 1) {
+            Some(filter) if filter.is_word("filter") && close + 1 < end => {
+                sql::closing(tokens, close + 2).map_or(close + 1, |close| close + 1)
+            }
+            _ => close + 1,
+        };
+        let follows = |word: &str| tokens.get(behind).is_some_and(|next| next.is_word(word));
+        if follows("over") {
+            // The window's function; its arguments may be aggregates.
+            return Ok(None);
+        }
+        if at > 0 && tokens[at - 1].is_op(".") {
+            return gather("a function with a schema beside aggregates of several shards");
+        }
+        if follows("within") {
+            return gather(format!("{name}() over rows of several shards"));
+        }
+        if is_merged(name) {
+            let aggregate = groups::aggregate_at(self.list, name, at..behind)?;
+            return Ok(Some((merged_column(self.place(aggregate)), behind)));
+        }
+        match kind(name, self.list.context.schema) {
+            Some(Of::Aggregate | Of::Ordered) => {
+                gather(format!("{name}() over rows of several shards"))
+            }
+            // A word before a parenthesis is no call, or one of a function that was looked at before.
+            Some(Of::Scalar | Of::Set | Of::Window) | None => {
+                let key = self.key(&(at..close + 1));
+                Ok(key.map(|key| (merged_column(key), close + 1)))
+            }
+        }
+    }
+
+    /// The merged column of an aggregate.
+    fn place(&mut self, aggregate: Aggregate) -> usize {
+        let known = self.aggregates.iter().position(|it| *it == aggregate);
+        self.keys.len()
+            + known.unwrap_or_else(|| {
+                self.aggregates.push(aggregate);
+                self.aggregates.len() - 1
+            })
+    }
+}
