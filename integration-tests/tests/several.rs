@@ -230,7 +230,8 @@ fn statements_over_values_that_are_hard() {
     check_refused("values", run(&world, "values", Form::all));
 }
 
-/// Answers are merged only where all that is compared is compared byte by byte, whichever of several texts it is.
+/// Rows are put in order here only where all that is compared is compared byte by byte, whichever of several texts it is; else by
+/// a server.
 fn merged_by_bytes(world: &World) {
     let mut wire = Wire::connect(world.subject.port()).unwrap();
     for (order, is_merged) in [
@@ -253,9 +254,34 @@ fn merged_by_bytes(world: &World) {
             ))
             .unwrap();
         let told = format!("{told:?}");
-        assert_eq!(told.contains("Scatter, read"), is_merged, "{order}: {told}");
-        let reason = "not merged: texts are compared by a language";
-        assert_eq!(told.contains(reason), !is_merged, "{order}: {told}");
+        assert!(told.contains("Scatter, read"), "{order}: {told}");
+        let here = told.contains("its order is known here: not finished by a server");
+        assert_eq!(here, is_merged, "{order}: {told}");
+        let there = told.contains("or not known here: finished by a server");
+        assert_eq!(there, !is_merged, "{order}: {told}");
+    }
+    for (text, is_finished) in [
+        ("select t, count(*) from words group by t", true),
+        (
+            "select t, count(*) from words group by t having count(*) > 1 order by t limit 3",
+            true,
+        ),
+        (
+            "select german, count(*) from words group by 1 order by 1 desc",
+            true,
+        ),
+        ("select distinct t from words", true),
+        // Unlike texts may be one group, whose text is that of any of them.
+        ("select nocase, count(*) from words group by nocase", false),
+        ("select max(t) from words", false),
+    ] {
+        let told = wire.simple(&format!("explain (costs off) {text}")).unwrap();
+        let told = format!("{told:?}");
+        assert_eq!(
+            told.contains("Scatter, read"),
+            is_finished,
+            "{text}: {told}"
+        );
     }
 }
 

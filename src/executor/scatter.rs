@@ -37,7 +37,7 @@ use crate::net::{Buffered, timer};
 use crate::plan::{self, Column, Facts, Groups, Merge, Merged, Scatter, Span};
 use crate::types::aggregate::Aggregate;
 use crate::types::{Format, Oid};
-use crate::wire::{self, Described as Target, Oversized, frontend};
+use crate::wire::{self, Described as Target, Description, Oversized, frontend};
 use merging::{Grouped, Layout, Merging, Ordered, Sections, Step, Window};
 
 /// What a lane still has to say when nobody wants more is read up to so many bytes; one with more is closed.
@@ -79,9 +79,33 @@ pub struct Question {
     columns: Columns,
     merging: Merging,
     window: Window,
-    /// The client's RowDescription.
-    description: Bytes,
+    told: Told,
     row_bytes_max: usize,
+}
+
+/// What the client is told of its columns.
+#[derive(Clone, Debug)]
+struct Told {
+    description: Description,
+    formats: Vec<Format>,
+    /// Where its columns are among a lane's, for those that are there.
+    places: Vec<Option<usize>>,
+}
+
+impl Told {
+    /// A server tells of a portal what it has planned: that may have fewer expressions than were written, and so other type
+    /// modifiers.
+    /// Source: `eval_const_expressions` in `src/backend/optimizer/util/clauses.c`
+    fn heed(&mut self, described: &Description) {
+        let planned: Vec<i32> = described.modifiers().collect();
+        let planned = |place: &Option<usize>| place.and_then(|place| planned.get(place).copied());
+        let planned: Vec<Option<i32>> = self.places.iter().map(planned).collect();
+        let known = self.description.modifiers().zip(&planned);
+        let differs = |(known, planned): (i32, &Option<i32>)| planned.is_some_and(|it| it != known);
+        if { known }.any(differs) {
+            self.description = self.description.with_modifiers(&planned);
+        }
+    }
 }
 
 /// A statement's text, parameters and result formats (none for text, one for all columns, or one for each).
@@ -111,6 +135,7 @@ impl Question {
         let source = scatter.source(finish.is_some());
         let formats = match (source, finish) {
             (Merge::Groups(groups), Some(_)) => vec![Format::Binary; groups.outputs.len()],
+            (Merge::Rows(_), Some(_)) => vec![Format::Binary; facts.types.len()],
             _ => each(asked.formats, columns)?,
         };
         let (text, lane_formats, merging);
@@ -157,7 +182,11 @@ impl Question {
                 None => span,
                 Some(_) => Span::default(),
             }),
-            description: facts.description.message(&formats),
+            told: Told {
+                description: facts.description.clone(),
+                formats,
+                places: shown_places(source, columns),
+            },
             row_bytes_max: asked.row_bytes_max,
         };
         Ok((question, text))
@@ -192,15 +221,28 @@ impl Question {
             },
             merging: Merging::Sections(Sections::new(ahead, asked.lanes)),
             window: Window::new(Span::default()),
-            description: probe::query_plan(&formats),
+            told: Told {
+                description: probe::query_plan().ok_or_else(changed)?,
+                formats,
+                places: Vec::new(),
+            },
             row_bytes_max: asked.row_bytes_max,
         };
         Ok((question, text))
     }
+}
 
-    /// RowDescription for the client.
-    pub fn description(&self) -> Bytes {
-        self.description.clone()
+/// Where the client's columns are among those of shards.
+fn shown_places(source: &Merge, columns: usize) -> Vec<Option<usize>> {
+    match source {
+        Merge::Rows(_) => (0..columns).map(Some).collect(),
+        Merge::Groups(groups) => {
+            let place = |output: &Column| match output {
+                Column::Key(key) => Some(*key),
+                Column::Aggregate(_) => None,
+            };
+            groups.outputs.iter().map(place).collect()
+        }
     }
 }
 
@@ -304,6 +346,7 @@ pub struct Scattering {
     columns: Columns,
     merging: Merging,
     window: Window,
+    told: Told,
     complete: bool,
     /// Rows that had come out when the client last asked for some.
     before: u64,
@@ -346,6 +389,7 @@ impl Scattering {
             columns: question.columns,
             merging: question.merging,
             window: question.window,
+            told: question.told,
             complete: false,
             before: 0,
         }
@@ -360,11 +404,24 @@ impl Scattering {
         loop {
             for lane in &mut self.lanes {
                 if lane.is_described(&self.columns)? {
+                    if let Some(described) = lane.described.take() {
+                        self.told.heed(&described);
+                    }
                     return Poll::Ready(Ok(()));
                 }
             }
             ready!(self.poll_fill(client, cx))?;
         }
+    }
+
+    /// The columns that its lanes have of the client's.
+    pub fn described(&self) -> Description {
+        self.told.description.clone()
+    }
+
+    /// RowDescription for the client, when that is known.
+    pub fn description(&self) -> Bytes {
+        self.told.description.message(&self.told.formats)
     }
 
     /// Brings rows until there are no more, or as many as were asked for.

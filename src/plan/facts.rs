@@ -49,6 +49,8 @@ pub struct Finishing {
     pub columns: Box<[Oid]>,
     /// Keys that shards have to give in the order of their bytes, because they would use a language's.
     pub by_bytes: Box<[usize]>,
+    /// By which rules the texts of [`Facts::texts`] are ordered, where each shard orders and limits rows by them.
+    pub rules: Option<Box<[String]>>,
 }
 
 /// What is compared and merged.

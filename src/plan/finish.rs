@@ -11,13 +11,26 @@
 
 use std::fmt::Write as _;
 
-use super::Merge;
+use super::{Merge, Sort};
 
-/// The query over merged rows, in pieces of the client's text in which what has been merged is named by its place.
+/// What a server does with merged rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finish {
     /// What the shards are sent where this is taken; `None`: it is always taken, and they are sent the plan's own.
     pub instead: Option<Merge>,
+    pub query: Query,
+}
+
+/// The query over merged rows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Query {
+    Groups(OverGroups),
+    Rows(OverRows),
+}
+
+/// Pieces of the client's text in which what has been merged is named by its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OverGroups {
     /// From SELECT to its list.
     pub head: Box<str>,
     /// Expressions of the list, without labels.
@@ -26,6 +39,16 @@ pub struct Finish {
     pub rest: Box<str>,
     /// Merged columns that the pieces call what the client calls them.
     pub names: Box<[Name]>,
+}
+
+/// The client's rows, ordered and limited once more. What is compared is in the last merged columns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OverRows {
+    pub order: Box<[Sort]>,
+    /// Of rows that agree in so many of these columns the first one comes out; none is left out for zero.
+    pub distinct: usize,
+    /// The client's LIMIT, OFFSET and FETCH.
+    pub tail: Box<str>,
 }
 
 /// A column's name, perhaps with its relation's.
@@ -57,40 +80,62 @@ impl Finish {
     /// The whole text. `params`: how many parameters are the client's; those of the merged columns follow, an array each.
     /// `labels`: what the client's columns are called.
     pub fn text(&self, types: &[FinishedType], params: usize, labels: &[String]) -> String {
+        let relation = relation(types, params);
+        match &self.query {
+            Query::Groups(query) => query.text(&relation, labels),
+            Query::Rows(query) => query.text(&relation, labels),
+        }
+    }
+
+    /// What it takes, roughly, with what the shards are sent instead.
+    pub(super) fn bytes(&self) -> usize {
+        let query = match &self.query {
+            Query::Groups(query) => {
+                let items: usize = query.items.iter().map(|item| item.len()).sum();
+                let names = query.names.len() * size_of::<Name>();
+                query.head.len() + items + query.rest.len() + names
+            }
+            Query::Rows(query) => query.order.len() * size_of::<Sort>() + query.tail.len(),
+        };
+        size_of::<Self>() + query + self.instead.as_ref().map_or(0, Merge::bytes)
+    }
+
+    /// For EXPLAIN, without the columns' types.
+    pub(super) fn line(&self) -> String {
+        let when = match &self.instead {
+            None => "",
+            Some(_) => " where its order is a language's",
+        };
+        let what = match &self.query {
+            Query::Groups(query) => {
+                format!(
+                    ": {} {} …{}",
+                    query.head,
+                    query.items.join(", "),
+                    query.rest
+                )
+            }
+            Query::Rows(_) => String::new(),
+        };
+        format!("  finished by a server{when}{what}")
+    }
+}
+
+impl OverGroups {
+    fn text(&self, relation: &str, labels: &[String]) -> String {
         let mut text = String::from(&*self.head);
         for (place, (item, label)) in self.items.iter().zip(labels).enumerate() {
             let comma = if place == 0 { "" } else { "," };
             let _ = write!(text, "{comma} {item} AS {}", quoted(label));
         }
-        let places = 0..types.len();
-        let column = |(place, of): (usize, &FinishedType)| {
-            let collate = of.collation.as_ref();
-            let collate = collate.map_or(String::new(), |name| format!(" COLLATE {name}"));
-            // A column of a query within has a type and a collation as a table's has.
-            format!("u.c{place}::{}{collate} AS trunkline_{place}", of.exact)
-        };
-        let columns: Vec<String> = types.iter().enumerate().map(column).collect();
-        let array =
-            |(place, of): (usize, &FinishedType)| format!("${}::{}[]", params + place + 1, of.bare);
-        let arrays: Vec<String> = types.iter().enumerate().map(array).collect();
-        let aliases: Vec<String> = places.map(|place| format!("c{place}")).collect();
-        let _ = write!(
-            text,
-            " FROM (SELECT {} FROM unnest({}) AS u({})) AS trunkline",
-            columns.join(", "),
-            arrays.join(", "),
-            aliases.join(", ")
-        );
+        text.push_str(relation);
         for (relation, names) in self.relations() {
             let named =
                 |name: &&Name| format!("{} AS {}", merged_column(name.place), quoted(&name.column));
             let names: Vec<String> = names.iter().map(named).collect();
             let relation = relation.map_or("trunkline_own".to_owned(), quoted);
-            let _ = write!(
-                text,
-                " CROSS JOIN LATERAL (SELECT {}) AS {relation}",
-                names.join(", ")
-            );
+            let names = names.join(", ");
+            let _ = write!(text, " CROSS JOIN LATERAL (SELECT {names}) AS {relation}");
         }
         text.push_str(&self.rest);
         text
@@ -108,27 +153,50 @@ impl Finish {
         }
         relations
     }
+}
 
-    /// What it takes, roughly, with what the shards are sent instead.
-    pub(super) fn bytes(&self) -> usize {
-        let items: usize = self.items.iter().map(|item| item.len()).sum();
-        let names = self.names.len() * size_of::<Name>();
-        let instead = self.instead.as_ref().map_or(0, Merge::bytes);
-        size_of::<Self>() + self.head.len() + items + self.rest.len() + names + instead
-    }
-
-    /// For EXPLAIN, without the columns' types.
-    pub(super) fn line(&self) -> String {
-        let items = self.items.join(", ");
-        let when = match &self.instead {
-            None => "",
-            Some(_) => " where texts are in a language's order",
+impl OverRows {
+    fn text(&self, relation: &str, labels: &[String]) -> String {
+        let compared = labels.len()..labels.len() + self.order.len();
+        let compared: Vec<String> = compared.map(merged_column).collect();
+        let distinct = match self.distinct {
+            0 => String::new(),
+            some => format!(" DISTINCT ON ({})", compared[..some].join(", ")),
         };
+        let label = |(place, label): (usize, &String)| {
+            format!("{} AS {}", merged_column(place), quoted(label))
+        };
+        let items: Vec<String> = labels.iter().enumerate().map(label).collect();
+        let sort = |(column, sort): (&String, &Sort)| format!("{column}{}", sort.text());
+        let order: Vec<String> = compared.iter().zip(&self.order).map(sort).collect();
         format!(
-            "  finished by a server{when}: {} {items} …{}",
-            self.head, self.rest
+            "SELECT{distinct} {}{relation} ORDER BY {} {}",
+            items.join(", "),
+            order.join(", "),
+            self.tail
         )
     }
+}
+
+/// FROM, with the merged columns as a relation.
+fn relation(types: &[FinishedType], params: usize) -> String {
+    let column = |(place, of): (usize, &FinishedType)| {
+        let collate = of.collation.as_ref();
+        let collate = collate.map_or(String::new(), |name| format!(" COLLATE {name}"));
+        // A column of a query within has a type and a collation as a table's has.
+        format!("u.c{place}::{}{collate} AS trunkline_{place}", of.exact)
+    };
+    let columns: Vec<String> = types.iter().enumerate().map(column).collect();
+    let array =
+        |(place, of): (usize, &FinishedType)| format!("${}::{}[]", params + place + 1, of.bare);
+    let arrays: Vec<String> = types.iter().enumerate().map(array).collect();
+    let aliases: Vec<String> = (0..types.len()).map(|place| format!("c{place}")).collect();
+    format!(
+        " FROM (SELECT {} FROM unnest({}) AS u({})) AS trunkline",
+        columns.join(", "),
+        arrays.join(", "),
+        aliases.join(", ")
+    )
 }
 
 /// As an identifier.
@@ -152,13 +220,16 @@ mod tests {
             column: column.into(),
             place,
         };
-        let finish = Finish {
+        let finish = |query| Finish {
             instead: None,
+            query,
+        };
+        let groups = finish(Query::Groups(OverGroups {
             head: "select".into(),
             items: ["t.a".into(), "trunkline.trunkline_2 + 1".into()].into(),
             rest: " WHERE b > $1".into(),
             names: [name(Some("t"), "a", 0), name(None, "b", 1)].into(),
-        };
+        }));
         let types = [
             of("varchar", "varchar(3)", Some("\"C\"")),
             of("integer", "integer", None),
@@ -166,12 +237,28 @@ mod tests {
         ];
         let labels = ["a".to_owned(), "?column?".to_owned()];
         assert_eq!(
-            finish.text(&types, 1, &labels),
+            groups.text(&types, 1, &labels),
             "select t.a AS \"a\", trunkline.trunkline_2 + 1 AS \"?column?\" \
              FROM (SELECT u.c0::varchar(3) COLLATE \"C\" AS trunkline_0, u.c1::integer AS trunkline_1, \
              u.c2::bigint AS trunkline_2 FROM unnest($2::varchar[], $3::integer[], $4::bigint[]) AS u(c0, c1, c2)) \
              AS trunkline CROSS JOIN LATERAL (SELECT trunkline.trunkline_0 AS \"a\") AS \"t\" \
              CROSS JOIN LATERAL (SELECT trunkline.trunkline_1 AS \"b\") AS trunkline_own WHERE b > $1"
+        );
+        let rows = finish(Query::Rows(OverRows {
+            order: [Sort {
+                descending: true,
+                nulls_first: false,
+            }]
+            .into(),
+            distinct: 1,
+            tail: "LIMIT 3".into(),
+        }));
+        assert_eq!(
+            rows.text(&types[1..], 0, &labels[..1]),
+            "SELECT DISTINCT ON (trunkline.trunkline_1) trunkline.trunkline_0 AS \"a\" \
+             FROM (SELECT u.c0::integer AS trunkline_0, u.c1::bigint AS trunkline_1 \
+             FROM unnest($1::integer[], $2::bigint[]) AS u(c0, c1)) AS trunkline \
+             ORDER BY trunkline.trunkline_1 DESC NULLS LAST LIMIT 3"
         );
     }
 }

@@ -8,7 +8,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::gather::tells_time;
@@ -24,6 +24,7 @@ use crate::plan::{Facts, Known, Scatter, Span};
 use crate::shardmap::ShardId;
 use crate::txn::Transaction;
 use crate::types::Format;
+use crate::wire::row::RowWriter;
 use crate::wire::{Replies, says_goodbye};
 
 /// A scattered statement of a client: its text, what fills its slots, and the shards that answer it.
@@ -116,11 +117,7 @@ impl Session {
             let Some(mut answer) = self.begin_scatter(io, &scattered).await? else {
                 return Ok(None);
             };
-            let described = self
-                .drive(io, &mut answer, |running, io, cx| {
-                    running.poll_described(io, cx)
-                })
-                .await;
+            let described = self.described(io, &mut answer).await;
             let finished = match described {
                 Ok(()) if answer.is_merged => Ok(Some(answer)),
                 Ok(()) => self.finished(io, &scattered, answer).await?,
@@ -146,6 +143,8 @@ impl Session {
         let Some(finishing) = &facts.finish else {
             return Ok(Ok(Some(answer)));
         };
+        let described = answer.running.as_ref().map(|running| running.described());
+        let described = described.unwrap_or_else(|| facts.description.clone());
         let mut arrays = Arrays::new(finishing.columns.len());
         let collected = self
             .drive(io, &mut answer, |running, io, cx| {
@@ -167,7 +166,7 @@ impl Session {
             lanes: 1,
             row_bytes_max: self.message_bytes_max(),
         };
-        let question = match Question::finish(&facts, finishing, &arrays, asked) {
+        let question = match Question::finish(&facts, finishing, &arrays, described, asked) {
             Ok(question) => question,
             Err(error) => {
                 lane.release();
@@ -176,7 +175,7 @@ impl Session {
         };
         drop(arrays);
         let mut answer = Answer {
-            description: question.description(),
+            description: Bytes::new(),
             running: Some(Box::new(Scattering::new(question, vec![lane]))),
             shards: vec![shard],
             explains: false,
@@ -184,12 +183,17 @@ impl Session {
             places: Places::of(&finishing.text, scattered.text),
             facts: Arc::clone(&facts),
         };
-        let described = self
-            .drive(io, &mut answer, |running, io, cx| {
-                running.poll_described(io, cx)
-            })
-            .await;
+        let described = self.described(io, &mut answer).await;
         Ok(described.map(|()| Some(answer)))
+    }
+
+    /// Until its columns are known, and the statement to be right.
+    async fn described(&mut self, io: &mut Buffered, answer: &mut Answer) -> Result<(), Stopped> {
+        self.drive(io, answer, Scattering::poll_described).await?;
+        if let Some(running) = &answer.running {
+            answer.description = running.description();
+        }
+        Ok(())
     }
 
     async fn begin_scatter(
@@ -231,7 +235,7 @@ impl Session {
         let explains = plan.explained.is_some();
         let question = match explains {
             false => Question::new(plan, &facts, scattered.span, asked),
-            true => Question::explain(plan, &facts, scattered.ahead.clone(), asked),
+            true => Question::explain(plan, &facts, ahead(scattered, &facts), asked),
         };
         let (question, sent) = match question {
             Ok(question) => question,
@@ -241,7 +245,7 @@ impl Session {
             }
         };
         Ok(Some(Answer {
-            description: question.description(),
+            description: Bytes::new(),
             running: Some(Box::new(Scattering::new(question, lanes))),
             is_merged: explains || facts.finish.is_none(),
             facts,
@@ -434,6 +438,22 @@ impl Session {
             }
         }
     }
+}
+
+/// The rows ahead of an EXPLAIN's, with what servers have decided of the plan.
+fn ahead(scattered: &Scattered<'_>, facts: &Facts) -> Bytes {
+    let finish = scattered.plan.finish.as_ref();
+    if finish.is_none_or(|finish| finish.instead.is_none()) {
+        return scattered.ahead.clone();
+    }
+    let mut ahead = BytesMut::from(&*scattered.ahead);
+    let mut row = RowWriter::new(1, &mut ahead);
+    row.put(Some(match facts.finish {
+        Some(_) => &b"  its order is a language's, or not known here: finished by a server"[..],
+        None => b"  its order is known here: not finished by a server",
+    }));
+    row.finish();
+    ahead.freeze()
 }
 
 /// Why an answer is over.

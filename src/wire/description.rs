@@ -87,6 +87,21 @@ impl Description {
         })
     }
 
+    /// The same with other type modifiers, where there are some.
+    pub fn with_modifiers(&self, modifiers: &[Option<i32>]) -> Self {
+        let mut fields = self.fields.to_vec();
+        for (column, modifier) in self.columns.iter().zip(modifiers) {
+            if let Some(modifier) = modifier {
+                let at = column.end - MODIFIER_FROM_END;
+                fields[at..at + 4].copy_from_slice(&modifier.to_be_bytes());
+            }
+        }
+        Self {
+            fields: fields.into(),
+            columns: self.columns.clone(),
+        }
+    }
+
     /// The columns' names, with what is no UTF-8 replaced.
     pub fn names(&self) -> impl Iterator<Item = String> {
         let name = |at| {
@@ -162,6 +177,8 @@ mod tests {
         let bare = [&[0, 1][..], &field("a", 1700, 0)].concat();
         let bare = Description::read(&bare).expect("a description");
         assert!(exact.tells_the_same(&bare) && !exact.tells_exactly(&bare));
+        assert_eq!(exact.with_modifiers(&[Some(-1)]), bare);
+        assert_eq!(exact.with_modifiers(&[None]), exact);
         let other = [&[0, 1][..], &field("b", 23, 0)].concat();
         assert!(!Description::read(&other).is_some_and(|other| read.begins_like(&other)));
         let out = read.first(1).message(&[Format::Binary]);

@@ -2,12 +2,12 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::{Asked, Columns, Merging, Question, Window, each, end_of_request};
+use super::{Asked, Columns, Merging, Question, Told, Window, each, end_of_request};
 use crate::error::{PgError, SqlState};
-use crate::plan::{Facts, Finishing, Span};
+use crate::plan::{Facts, Finishing, Merged, Span};
 use crate::types::{Format, Oid};
 use crate::wire::row::{RowError, RowPlaces};
-use crate::wire::{self, header};
+use crate::wire::{self, Description, header};
 
 /// Merged rows that a server is to have at once are at most so many bytes; more of them are gathered instead.
 const FINISHED_BYTES_MAX: usize = 16 << 20;
@@ -77,15 +77,24 @@ impl Arrays {
 }
 
 impl Question {
-    /// Of the query over merged rows, for one server.
+    /// Of the query over merged rows, for one server. `described`: the columns of the rows' own lanes.
     ///
     /// Errors: 08P01 where there are other formats than columns, or parameters that are none.
     pub fn finish(
         facts: &Facts,
         finishing: &Finishing,
         arrays: &Arrays,
+        described: Description,
         asked: Asked<'_>,
     ) -> Result<Self, PgError> {
+        // Rows are the shards' own, of groups it is this server that plans what is shown.
+        let (description, places) = match &facts.merged {
+            Merged::Rows(_) => (described, Vec::new()),
+            Merged::Groups { .. } => {
+                let places = (0..facts.description.len()).map(Some);
+                (facts.description.clone(), places.collect())
+            }
+        };
         let formats = each(asked.formats, facts.description.len())?;
         Ok(Self {
             request: request(finishing, arrays, &asked)?,
@@ -95,7 +104,11 @@ impl Question {
             },
             merging: Merging::Concatenation(0),
             window: Window::new(Span::default()),
-            description: facts.description.message(&formats),
+            told: Told {
+                description,
+                formats,
+                places,
+            },
             row_bytes_max: asked.row_bytes_max,
         })
     }

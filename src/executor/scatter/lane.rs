@@ -20,6 +20,8 @@ const FRAME_BYTES_MAX: usize = 1 << 20;
 pub struct Lane {
     pub(super) lease: Lease,
     stage: Stage,
+    /// Its columns, until somebody has looked at them.
+    pub(super) described: Option<Description>,
     /// The row at the head of its input, in bytes; 0 where there is none.
     row: usize,
     /// What has arrived was looked through, and more is needed.
@@ -78,6 +80,7 @@ impl Lane {
         Self {
             lease,
             stage: Stage::Parse,
+            described: None,
             row: 0,
             hungry: true,
             thrown: 0,
@@ -200,6 +203,7 @@ impl Lane {
                 if !columns.are(&description) {
                     return Err(LaneError::Changed);
                 }
+                self.described = Some(description);
                 Stage::Rows
             }
             (Stage::Describe, backend::NO_DATA) => return Err(LaneError::Changed),

@@ -5,7 +5,6 @@ mod finish;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::Parameters;
@@ -23,7 +22,7 @@ use crate::wire::{self, Described as Target, Description, backend, frontend};
 const QUERY_PLAN: &[u8] = b"QUERY PLAN";
 
 /// RowDescription of an EXPLAIN.
-pub(super) fn query_plan(formats: &[Format]) -> Bytes {
+pub(super) fn query_plan() -> Option<Description> {
     let mut body = vec![0, 1];
     body.extend_from_slice(QUERY_PLAN);
     // No table, no attribute.
@@ -32,8 +31,7 @@ pub(super) fn query_plan(formats: &[Format]) -> Bytes {
     body.extend((-1i16).to_be_bytes());
     body.extend((-1i32).to_be_bytes());
     body.extend([0, 0]);
-    let description = Description::read(&body);
-    description.map_or(Bytes::new(), |description| description.message(formats))
+    Description::read(&body)
 }
 
 /// What is asked about: the client's own query, and the one that has what is compared or merged among its columns.
@@ -104,6 +102,9 @@ pub async fn agrees(
     let all = describe(connection, &texts.compared, parameters.types, deadline).await?;
     let of = (&*texts.compared, all.columns.len());
     let answers = collations(connection, of, &facts.texts, parameters, deadline).await?;
+    if let Some(rules) = finish.and_then(|finish| finish.rules.as_ref()) {
+        return Ok(answers.iter().map(|text| &text.rules).eq(rules.iter()));
+    }
     let alike = |(place, text): (&usize, Text)| match finish {
         Some(finish) if finish.by_bytes.contains(place) => text.is_deterministic,
         _ => text.by_bytes,
@@ -310,13 +311,35 @@ pub(super) fn merged(
 }
 
 /// How texts of a column are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Text {
     /// In the order of their bytes.
     pub(super) by_bytes: bool,
     /// Those that are equal have the same bytes.
     pub(super) is_deterministic: bool,
+    /// All that the catalogs have of its collation, with the version of the library; and of the database, where it is
+    /// that one's.
+    pub(super) rules: String,
 }
+
+const COLLATION_COLUMNS: &[&str] = &[
+    "collprovider",
+    "collisdeterministic",
+    "collcollate",
+    "collctype",
+    "colliculocale",
+    "colllocale",
+    "collicurules",
+];
+const DATABASE_COLUMNS: &[&str] = &[
+    "datlocprovider",
+    "datcollate",
+    "datctype",
+    "daticulocale",
+    "datlocale",
+    "daticurules",
+    "datcollversion",
+];
 
 /// For each of these columns of a text, which has so many, how its texts are compared. The text itself does not run.
 /// Source: <https://www.postgresql.org/docs/current/catalog-pg-collation.html>,
@@ -329,6 +352,15 @@ async fn collations(
     deadline: Instant,
 ) -> Result<Vec<Text>, PgError> {
     const C: &str = "IN ('C', 'POSIX')";
+    let of = |row: &str, columns: &[&str]| {
+        let columns: Vec<String> = { columns.iter() }
+            .map(|column| format!("pg_catalog.to_jsonb({row}) ->> '{column}'"))
+            .collect();
+        columns.join(", ")
+    };
+    // Which of them there are is a matter of PostgreSQL's version.
+    let collation = of("c", COLLATION_COLUMNS);
+    let database = format!("pg_catalog.concat_ws(' ', {})", of("d", DATABASE_COLUMNS));
     if asked.is_empty() {
         return Ok(Vec::new());
     }
@@ -341,7 +373,12 @@ async fn collations(
              FROM pg_catalog.pg_collation c WHERE c.oid = \
              pg_catalog.pg_collation_for(k.c{column})::pg_catalog.regcollation), false),\n \
              coalesce((SELECT c.collisdeterministic FROM pg_catalog.pg_collation c WHERE c.oid = \
-             pg_catalog.pg_collation_for(k.c{column})::pg_catalog.regcollation), false)"
+             pg_catalog.pg_collation_for(k.c{column})::pg_catalog.regcollation), false),\n \
+             (SELECT pg_catalog.concat_ws(' ', pg_catalog.pg_collation_actual_version(c.oid), \
+             pg_catalog.getdatabaseencoding(), {collation}, \
+             CASE c.collprovider WHEN 'd' THEN {database} END) \
+             FROM pg_catalog.pg_collation c WHERE c.oid = \
+             pg_catalog.pg_collation_for(k.c{column})::pg_catalog.regcollation)"
         )
     };
     let by_bytes: Vec<String> = asked.iter().map(by_bytes).collect();
@@ -351,11 +388,12 @@ async fn collations(
     let encoding = |whose| connection.parameters.get(whose);
     let is_one_encoding = encoding("server_encoding") == encoding("client_encoding");
     let holds = |answer: &Option<String>| is_one_encoding && answer.as_deref() == Some("t");
-    let pairs = answers.chunks_exact(2).map(|pair| Text {
-        by_bytes: holds(&pair[0]),
-        is_deterministic: holds(&pair[1]),
+    let texts = answers.chunks_exact(3).map(|answer| Text {
+        by_bytes: holds(&answer[0]),
+        is_deterministic: holds(&answer[1]),
+        rules: answer[2].clone().unwrap_or_default(),
     });
-    let texts: Vec<Text> = pairs.collect();
+    let texts: Vec<Text> = texts.collect();
     match texts.len() == asked.len() {
         true => Ok(texts),
         false => Err(super::changed()),

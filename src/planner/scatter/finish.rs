@@ -11,7 +11,9 @@ use super::functions::{Kind as Of, is_merged, kind};
 use super::groups::{self, Key};
 use super::list::{List, bytes};
 use super::{Otherwise, gather};
-use crate::plan::{Aggregate, Column, Finish, Groups, Limit, Merge, Name, Sort, merged_column};
+use crate::plan::{
+    Aggregate, Column, Finish, Groups, Limit, Merge, Name, OverGroups, Query, Sort, merged_column,
+};
 use crate::sql::{self, Token};
 
 /// The groups that shards are asked for and the query over them.
@@ -75,10 +77,12 @@ pub(super) fn finish(list: &List<'_>) -> Result<(Merge, Finish), Otherwise> {
     };
     let finish = Finish {
         instead: None,
-        head: format!("SELECT{distinct}").trim_end().into(),
-        items: items.into(),
-        rest: rest.into(),
-        names: names.into(),
+        query: Query::Groups(OverGroups {
+            head: format!("SELECT{distinct}").trim_end().into(),
+            items: items.into(),
+            rest: rest.into(),
+            names: names.into(),
+        }),
     };
     Ok((Merge::Groups(groups), finish))
 }

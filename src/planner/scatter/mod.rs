@@ -355,7 +355,9 @@ fn merge(
         return Ok(plain);
     }
     if !aggregates {
-        return Ok((Merge::Rows(rows::rows(&list)?), None));
+        let rows = rows::rows(&list)?;
+        let finish = rows::finish(&list, &rows);
+        return Ok((Merge::Rows(rows), finish));
     }
     match groups::groups(&list) {
         Ok(groups) if groups.keys.is_empty() => Ok((Merge::Groups(groups), None)),

@@ -6,7 +6,7 @@
 use super::list::{Compared, List, bytes, spliced};
 use super::tail::{Tail, tail};
 use super::{Otherwise, gather};
-use crate::plan::{Limit, Rows, Sort};
+use crate::plan::{Finish, Limit, Merge, OverRows, Query, Rows, Sort};
 use crate::sql::{Distinct, Item};
 
 /// The text of a sort column, and how it is sorted.
@@ -81,6 +81,27 @@ pub(super) fn rows(list: &List<'_>) -> Result<Rows, Otherwise> {
         order: columns.into_iter().map(|(_, _, sort)| sort).collect(),
         distinct,
         limit,
+    })
+}
+
+/// The same rows, put in order by a server: where the proxy does not know the order.
+pub(super) fn finish(list: &List<'_>, rows: &Rows) -> Option<Finish> {
+    if rows.order.is_empty() {
+        return None;
+    }
+    let tail = list.clauses().ok()?.tail.clone();
+    Some(Finish {
+        instead: Some(Merge::Rows(Rows {
+            text: rows.text.clone(),
+            order: Vec::new(),
+            distinct: 0,
+            limit: Limit::default(),
+        })),
+        query: Query::Rows(OverRows {
+            order: rows.order.clone().into(),
+            distinct: rows.distinct,
+            tail: tail.map_or("", |tail| list.text(tail)).into(),
+        }),
     })
 }
 

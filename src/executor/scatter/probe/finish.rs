@@ -9,7 +9,8 @@ use super::{
 use crate::error::PgError;
 use crate::executor::scatter::Parameters;
 use crate::plan::{
-    FIRST_USER_OID, Facts, Finish, FinishedType, Finishing, Groups, Known, Merge, Merged, Scatter,
+    FIRST_USER_OID, Facts, Finish, FinishedType, Finishing, Groups, Known, Merge, Merged, Query,
+    Scatter,
 };
 use crate::types::Oid;
 use crate::wire::Description;
@@ -17,10 +18,11 @@ use crate::wire::Description;
 /// How the rows are merged that a server finishes.
 struct Merging {
     merged: Merged,
-    /// Of the keys.
+    /// Of the keys, or of all columns of rows.
     types: Box<[Oid]>,
     texts: Box<[usize]>,
     by_bytes: Box<[usize]>,
+    rules: Option<Box<[String]>>,
     /// The merged columns.
     columns: Description,
 }
@@ -34,9 +36,6 @@ impl Probe<'_> {
         parameters: Parameters<'_>,
     ) -> Result<Known, PgError> {
         let source = scatter.source(true);
-        let Merge::Groups(groups) = source else {
-            return Ok(other_columns());
-        };
         let texts = Texts::of(scatter, source, self.text);
         let client = self.describe(texts.client, parameters.types).await?;
         if client.params.iter().any(|oid| oid.0 >= FIRST_USER_OID) {
@@ -48,17 +47,27 @@ impl Probe<'_> {
             ..parameters
         };
         let from = scatter.explained.unwrap_or_default();
-        let calls = groups.calls();
-        let calls = calls.get(from..).unwrap_or_default();
-        let merging = self
-            .groups(groups, calls, &texts.compared, parameters)
-            .await;
+        let (calls, merging);
+        match (source, &finish.query) {
+            (Merge::Groups(groups), Query::Groups(_)) => {
+                let whole = groups.calls();
+                calls = whole.get(from..).unwrap_or_default().to_owned();
+                merging = self
+                    .groups(groups, &calls, &texts.compared, parameters)
+                    .await;
+            }
+            (Merge::Rows(_), Query::Rows(query)) => {
+                calls = texts.compared;
+                merging = self.rows(query.order.len(), &calls, parameters).await;
+            }
+            _ => return Ok(other_columns()),
+        }
         let merging = match merging {
             Ok(Ok(merging)) => merging,
             Ok(Err(known)) => return Ok(known),
             Err(error) => return not_understood(error),
         };
-        let types = match self.types(calls, &merging, parameters).await? {
+        let types = match self.types(&calls, &merging, parameters).await? {
             Ok(types) => types,
             Err(reason) => return Ok(Known::Unmergeable(reason)),
         };
@@ -82,6 +91,7 @@ impl Probe<'_> {
                 params: client.params.into(),
                 columns: merging.columns.types().collect(),
                 by_bytes: merging.by_bytes,
+                rules: merging.rules,
             }),
         })))
     }
@@ -108,7 +118,7 @@ impl Probe<'_> {
         let answers = self.collations(of, &texts, parameters).await?;
         let answer = |at: usize| {
             let place = texts.iter().position(|text| *text == at);
-            place.map(|place| answers[place])
+            place.map(|place| &answers[place])
         };
         let is_merged = |at: usize| {
             answer(at).is_some_and(|text| match at < keys {
@@ -121,14 +131,44 @@ impl Probe<'_> {
             Err(reason) => return Ok(Err(Known::Unmergeable(reason))),
         };
         let by_language = |at: &usize| {
-            let text: Option<Text> = answer(*at);
+            let text: Option<&Text> = answer(*at);
             text.is_some_and(|text| !text.by_bytes)
         };
         Ok(Ok(Merging {
             merged,
             texts: texts.iter().copied().filter(|at| is_merged(*at)).collect(),
             by_bytes: (0..keys).filter(by_language).collect(),
+            rules: None,
             types: types[..keys].into(),
+            columns,
+        }))
+    }
+
+    /// How rows are merged, the last columns of which are compared: they are put together as they come. Each shard orders and
+    /// limits its own by its own rules.
+    async fn rows(
+        &mut self,
+        hidden: usize,
+        text: &str,
+        parameters: Parameters<'_>,
+    ) -> Result<Result<Merging, Known>, PgError> {
+        let Described { columns, .. } = self.describe(text, parameters.types).await?;
+        let types: Vec<Oid> = columns.types().collect();
+        let Some(first) = types.len().checked_sub(hidden) else {
+            return Ok(Err(other_columns()));
+        };
+        let texts: Vec<usize> = (first..types.len())
+            .filter(|at| is_text(types[*at]))
+            .collect();
+        let answers = self
+            .collations((text, types.len()), &texts, parameters)
+            .await?;
+        Ok(Ok(Merging {
+            merged: Merged::Rows([].into()),
+            texts: texts.into(),
+            by_bytes: [].into(),
+            rules: Some(answers.into_iter().map(|text| text.rules).collect()),
+            types: types.into(),
             columns,
         }))
     }
