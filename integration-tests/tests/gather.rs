@@ -606,6 +606,105 @@ fn a_scattered_lane_that_falls_silent() {
     world.end();
 }
 
+/// Each shard has groups of it, and the default one finishes what has been merged of them.
+const FINISHED: &str =
+    "select id, count(*) * 2 from wide group by id having count(*) > 1 order by count(*), id";
+
+/// A shard that ends before there are groups, and the server that finishes them.
+#[test]
+fn a_finished_statement_whose_servers_end() {
+    let world = World::start("");
+    let mut wire = world.connect();
+    done(&wire.simple(FINISHED).unwrap());
+    let places = (0..SHARDS).map(|lane| (lane, "GROUP BY 1 ORDER BY 1"));
+    for (lane, of) in places.chain([(0, "unnest")]) {
+        for (tag, skip) in [(b'T', 0), (b'D', 0), (b'D', 3_000), (b'C', 0)] {
+            for act in [Act::Fin(0), Act::Rst(0), Act::Fin(3)] {
+                let rule = Rule::on(of, tag, act.clone()).after(skip);
+                let armed = world.faults[lane].arm(rule);
+                let started = Instant::now();
+                let replies = wire.simple(FINISHED).unwrap();
+                assert_eq!(armed.fired(), 1, "{of} {tag} {skip} {act:?}");
+                let (code, said) = error(&replies);
+                assert_eq!(code, "08006", "{of} {tag} {skip} {act:?}: {said}");
+                assert!(said.contains(&Cluster::shard_name(lane)), "{said}");
+                assert_eq!(replies.last().unwrap().body, b"I");
+                assert!(started.elapsed() < TOLD_WITHIN);
+                world.faults[lane].disarm();
+            }
+        }
+        let replies = wire.simple(FINISHED).unwrap();
+        let rows = replies.iter().filter(|reply| reply.tag == b'D').count();
+        assert_eq!(rows, ROWS);
+    }
+    world.is_tidy();
+    world.end();
+}
+
+/// A cancel and a client that leaves end it, whichever server is silent.
+#[test]
+fn a_finished_statement_whose_server_falls_silent() {
+    let world = World::start("").with_others();
+    done(&world.connect().simple(FINISHED).unwrap());
+    for (lane, of) in [(2, "GROUP BY 1 ORDER BY 1"), (0, "unnest")] {
+        for leaves in [false, true] {
+            let mut wire = world.connect();
+            let (port, key) = (world.proxy.port, wire.key);
+            let armed = world.faults[lane].arm(Rule::on(of, b'D', Act::Hold).after(100));
+            let mut script = integration_tests::wire::Script::new();
+            script.query(FINISHED);
+            wire.send_script(&script).unwrap();
+            eventually("rows come", || armed.fired() == 1);
+            thread::sleep(Duration::from_millis(300));
+            let conn = armed.connection().unwrap();
+            assert!(!conn.is_over(), "it waits");
+            if leaves {
+                drop(wire);
+            } else {
+                let started = Instant::now();
+                cancel(port, key);
+                let (code, said) = error(&wire.replies().unwrap());
+                assert_eq!(code, "57014", "{said}");
+                assert!(started.elapsed() < TOLD_WITHIN);
+                world.works(&mut wire);
+            }
+            eventually("the lane is closed", || conn.is_over());
+            world.faults[lane].disarm();
+        }
+    }
+    world.stop.store(true, Ordering::SeqCst);
+    world.is_tidy();
+    world.end();
+}
+
+/// Where there are more groups than are held here, all rows are gathered; so they are told by their size in bytes.
+#[test]
+fn groups_that_are_too_many_to_be_finished() {
+    let world = World::start("");
+    let mut wire = world.connect();
+    let group = "filler || organization_id";
+    let text =
+        format!("select length({group}) * 0 + count(*) from wide group by {group} order by 1");
+    for _ in 0..2 {
+        let replies = wire.simple(&text).unwrap();
+        done(&replies);
+        let counts = values(&replies);
+        assert_eq!(counts.len(), SHARDS * ORGANIZATIONS * ROWS);
+        assert!(counts.iter().all(|count| count == "1"));
+    }
+    let metrics = world.proxy.metrics();
+    let gathered = metrics
+        .lines()
+        .find(|line| line.starts_with("trunkline_gathered_rows_total{"));
+    assert!(
+        gathered.is_some_and(|line| !line.ends_with(" 0")),
+        "{gathered:?}"
+    );
+    world.works(&mut wire);
+    world.is_tidy();
+    world.end();
+}
+
 /// kill -9 of a whole server in the middle of it, and the server comes back.
 #[test]
 fn a_lanes_server_is_killed() {

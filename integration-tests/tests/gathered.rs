@@ -97,6 +97,8 @@ fn portals_of_several_shards() {
     let rows = "select match_id, organization_id from matches order by 1, 2";
     let groups =
         "select home, count(*) from matches where organization_id > $1 group by home order by home";
+    let finished = "select home, count(*) || 'x' from matches where organization_id > $1 group by home \
+                    having count(*) > 2 order by count(*) desc, home";
     let few = "select organization_id from organizations order by 1 limit 5 offset $1";
     let after = |value: &'static [u8]| -> [Option<&[u8]>; 1] { [Some(value)] };
     let (zero, three) = (after(b"0"), after(b"3"));
@@ -127,12 +129,20 @@ fn portals_of_several_shards() {
                 .execute("one", 0)
                 .execute("one", 0)
                 .close_portal("one");
+            script.parse("h", finished, &[20]).describe_statement("h");
+            script.bind("four", "h", &parameters(&three));
+            script.describe_portal("four");
+            script
+                .execute("four", 2)
+                .execute("four", 3)
+                .execute("four", 0);
             script.parse("f", few, &[20]);
             script.bind("three", "f", &parameters(&three));
             script.execute("three", 5).execute("three", 5).sync();
         });
         step(ends, &|script| {
-            script.close_statement("g").close_statement("f").sync();
+            script.close_statement("g").close_statement("f");
+            script.close_statement("h").sync();
         });
         // What a Sync means to a portal.
         step(begins, &|script| {
@@ -149,8 +159,10 @@ fn portals_of_several_shards() {
     }
     // Errors void a pipeline, whichever message has them.
     let divided = "select 1 / (match_id - match_id) from matches order by 1";
+    let finishing = "select home, 1 / (count(*) - count(*)) from matches group by home";
     for (sql, values) in [
         (divided, &[][..]),
+        (finishing, &[]),
         (few, &[Some(&b"-1"[..])]),
         (few, &[Some(b"x")]),
         (few, &[None]),
