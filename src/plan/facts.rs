@@ -1,5 +1,5 @@
 //! What servers say of a scattered statement: its columns, and how what is compared and merged is to be read. Asked
-//! once for each plan, which is made anew where the catalogs have changed.
+//! once for all plans that differ in the values of literals only, which are made anew where the catalogs have changed.
 
 use std::sync::Arc;
 
@@ -11,9 +11,9 @@ use crate::types::order::SortKey;
 use crate::types::{Format, Oid};
 use crate::wire::Description;
 
-/// What is known so far. Not part of the plan as data: plans are equal whatever was learned.
-#[derive(Debug, Default)]
-pub struct Learned(ArcSwapOption<Known>);
+/// What is known so far; its clones are told the same. Not part of the plan as data: plans are equal whatever was learned.
+#[derive(Clone, Debug, Default)]
+pub struct Learned(Arc<ArcSwapOption<Known>>);
 
 /// The answer to the question whether and how the shards' answers can be merged.
 #[derive(Debug)]
@@ -92,12 +92,6 @@ impl Learned {
     /// It was not so.
     pub fn forget(&self) {
         self.0.store(None);
-    }
-}
-
-impl Clone for Learned {
-    fn clone(&self) -> Self {
-        Self(ArcSwapOption::new(self.get()))
     }
 }
 

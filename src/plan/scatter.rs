@@ -112,6 +112,9 @@ pub struct Span {
 }
 
 impl Scatter {
+    /// What is learned takes so much, roughly.
+    pub const LEARNED_BYTES: usize = 1_024;
+
     /// The shards to ask, each once, in the shard map's order. Where no shard can have a row one is asked all the same,
     /// for what an answer has besides rows. What cannot be read of a key rules nothing out.
     ///
@@ -159,7 +162,6 @@ impl Scatter {
 
     /// What it takes besides itself and its anchors, roughly; with what will be learned.
     pub fn bytes(&self) -> usize {
-        const LEARNED_BYTES: usize = 1_024;
         let texts = match &self.merge {
             Merge::Rows(rows) => rows.text.as_deref().map_or(0, str::len),
             Merge::Groups(groups) => {
@@ -172,7 +174,7 @@ impl Scatter {
                 groups.before.len() + groups.after.len() + keys + aggregates
             }
         };
-        size_of::<Self>() + texts + LEARNED_BYTES
+        size_of::<Self>() + texts + Self::LEARNED_BYTES
     }
 
     pub fn limit(&self) -> &Limit {

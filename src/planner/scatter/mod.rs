@@ -3,6 +3,7 @@
 
 mod functions;
 mod groups;
+mod kinds;
 mod list;
 mod rows;
 mod tail;
@@ -21,6 +22,7 @@ use crate::sql::{
 
 use crate::types::Oid;
 use functions::kind;
+pub(super) use kinds::kinds;
 use list::List;
 
 /// Why a statement is no scatter.
