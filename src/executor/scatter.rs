@@ -15,6 +15,7 @@
 mod lane;
 mod merging;
 mod probe;
+mod request;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -29,7 +30,7 @@ pub use lane::LaneError;
 use lane::{Columns, Lane};
 pub use probe::{agrees, learn};
 
-use crate::backend::{CancelKey, Lease};
+use crate::backend::{CancelKey, Lease, StatementId};
 use crate::error::{PgError, SqlState};
 use crate::net::{Buffered, timer};
 use crate::plan::{self, Column, Facts, Groups, Merge, Merged, Scatter, Span};
@@ -37,6 +38,7 @@ use crate::types::aggregate::Aggregate;
 use crate::types::{Format, Oid};
 use crate::wire::{self, Described as Target, Oversized, frontend};
 use merging::{Grouped, Layout, Merging, Ordered, Sections, Step, Window};
+use request::Request;
 
 /// What a lane still has to say when nobody wants more is read up to so many bytes; one with more is closed.
 const UNWANTED_BYTES_MAX: usize = 8 << 20;
@@ -58,11 +60,15 @@ impl Parameters<'_> {
         types: &[],
         values: &[0; 4],
     };
+
+    pub fn is_none(&self) -> bool {
+        *self.values == *Self::NONE.values
+    }
 }
 
 /// What every lane is asked, and how the answers are put together.
 pub struct Question {
-    request: Bytes,
+    request: Request,
     columns: Columns,
     merging: Merging,
     window: Window,
@@ -130,7 +136,7 @@ impl Question {
             types.extend(behind_keys(groups, aggregates, &formats, &facts.types));
         }
         let question = Self {
-            request: request(&text, asked.parameters, &lane_formats)?,
+            request: request(&text, asked.parameters, &lane_formats)?.into(),
             columns: Columns {
                 types: types.into(),
                 client: matches!(facts.merged, Merged::Rows(_)).then(|| facts.description.clone()),
@@ -163,7 +169,7 @@ impl Question {
         };
         let formats = each(asked.formats, 1)?;
         let question = Self {
-            request: request(&text, asked.parameters, &formats)?,
+            request: request(&text, asked.parameters, &formats)?.into(),
             columns: Columns {
                 types: [Oid::TEXT].into(),
                 client: None,
@@ -174,6 +180,11 @@ impl Question {
             row_bytes_max: asked.row_bytes_max,
         };
         Ok((question, text))
+    }
+
+    /// It is a statement that connections know by its number, or will.
+    pub fn name(&mut self, id: StatementId) {
+        self.request.name(id);
     }
 
     /// RowDescription for the client.

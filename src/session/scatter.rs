@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::gather::tells_time;
 use super::interrupt::unless;
 use super::{Failure, Prepared, Session};
-use crate::backend::Lease;
+use crate::backend::{Lease, StatementId};
 use crate::error::{PgError, SqlState};
 use crate::executor::scatter::{
     self, Asked, LaneError, Parameters, Progress, Question, ScatterError, Scattering,
@@ -36,6 +36,8 @@ pub struct Scattered<'a> {
     pub parameters: Parameters<'a>,
     /// Of the client's columns: none for text, one for all, or one for each.
     pub formats: &'a [Format],
+    /// Its client has given it a name.
+    pub is_named: bool,
     /// Of an EXPLAIN: rows that go ahead of the shards' own.
     pub ahead: Bytes,
 }
@@ -169,13 +171,16 @@ impl Session {
             false => Question::new(plan, &facts, scattered.span, asked),
             true => Question::explain(plan, &facts, scattered.ahead.clone(), asked),
         };
-        let (question, sent) = match question {
+        let (mut question, sent) = match question {
             Ok(question) => question,
             Err(error) => {
                 lanes.into_iter().for_each(Lease::release);
                 return Err(error.into());
             }
         };
+        if let Some(id) = self.name(scattered, &sent) {
+            question.name(id);
+        }
         Ok(Some(Answer {
             description: question.description(),
             running: Some(Box::new(Scattering::new(question, lanes))),
@@ -184,6 +189,17 @@ impl Session {
             explains,
             places: Places::of(&sent, scattered.text),
         }))
+    }
+
+    /// What connections know this part of a statement by. PostgreSQL makes the first plans of a statement without a name for
+    /// the values of its parameters, and those of one with a name soon for any values: which it is, is the client's to say.
+    fn name(&self, scattered: &Scattered<'_>, sent: &str) -> Option<StatementId> {
+        let same_plan = scattered.is_named || scattered.parameters.is_none();
+        if !same_plan || scattered.plan.explained.is_some() {
+            return None;
+        }
+        let (types, mark) = (scattered.parameters.types, self.settings.mark());
+        self.shared.globals.sent(sent, types, mark)
     }
 
     /// How the answers are to be merged, asked of the default shard where it is not known; `None` where they cannot be.
