@@ -190,6 +190,23 @@ fn texts_like_one_before_ask_nothing() {
             .iter()
             .for_each(|text| world.same(&mut wire, text));
     }
+    // A wrong one has its own error, at its own place.
+    for (right, wrong) in [("1", "x"), ("1", "99999999999")] {
+        for like in [
+            "select n, t from odd where n > '?' order by t, n limit 5 offset 1",
+            "select t, sum(n) from odd where n > '?' group by t order by t",
+            "select t, sum(n - '?') from odd group by t order by t",
+        ] {
+            world.same(&mut wire, &like.replace('?', right));
+            let text = like.replace('?', wrong);
+            let error = |wire: &mut Wire| {
+                let replies = wire.simple(&text).unwrap();
+                let error = replies.into_iter().find(|reply| reply.tag == b'E');
+                [b'C', b'M', b'P'].map(|name| error.as_ref().unwrap().field(name))
+            };
+            assert_eq!(error(&mut wire), error(&mut world.oracle()), "{text}");
+        }
+    }
     // With blanks, a comment, a semicolon.
     let asked = world.asked(|| {
         let text = "select  distinct t -- again\n from odd where n <> 4 order by t ;";

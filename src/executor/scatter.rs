@@ -28,7 +28,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 pub use lane::LaneError;
 use lane::{Columns, Lane};
-pub use probe::{agrees, learn};
+pub use probe::{agrees, check, learn};
 
 use crate::backend::{CancelKey, Lease, StatementId};
 use crate::error::{PgError, SqlState};

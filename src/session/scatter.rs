@@ -123,11 +123,40 @@ impl Session {
                 .await;
             match described {
                 Err(Stopped::Changed) if !is_last => scattered.plan.learned.forget(),
+                Err(Stopped::Misplaced(error)) => {
+                    return Err(self.own_error(io, &scattered, error).await);
+                }
                 Err(stopped) => return Err(self.stopped(scattered.plan, stopped)),
                 Ok(()) => return Ok(Some(answer)),
             }
         }
         Ok(None)
+    }
+
+    /// What was asked of servers of another text, which differs in its literals, was not asked of this one, and one of its
+    /// own may be wrong: the default shard says where.
+    async fn own_error(
+        &mut self,
+        io: &mut Buffered,
+        scattered: &Scattered<'_>,
+        error: PgError,
+    ) -> Failure {
+        let mut lease = match self.lane(io, self.default_shard()).await {
+            Ok(lease) => lease,
+            Err(failure) => return failure,
+        };
+        let deadline = Instant::now() + self.database.config.pool.connect;
+        let (text, parameters) = (scattered.text, scattered.parameters);
+        let checked = scatter::check(&mut lease, scattered.plan, text, parameters, deadline);
+        let checked = match self.entry().wait(io, Box::pin(checked)).await {
+            Ok(checked) => checked,
+            Err(failure) => return failure,
+        };
+        give_back(lease, &checked);
+        match checked {
+            Err(own) if own.code == error.code => own.into(),
+            _ => error.into(),
+        }
     }
 
     async fn begin_scatter(
@@ -358,12 +387,17 @@ impl Session {
             }
             Ok(Err(ScatterError::Lane(LaneError::Changed))) => (Stopped::Changed, false),
             Ok(Err(ScatterError::Lane(LaneError::Failed(mut error)))) => {
-                error.position = error.position.and_then(|at| answer.places.own(at));
+                let sent = error.position.take();
+                error.position = sent.and_then(|at| answer.places.own(at));
                 if error.code == SqlState::CONNECTION_FAILURE {
                     let shards = answer.shards.iter();
                     shards.for_each(|shard| self.database.poll_now(*shard));
                 }
-                (Stopped::Failed(Failure::Statement(error)), false)
+                let stopped = match error.position.is_none() && sent.is_some() {
+                    true => Stopped::Misplaced(error),
+                    false => Stopped::Failed(Failure::Statement(error)),
+                };
+                (stopped, false)
             }
             Ok(Err(ScatterError::Client(error))) => (Stopped::Failed(Failure::Gone(error)), true),
             Err(reason) => (Stopped::Failed(reason.failure()), true),
@@ -379,6 +413,7 @@ impl Session {
     fn stopped(&self, plan: &Scatter, stopped: Stopped) -> Failure {
         match stopped {
             Stopped::Failed(failure) => failure,
+            Stopped::Misplaced(error) => Failure::Statement(error),
             Stopped::Changed => {
                 plan.learned.forget();
                 Failure::Statement(scatter::changed())
@@ -390,6 +425,8 @@ impl Session {
 /// Why an answer is over.
 enum Stopped {
     Failed(Failure),
+    /// With an error at a place that the client's own text has not.
+    Misplaced(PgError),
     /// The servers say something else of its columns than before.
     Changed,
 }
