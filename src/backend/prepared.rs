@@ -1,5 +1,6 @@
 //! Which prepared statements a server connection holds.
 
+use std::io::Write;
 use std::num::NonZeroUsize;
 
 use lru::LruCache;
@@ -7,6 +8,20 @@ use lru::LruCache;
 /// Number of a statement in the proxy's global store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StatementId(pub u64);
+
+const NAME_BYTES_MAX: usize = "trunkline_".len() + 20;
+
+impl StatementId {
+    /// What the statement is called on server connections; NUL left out.
+    pub fn name(self) -> Vec<u8> {
+        // In one piece: a Parse of a new text makes one each time.
+        let mut name = Vec::with_capacity(NAME_BYTES_MAX);
+        name.extend_from_slice(b"trunkline_");
+        // Writing to memory does not fail.
+        let _ = write!(name, "{}", self.0);
+        name
+    }
+}
 
 /// The statements prepared on one connection, least recently used first out.
 pub struct Prepared {

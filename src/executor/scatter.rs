@@ -16,6 +16,7 @@ mod finishing;
 mod lane;
 mod merging;
 mod probe;
+mod request;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -29,9 +30,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 pub use finishing::Arrays;
 pub use lane::LaneError;
 use lane::{Columns, Lane};
-pub use probe::{agrees, learn};
+pub use probe::{agrees, check, learn};
 
-use crate::backend::{CancelKey, Lease};
+use crate::backend::{CancelKey, Lease, StatementId};
 use crate::error::{PgError, SqlState};
 use crate::net::{Buffered, timer};
 use crate::plan::{self, Column, Facts, Groups, Merge, Merged, Scatter, Span};
@@ -39,6 +40,7 @@ use crate::types::aggregate::Aggregate;
 use crate::types::{Format, Oid};
 use crate::wire::{self, Described as Target, Description, Oversized, frontend};
 use merging::{Grouped, Layout, Merging, Ordered, Sections, Step, Window};
+use request::Request;
 
 /// What a lane still has to say when nobody wants more is read up to so many bytes; one with more is closed.
 const UNWANTED_BYTES_MAX: usize = 8 << 20;
@@ -62,7 +64,7 @@ impl<'a> Parameters<'a> {
     };
 
     /// With the types that all of them have, where that is known.
-    fn typed(self, facts: &'a Facts) -> Self {
+    pub fn typed(self, facts: &'a Facts) -> Self {
         match &facts.finish {
             Some(finish) => Self {
                 types: &finish.params,
@@ -71,11 +73,15 @@ impl<'a> Parameters<'a> {
             None => self,
         }
     }
+
+    pub fn is_none(&self) -> bool {
+        *self.values == *Self::NONE.values
+    }
 }
 
 /// What every lane is asked, and how the answers are put together.
 pub struct Question {
-    request: Bytes,
+    request: Request,
     columns: Columns,
     merging: Merging,
     window: Window,
@@ -172,7 +178,7 @@ impl Question {
             types.extend(behind_keys(groups, aggregates, &formats, &facts.types));
         }
         let question = Self {
-            request: request(&text, asked.parameters.typed(facts), &lane_formats)?,
+            request: request(&text, asked.parameters.typed(facts), &lane_formats)?.into(),
             columns: Columns {
                 types: types.into(),
                 client: matches!(facts.merged, Merged::Rows(_)).then(|| facts.description.clone()),
@@ -214,7 +220,7 @@ impl Question {
         };
         let formats = each(asked.formats, 1)?;
         let question = Self {
-            request: request(&text, asked.parameters.typed(facts), &formats)?,
+            request: request(&text, asked.parameters.typed(facts), &formats)?.into(),
             columns: Columns {
                 types: [Oid::TEXT].into(),
                 client: None,
@@ -229,6 +235,11 @@ impl Question {
             row_bytes_max: asked.row_bytes_max,
         };
         Ok((question, text))
+    }
+
+    /// It is a statement that connections know by its number, or will.
+    pub fn name(&mut self, id: StatementId) {
+        self.request.name(id);
     }
 }
 

@@ -122,6 +122,7 @@ impl Client {
             },
             parameters: Parameters::NONE,
             formats: &[],
+            is_named: false,
             ahead: lines.clone().unwrap_or_default(),
         };
         if let Some(mut answer) = self.session.scatter(&mut self.io, scattered).await? {
@@ -182,6 +183,7 @@ impl Client {
                 values: message.parameters(),
             },
             formats: &message.formats,
+            is_named: message.is_named,
             ahead: lines.unwrap_or_default(),
         };
         self.pipeline

@@ -1,19 +1,20 @@
 //! What servers say of a scattered statement: its columns, and how what is compared and merged is to be read. Asked
-//! once for each plan, which is made anew where the catalogs have changed.
+//! once for all plans that differ in the values of literals only, which are made anew where the catalogs have changed.
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 
+use super::FinishedType;
 use crate::shardmap::ShardId;
 use crate::types::aggregate::Aggregate;
 use crate::types::order::SortKey;
 use crate::types::{Format, Oid};
 use crate::wire::Description;
 
-/// What is known so far. Not part of the plan as data: plans are equal whatever was learned.
-#[derive(Debug, Default)]
-pub struct Learned(ArcSwapOption<Known>);
+/// What is known so far; its clones are told the same. Not part of the plan as data: plans are equal whatever was learned.
+#[derive(Clone, Debug, Default)]
+pub struct Learned(Arc<ArcSwapOption<Known>>);
 
 /// The answer to the question whether and how the shards' answers can be merged.
 #[derive(Debug)]
@@ -39,10 +40,13 @@ pub struct Facts {
     pub finish: Option<Finishing>,
 }
 
-/// The query over merged rows, as it is sent.
+/// The query over merged rows, but for its text, which has a statement's literals.
 #[derive(Clone, Debug)]
 pub struct Finishing {
-    pub text: Box<str>,
+    /// Of the merged columns, in words.
+    pub types: Box<[FinishedType]>,
+    /// What the client's columns are called.
+    pub labels: Box<[String]>,
     /// Types of the client's parameters.
     pub params: Box<[Oid]>,
     /// Types of the merged columns, each of which is a parameter behind those, as an array.
@@ -109,12 +113,6 @@ impl Learned {
     /// It was not so.
     pub fn forget(&self) {
         self.0.store(None);
-    }
-}
-
-impl Clone for Learned {
-    fn clone(&self) -> Self {
-        Self(ArcSwapOption::new(self.get()))
     }
 }
 

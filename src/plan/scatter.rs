@@ -114,6 +114,9 @@ pub struct Span {
 }
 
 impl Scatter {
+    /// What is learned takes so much, roughly.
+    pub const LEARNED_BYTES: usize = 1_024;
+
     /// The shards to ask, each once, in the shard map's order. Where no shard can have a row one is asked all the same,
     /// for what an answer has besides rows. What cannot be read of a key rules nothing out.
     ///
@@ -161,9 +164,8 @@ impl Scatter {
 
     /// What it takes besides itself and its anchors, roughly; with what will be learned.
     pub fn bytes(&self) -> usize {
-        const LEARNED_BYTES: usize = 1_024;
         let finish = self.finish.as_ref().map_or(0, |finish| finish.bytes());
-        size_of::<Self>() + self.merge.bytes() + finish + LEARNED_BYTES
+        size_of::<Self>() + self.merge.bytes() + finish + Self::LEARNED_BYTES
     }
 
     /// What the shards are sent: where a server finishes it, or not.

@@ -4,7 +4,8 @@
 //! with those that begin like it ([`Template`]), and if it is like none of them read once for its shape ([`Shape`]),
 //! whose plan leaves slots open for the literals. A plan cannot depend on
 //! a literal's value, because it is made from tokens that do not have them; what cannot be planned so
-//! is planned, and kept, by its exact text.
+//! is planned, and kept, by its exact text. What servers say of scattered ones is kept for all that differ in the values of
+//! literals only ([`scatter::kinds`]).
 //!
 //! Bounded by bytes; spread over several locks, because every session asks. Refusals are not kept: they
 //! are rare, and cheap to find again.
@@ -22,9 +23,9 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use alike::{Alike, Known};
 use size::size;
 
-use super::{Context, plan, plan_tokens};
+use super::{Context, plan, plan_tokens, scatter};
 use crate::error::PgError;
-use crate::plan::{Hint, Plan, Planned};
+use crate::plan::{Hint, Learned, Plan, Planned};
 use crate::sql::{self, Literals, Shape, Template};
 use crate::types::Oid;
 
@@ -83,6 +84,8 @@ enum By {
     Beginning,
     /// Its shape's bytes.
     Shape,
+    /// What servers say the same of.
+    Kinds,
 }
 
 /// The same, kept.
@@ -110,6 +113,8 @@ enum Answer {
     ByText,
     /// Of what texts begin with.
     Alike(Arc<Alike>),
+    /// Of texts that servers say the same of.
+    Learned(Learned),
 }
 
 /// The plan of a shape, and the places of the literals that it needs.
@@ -316,9 +321,34 @@ impl PlanCache {
         {
             return Ok((planned, Lookup::Exact));
         }
-        let planned = planned(Arc::new(plan(text, context)?));
+        let mut plan = plan(text, context)?;
+        self.share_learned(&mut plan, text, context);
+        let planned = planned(Arc::new(plan));
         self.keep(hash, &asked, Answer::Planned(planned.clone()));
         Ok((planned, Lookup::Miss))
+    }
+
+    /// What servers have said of texts that differ from this one in the values of literals holds for this one, too.
+    fn share_learned(&self, plan: &mut Plan, text: &str, context: &Context<'_>) {
+        let Plan::Route(route) = plan else {
+            return;
+        };
+        let Some(scatter) = &mut route.scatter else {
+            return;
+        };
+        let Some(kinds) = scatter::kinds(scatter, text) else {
+            return;
+        };
+        let asked = Asked {
+            text: &kinds,
+            by: By::Kinds,
+            context,
+        };
+        let hash = self.hash(&asked);
+        match self.find(hash, &asked) {
+            Some(Answer::Learned(learned)) => scatter.learned = learned,
+            _ => self.keep(hash, &asked, Answer::Learned(scatter.learned.clone())),
+        }
     }
 
     fn hash(&self, asked: &Asked<'_>) -> u64 {

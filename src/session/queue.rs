@@ -94,7 +94,7 @@ impl Session {
             wire::put_close(
                 &mut lease.output,
                 wire::frontend::CLOSE,
-                Described::Statement(&super::statement::server_name(evicted)),
+                Described::Statement(&evicted.name()),
             )?;
             self.relay.push(Expect::Evict(evicted));
         }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::gather::tells_time;
 use super::interrupt::unless;
 use super::{Failure, Prepared, Session};
-use crate::backend::Lease;
+use crate::backend::{Lease, StatementId};
 use crate::error::{PgError, SqlState};
 use crate::executor::scatter::{
     self, Arrays, Asked, LaneError, Parameters, Progress, Question, ScatterError, Scattering,
@@ -27,6 +27,9 @@ use crate::types::Format;
 use crate::wire::row::RowWriter;
 use crate::wire::{Replies, says_goodbye};
 
+/// Where more is to be finished than this, its parsing is nothing beside it.
+const NAMED_BYTES_MAX: usize = 64 << 10;
+
 /// A scattered statement of a client: its text, what fills its slots, and the shards that answer it.
 #[derive(Clone, Debug)]
 pub struct Scattered<'a> {
@@ -37,6 +40,8 @@ pub struct Scattered<'a> {
     pub parameters: Parameters<'a>,
     /// Of the client's columns: none for text, one for all, or one for each.
     pub formats: &'a [Format],
+    /// Its client has given it a name.
+    pub is_named: bool,
     /// Of an EXPLAIN: rows that go ahead of the shards' own.
     pub ahead: Bytes,
 }
@@ -125,6 +130,9 @@ impl Session {
             };
             match finished {
                 Err(Stopped::Changed) if !is_last => scattered.plan.learned.forget(),
+                Err(Stopped::Misplaced(error)) => {
+                    return Err(self.own_error(io, &scattered, error).await);
+                }
                 Err(stopped) => return Err(self.stopped(scattered.plan, stopped)),
                 Ok(answer) => return Ok(answer),
             }
@@ -140,7 +148,7 @@ impl Session {
         mut answer: Answer,
     ) -> Result<Result<Option<Answer>, Stopped>, Failure> {
         let facts = Arc::clone(&answer.facts);
-        let Some(finishing) = &facts.finish else {
+        let (Some(finishing), Some(finish)) = (&facts.finish, &scattered.plan.finish) else {
             return Ok(Ok(Some(answer)));
         };
         let described = answer.running.as_ref().map(|running| running.described());
@@ -159,20 +167,27 @@ impl Session {
         }
         let shard = self.default_shard();
         let lane = self.lane(io, shard).await?;
+        let text = finish.text(&finishing.types, finishing.params.len(), &finishing.labels);
         let asked = Asked {
-            text: scattered.text,
+            text: &text,
             parameters: scattered.parameters,
             formats: scattered.formats,
             lanes: 1,
             row_bytes_max: self.message_bytes_max(),
         };
-        let question = match Question::finish(&facts, finishing, &arrays, described, asked) {
+        let question = Question::finish(&facts, finishing, &arrays, described, asked);
+        let mut question = match question {
             Ok(question) => question,
             Err(error) => {
                 lane.release();
                 return Err(error.into());
             }
         };
+        if arrays.bytes() <= NAMED_BYTES_MAX
+            && let Some(id) = self.name(scattered, &facts, &text)
+        {
+            question.name(id);
+        }
         drop(arrays);
         let mut answer = Answer {
             description: Bytes::new(),
@@ -180,7 +195,7 @@ impl Session {
             shards: vec![shard],
             explains: false,
             is_merged: true,
-            places: Places::of(&finishing.text, scattered.text),
+            places: Places::of(&text, scattered.text),
             facts: Arc::clone(&facts),
         };
         let described = self.described(io, &mut answer).await;
@@ -194,6 +209,32 @@ impl Session {
             answer.description = running.description();
         }
         Ok(())
+    }
+
+    /// What was asked of servers of another text, which differs in its literals, was not asked of this one, and one of its
+    /// own may be wrong: the default shard says where.
+    async fn own_error(
+        &mut self,
+        io: &mut Buffered,
+        scattered: &Scattered<'_>,
+        error: PgError,
+    ) -> Failure {
+        let mut lease = match self.lane(io, self.default_shard()).await {
+            Ok(lease) => lease,
+            Err(failure) => return failure,
+        };
+        let deadline = Instant::now() + self.database.config.pool.connect;
+        let (text, parameters) = (scattered.text, scattered.parameters);
+        let checked = scatter::check(&mut lease, scattered.plan, text, parameters, deadline);
+        let checked = match self.entry().wait(io, Box::pin(checked)).await {
+            Ok(checked) => checked,
+            Err(failure) => return failure,
+        };
+        give_back(lease, &checked);
+        match checked {
+            Err(own) if own.code == error.code => own.into(),
+            _ => error.into(),
+        }
     }
 
     async fn begin_scatter(
@@ -237,13 +278,16 @@ impl Session {
             false => Question::new(plan, &facts, scattered.span, asked),
             true => Question::explain(plan, &facts, ahead(scattered, &facts), asked),
         };
-        let (question, sent) = match question {
+        let (mut question, sent) = match question {
             Ok(question) => question,
             Err(error) => {
                 lanes.into_iter().for_each(Lease::release);
                 return Err(error.into());
             }
         };
+        if let Some(id) = self.name(scattered, &facts, &sent) {
+            question.name(id);
+        }
         Ok(Some(Answer {
             description: Bytes::new(),
             running: Some(Box::new(Scattering::new(question, lanes))),
@@ -253,6 +297,17 @@ impl Session {
             explains,
             places: Places::of(&sent, scattered.text),
         }))
+    }
+
+    /// What connections know this part of a statement by. PostgreSQL makes the first plans of a statement without a name for
+    /// the values of its parameters, and those of one with a name soon for any values: which it is, is the client's to say.
+    fn name(&self, scattered: &Scattered<'_>, facts: &Facts, sent: &str) -> Option<StatementId> {
+        let same_plan = scattered.is_named || scattered.parameters.is_none();
+        if !same_plan || scattered.plan.explained.is_some() {
+            return None;
+        }
+        let types = scattered.parameters.typed(facts).types;
+        self.shared.globals.sent(sent, types, self.settings.mark())
     }
 
     /// How the answers are to be merged, asked of the default shard where it is not known; `None` where they cannot be.
@@ -411,12 +466,17 @@ impl Session {
             }
             Ok(Err(ScatterError::Lane(LaneError::Changed))) => (Stopped::Changed, false),
             Ok(Err(ScatterError::Lane(LaneError::Failed(mut error)))) => {
-                error.position = error.position.and_then(|at| answer.places.own(at));
+                let sent = error.position.take();
+                error.position = sent.and_then(|at| answer.places.own(at));
                 if error.code == SqlState::CONNECTION_FAILURE {
                     let shards = answer.shards.iter();
                     shards.for_each(|shard| self.database.poll_now(*shard));
                 }
-                (Stopped::Failed(Failure::Statement(error)), false)
+                let stopped = match error.position.is_none() && sent.is_some() {
+                    true => Stopped::Misplaced(error),
+                    false => Stopped::Failed(Failure::Statement(error)),
+                };
+                (stopped, false)
             }
             Ok(Err(ScatterError::Client(error))) => (Stopped::Failed(Failure::Gone(error)), true),
             Err(reason) => (Stopped::Failed(reason.failure()), true),
@@ -432,6 +492,7 @@ impl Session {
     fn stopped(&self, plan: &Scatter, stopped: Stopped) -> Failure {
         match stopped {
             Stopped::Failed(failure) => failure,
+            Stopped::Misplaced(error) => Failure::Statement(error),
             Stopped::Changed => {
                 plan.learned.forget();
                 Failure::Statement(scatter::changed())
@@ -459,6 +520,8 @@ fn ahead(scattered: &Scattered<'_>, facts: &Facts) -> Bytes {
 /// Why an answer is over.
 enum Stopped {
     Failed(Failure),
+    /// With an error at a place that the client's own text has not.
+    Misplaced(PgError),
     /// The servers say something else of its columns than before.
     Changed,
 }

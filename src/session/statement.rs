@@ -1,11 +1,13 @@
 //! Prepared statements: one global name for each text, so that a server connection prepares it
 //! once for all clients, and not before somebody needs it there.
 
-use std::io::Write;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::hash::BuildHasher;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use hashbrown::{Equivalent, HashMap};
+use lru::LruCache;
 
 use crate::backend::{SettingsMark, StatementId};
 use crate::error::{PgError, SqlState};
@@ -36,7 +38,7 @@ struct Identity {
 }
 
 /// The same, as asked for.
-#[derive(Hash)]
+#[derive(Clone, Copy, Hash)]
 struct Asked<'a> {
     text: &'a str,
     param_types: &'a [Oid],
@@ -50,6 +52,15 @@ impl Equivalent<Identity> for Asked<'_> {
             && self.settings == known.settings
     }
 }
+
+/// Texts that shards are sent and that keep their names, whether or not a session holds them.
+const SENT_MAX: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
+
+/// Longer ones have none.
+const SENT_BYTES_MAX: usize = 16 * 1024;
+
+/// Texts remembered as sent once.
+const SEEN: usize = 4 << 10;
 
 /// What the servers know a text by; shared by all sessions that hold it.
 #[derive(Debug)]
@@ -92,18 +103,45 @@ pub struct Prepared {
     pub told: OnceLock<Description>,
 }
 
-/// All texts that any session holds prepared. Asked at Parse only.
-#[derive(Debug, Default)]
+/// All texts that any session holds prepared, and those that were sent to several shards more than once. Asked at Parse
+/// only, and for each of the latter.
+#[derive(Debug)]
 pub struct Globals {
     next: AtomicU64,
     texts: Mutex<Texts>,
+    /// By a text's hash the rest of it.
+    seen: Vec<AtomicU32>,
 }
 
-#[derive(Debug, Default)]
+impl Default for Globals {
+    fn default() -> Self {
+        Self {
+            next: AtomicU64::default(),
+            texts: Mutex::default(),
+            seen: (0..SEEN).map(|_| AtomicU32::new(0)).collect(),
+        }
+    }
+}
+
+#[derive(Debug)]
 struct Texts {
     by_identity: HashMap<Identity, Weak<Global>>,
+    sent: LruCache<StatementId, Arc<Global>>,
     /// Taken in since the last sweep.
     bytes: usize,
+}
+
+impl Default for Texts {
+    fn default() -> Self {
+        // Unbounded inside, since a bounded `LruCache` allocates its whole room.
+        let mut sent = LruCache::unbounded();
+        sent.resize(SENT_MAX);
+        Self {
+            by_identity: HashMap::default(),
+            sent,
+            bytes: 0,
+        }
+    }
 }
 
 impl Texts {
@@ -132,6 +170,39 @@ impl Prepared {
 }
 
 impl Globals {
+    /// What a text that shards are sent is called there; `None` for one that has not been sent lately: many are sent once.
+    pub fn sent(
+        &self,
+        text: &str,
+        param_types: &[Oid],
+        settings: SettingsMark,
+    ) -> Option<StatementId> {
+        if text.len() > SENT_BYTES_MAX {
+            return None;
+        }
+        let asked = Asked {
+            text,
+            param_types,
+            settings,
+        };
+        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = texts.by_identity.get(&asked).and_then(Weak::upgrade);
+        if let Some(global) = known
+            && texts.sent.get(&global.id).is_some()
+        {
+            return Some(global.id);
+        }
+        let hash = texts.by_identity.hasher().hash_one(asked);
+        let rest = (hash >> 32) as u32;
+        if self.seen[hash as usize % SEEN].swap(rest, Ordering::Relaxed) != rest {
+            return None;
+        }
+        let global = self.interned(&mut texts, asked);
+        let id = global.id;
+        texts.sent.push(id, global);
+        Some(id)
+    }
+
     pub fn intern(&self, text: &str, param_types: &[Oid], settings: SettingsMark) -> Arc<Global> {
         let asked = Asked {
             text,
@@ -139,6 +210,15 @@ impl Globals {
             settings,
         };
         let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        self.interned(&mut texts, asked)
+    }
+
+    fn interned(&self, texts: &mut Texts, asked: Asked<'_>) -> Arc<Global> {
+        let Asked {
+            text,
+            param_types,
+            settings,
+        } = asked;
         let known = texts.by_identity.get(&asked);
         if let Some(global) = known.and_then(Weak::upgrade) {
             return global;
@@ -149,7 +229,7 @@ impl Globals {
         let new = |text| {
             Arc::new(Global {
                 id,
-                name: server_name(id),
+                name: id.name(),
                 text,
                 param_types: param_types.to_vec(),
                 settings,
@@ -290,18 +370,6 @@ fn missing(name: &[u8]) -> PgError {
     PgError::client(SqlState::INVALID_STATEMENT_NAME, message)
 }
 
-const SERVER_NAME_BYTES_MAX: usize = "trunkline_".len() + 20;
-
-/// What a statement is called on server connections.
-pub(super) fn server_name(id: StatementId) -> Vec<u8> {
-    // In one piece: a Parse of a new text makes one each time.
-    let mut name = Vec::with_capacity(SERVER_NAME_BYTES_MAX);
-    name.extend_from_slice(b"trunkline_");
-    // Writing to memory does not fail.
-    let _ = write!(name, "{}", id.0);
-    name
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -421,5 +489,36 @@ mod tests {
             &held,
             &globals.intern("select 1", &[], SettingsMark(0))
         ));
+    }
+
+    #[test]
+    fn what_is_sent_again_has_a_name() {
+        let globals = Globals::default();
+        let mark = SettingsMark(0);
+        let sent = |text: &str| globals.sent(text, &[], mark);
+        assert_eq!(sent("select 1"), None);
+        let id = sent("select 1").expect("it came before");
+        assert_eq!(sent("select 1"), Some(id));
+        assert_eq!(globals.intern("select 1", &[], mark).id, id, "one name");
+        assert_eq!(globals.sent("select 1", &[Oid(23)], mark), None);
+        assert_eq!(globals.sent("select 1", &[], SettingsMark(1)), None);
+        for number in 0..3 * SENT_MAX.get() {
+            assert_eq!(sent(&format!("select {number}, 2")), None, "once");
+        }
+        assert_eq!(sent("select 1"), Some(id));
+        let long = "x".repeat(SENT_BYTES_MAX + 1);
+        assert_eq!((sent(&long), sent(&long)), (None, None));
+        let others: Vec<_> = (0..SENT_MAX.get())
+            .map(|number| {
+                let text = format!("select {number}, 3");
+                sent(&text);
+                sent(&text).expect("it came before")
+            })
+            .collect();
+        assert_eq!(
+            globals.texts.lock().map_or(0, |texts| texts.sent.len()),
+            others.len()
+        );
+        assert_ne!(sent("select 1"), Some(id), "others were used since");
     }
 }

@@ -59,6 +59,11 @@ impl Arrays {
         Ok(self.bytes <= FINISHED_BYTES_MAX)
     }
 
+    /// What the rows took as messages.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// A column's array, with its length.
     fn put(&self, column: &BytesMut, element: Oid, out: &mut BytesMut) {
         let dimensions = u32::from(self.rows > 0);
@@ -77,7 +82,7 @@ impl Arrays {
 }
 
 impl Question {
-    /// Of the query over merged rows, for one server. `described`: the columns of the rows' own lanes.
+    /// Of the query over merged rows, whose text is asked, for one server. `described`: the columns of the rows' own lanes.
     ///
     /// Errors: 08P01 where there are other formats than columns, or parameters that are none.
     pub fn finish(
@@ -97,7 +102,7 @@ impl Question {
         };
         let formats = each(asked.formats, facts.description.len())?;
         Ok(Self {
-            request: request(finishing, arrays, &asked)?,
+            request: request(finishing, arrays, &asked)?.into(),
             columns: Columns {
                 types: facts.description.types().collect(),
                 client: Some(facts.description.clone()),
@@ -117,7 +122,7 @@ impl Question {
 fn request(finishing: &Finishing, arrays: &Arrays, asked: &Asked<'_>) -> Result<Bytes, PgError> {
     let mut out = BytesMut::new();
     let types = finishing.params.iter().map(|oid| oid.0);
-    wire::put_parse(&mut out, b"", finishing.text.as_bytes(), types)?;
+    wire::put_parse(&mut out, b"", asked.text.as_bytes(), types)?;
     let mut bind = BytesMut::new();
     let values = Values::read(asked.parameters.values, finishing.params.len())?;
     let arrays_count = arrays.columns.len();

@@ -1,4 +1,10 @@
 //! One shard's answer to its part of a scattered statement: Parse, Bind, Describe and Execute of one text, and Sync.
+//!
+//! ```text
+//!   Close ──> Parse ──> Bind ──> Describe ──> Rows ──> Ended ──> Ready
+//!     ^                  │ what the connection had by this name is no more
+//!     └───── Again <─────┘
+//! ```
 
 use std::io;
 use std::sync::Arc;
@@ -6,6 +12,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
 
+use super::request::{Request, Statement};
 use crate::backend::{Connection, Lease, error_response};
 use crate::error::{PgError, SqlState};
 use crate::net::poll_write;
@@ -22,23 +29,27 @@ pub struct Lane {
     stage: Stage,
     /// Its columns, until somebody has looked at them.
     pub(super) described: Option<Description>,
+    statement: Statement,
     /// The row at the head of its input, in bytes; 0 where there is none.
     row: usize,
     /// What has arrived was looked through, and more is needed.
     hungry: bool,
     /// Bytes that were read when nobody wanted them any more.
     thrown: usize,
-    /// How long the question is.
-    asked: usize,
+    /// How long the question is, while it may be that nothing of it was sent.
+    asked: Option<usize>,
     /// What a row may have, in bytes.
     row_bytes_max: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// ParseComplete is due.
+    /// CloseComplete is due: of a statement that has made room, or is of no use any more.
+    Close,
     Parse,
     Bind,
+    /// What was known by the statement's name is of no use, ReadyForQuery has not come: then it is asked once more.
+    Again,
     Describe,
     Rows,
     /// All rows have come, ReadyForQuery has not.
@@ -46,6 +57,14 @@ enum Stage {
     Ready,
     /// An error has come, ReadyForQuery has not.
     Failed,
+}
+
+impl Stage {
+    /// It is not certain yet that the statement is right.
+    fn is_before_rows(self) -> bool {
+        use Stage::*;
+        matches!(self, Close | Parse | Bind | Again | Describe)
+    }
 }
 
 /// What a lane has to say next.
@@ -73,18 +92,22 @@ impl From<PgError> for LaneError {
 }
 
 impl Lane {
-    /// `request` is what is asked, from Parse to Sync.
-    pub fn new(mut lease: Lease, request: &[u8], row_bytes_max: usize) -> Self {
-        lease.prepared.unnamed = None;
-        lease.output.extend_from_slice(request);
+    pub fn new(mut lease: Lease, request: &Request, row_bytes_max: usize) -> Self {
+        let statement = request.put(&mut lease);
+        let stage = match statement {
+            Statement::Parsed(_, Some(_)) => Stage::Close,
+            Statement::Unnamed | Statement::Parsed(_, None) => Stage::Parse,
+            Statement::Reused(..) => Stage::Bind,
+        };
         Self {
+            asked: Some(lease.output.len()),
             lease,
-            stage: Stage::Parse,
             described: None,
+            stage,
+            statement,
             row: 0,
             hungry: true,
             thrown: 0,
-            asked: request.len(),
             row_bytes_max,
         }
     }
@@ -102,7 +125,7 @@ impl Lane {
     ///
     /// Errors: as of [`Self::next`].
     pub(super) fn is_described(&mut self, columns: &Columns) -> Result<bool, LaneError> {
-        while matches!(self.stage, Stage::Parse | Stage::Bind | Stage::Describe) {
+        while self.stage.is_before_rows() {
             if !self.heed_next(columns)? {
                 return Ok(false);
             }
@@ -190,12 +213,23 @@ impl Lane {
                 self.take_in(body)?;
                 stage
             }
-            (_, backend::ERROR) => {
-                let error = self.failed(error_response(body));
-                self.stage = Stage::Failed;
+            (stage, backend::ERROR) => {
+                let error = error_response(body);
+                if stage == Stage::Bind && self.is_stale(&error) {
+                    self.stage = Stage::Again;
+                    return Ok(());
+                }
+                let error = self.failed(error);
+                self.pass(backend::ERROR);
                 return Err(error.into());
             }
-            (Stage::Parse, backend::PARSE_COMPLETE) => Stage::Bind,
+            (Stage::Again, backend::READY_FOR_QUERY) => {
+                self.statement.put_again(&mut self.lease);
+                self.asked = None;
+                self.hungry = true;
+                Stage::Close
+            }
+            (Stage::Close | Stage::Parse, tag) if self.pass(tag) => self.stage,
             (Stage::Bind, backend::BIND_COMPLETE) => Stage::Describe,
             (Stage::Describe, backend::ROW_DESCRIPTION) => {
                 let description = Description::read(body);
@@ -211,6 +245,34 @@ impl Lane {
             _ => return Err(self.lied("a message out of place").into()),
         };
         Ok(())
+    }
+
+    /// What a message says of the statement, whoever hears it; whether that is all it says.
+    fn pass(&mut self, tag: u8) -> bool {
+        self.stage = match (self.stage, tag) {
+            (Stage::Close, backend::CLOSE_COMPLETE) => Stage::Parse,
+            (Stage::Parse, backend::PARSE_COMPLETE) => Stage::Bind,
+            (stage, backend::ERROR) => {
+                if matches!(stage, Stage::Close | Stage::Parse) {
+                    self.statement.failed(&mut self.lease);
+                }
+                Stage::Failed
+            }
+            _ => return false,
+        };
+        true
+    }
+
+    /// The connection has had the statement for so long that the server does not know it any more, or knows it with
+    /// other columns. A server says so before it runs it.
+    /// Source: `RevalidateCachedQuery` in `plancache.c`, `FetchPreparedStatement` in `prepare.c`
+    fn is_stale(&self, error: &PgError) -> bool {
+        matches!(self.statement, Statement::Reused(..))
+            && [
+                SqlState::FEATURE_NOT_SUPPORTED,
+                SqlState::INVALID_STATEMENT_NAME,
+            ]
+            .contains(&error.code)
     }
 
     fn take_in(&mut self, body: &[u8]) -> Result<(), PgError> {
@@ -243,11 +305,9 @@ impl Lane {
     /// so many bytes, or makes no sense. What has not been asked is not.
     pub(super) fn poll_end(&mut self, bytes_max: usize, cx: &mut Context<'_>) -> Poll<bool> {
         self.take();
-        if self.stage == Stage::Parse
-            && self.lease.output.len() == self.asked
-            && !self.lease.stream.holds_back()
-        {
+        if self.asked == Some(self.lease.output.len()) && !self.lease.stream.holds_back() {
             self.lease.output.clear();
+            self.statement.unsent(&mut self.lease);
             self.stage = Stage::Ready;
         }
         while self.stage != Stage::Ready {
@@ -270,6 +330,7 @@ impl Lane {
             if tag == backend::PARAMETER_STATUS && self.take_in(body).is_err() {
                 return Poll::Ready(false);
             }
+            self.pass(tag);
             if tag == backend::READY_FOR_QUERY {
                 if body != [TransactionStatus::Idle.as_byte()] {
                     return Poll::Ready(false);
@@ -312,7 +373,7 @@ impl Lane {
 
     /// The server's own error; and whose it is, but of what every server would say.
     fn failed(&self, error: PgError) -> PgError {
-        if matches!(self.stage, Stage::Parse | Stage::Bind | Stage::Describe) {
+        if self.stage.is_before_rows() {
             return error;
         }
         let place = format!("On shard {} ({}).", self.lease.shard, self.lease.server);

@@ -86,6 +86,22 @@ pub async fn learn(
     }
 }
 
+/// What a server has to say of the client's own text.
+///
+/// As [`learn`].
+pub async fn check(
+    connection: &mut Connection,
+    scatter: &Scatter,
+    text: &str,
+    parameters: Parameters<'_>,
+    deadline: Instant,
+) -> Result<(), PgError> {
+    let from = scatter.explained.unwrap_or_default();
+    let text = text.get(from..).unwrap_or_default();
+    let described = describe(connection, text, parameters.types, deadline).await;
+    described.map(|_| ())
+}
+
 /// Whether another server says the same of texts as the one that was asked first.
 ///
 /// As [`learn`].

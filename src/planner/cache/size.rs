@@ -2,7 +2,7 @@
 
 use super::{Answer, ENTRY_BYTES, Key};
 use crate::plan::{
-    ColumnKey, Hint, KeySource, KeyTarget, Piece, Plan, RelationKey, Route, Targets,
+    ColumnKey, Hint, KeySource, KeyTarget, Piece, Plan, RelationKey, Route, Scatter, Targets,
 };
 use crate::types::KeyValue;
 
@@ -30,6 +30,7 @@ pub(super) fn size(key: &Key, answer: &Answer) -> usize {
         Answer::Planned(planned) => of_plan(&planned.plan) + planned.literals.bytes(),
         Answer::Slotted(slotted) => of_plan(&slotted.plan) + size_of_val(&*slotted.places),
         Answer::ByText => 0,
+        Answer::Learned(_) => Scatter::LEARNED_BYTES,
         Answer::Alike(alike) => {
             let plans = alike.known.iter().map(|known| of_plan(&known.slotted.plan));
             alike.bytes() + plans.sum::<usize>()

@@ -2,7 +2,7 @@
 
 use super::alike::{ALIKE_MAX, REST, TRUST};
 use super::*;
-use crate::plan::{Destination, Values};
+use crate::plan::{Destination, Known, Values};
 use crate::planner::Schema;
 use crate::planner::tests::{context, map};
 
@@ -241,6 +241,94 @@ fn what_is_planned_by_its_text_is_planned_once() {
     assert!(Arc::ptr_eq(&first, &by_text()));
     by_shape();
     assert!(Arc::ptr_eq(&first, &by_text()));
+}
+
+/// What servers have said of one text is known of others that differ in the values of literals only.
+#[test]
+fn what_was_learned_is_known_of_texts_like_it() {
+    let (map, schema, cache) = (map(), Schema::default(), PlanCache::new(1 << 20));
+    let context = context(&map, &schema);
+    let learned = |text: &str, context: &Context<'_>| {
+        let planned = cache.plan_by_text(text, context).expect("plans");
+        let Plan::Route(route) = &*planned.plan else {
+            panic!("not a route: {text}");
+        };
+        let scatter = route.scatter.as_ref();
+        scatter.expect("it is scattered").learned.clone()
+    };
+    for (one, others) in [
+        (
+            "select a, b from matches where c > 5 and d = 'x' order by 1 limit 5",
+            &[
+                "select a, b from matches where c > 7 and d = 'y' order by 1 limit 9",
+                "SELECT a, b  FROM matches WHERE c > 0 AND d = '' ORDER BY 1 LIMIT 10;",
+            ][..],
+        ),
+        (
+            "select a, sum(b * 1) filter (where c > 5) from matches where d in (1, 2) group by 1",
+            &["select a, sum(b * 2) filter (where c > 6) from matches where d in (3) group by 1"],
+        ),
+        (
+            "select * from matches order by a limit 5 offset 5",
+            &["select * from matches order by a limit 6 offset 1"],
+        ),
+    ] {
+        let first = learned(one, &context);
+        for other in others {
+            assert!(
+                learned(other.trim_end_matches(';'), &context)
+                    .get()
+                    .is_none()
+            );
+        }
+        first.set(Known::Unmergeable("because".to_owned()));
+        for other in others {
+            let other = other.trim_end_matches(';');
+            assert!(learned(other, &context).get().is_some(), "{other}");
+        }
+        let mut elsewhere = context;
+        elsewhere.param_types = &[Oid::INT4];
+        assert!(learned(one, &elsewhere).get().is_none(), "{one}");
+        first.forget();
+    }
+    for (one, others) in [
+        (
+            "select a, b from matches order by 1 limit 5",
+            &[
+                "select a, b from matches order by 2 limit 5",
+                "select a, b from matches order by 1 desc limit 5",
+                "select a, b from matches order by 1, 2 limit 5",
+                "select a, b as c from matches order by 1 limit 5",
+            ][..],
+        ),
+        (
+            "select a, b, sum(c * 1) from matches group by 1, 2",
+            &[
+                "select a, b, sum(c * 1) from matches group by 2, 1",
+                "select a, b, sum(c * 1.0) from matches group by 1, 2",
+                "select a, b, sum(c * 3000000000) from matches group by 1, 2",
+                "select a, b, sum(c * '1') from matches group by 1, 2",
+                "select a, b, max(c * 1) from matches group by 1, 2",
+            ],
+        ),
+        (
+            "select sum(c::numeric(9, 2)) from matches",
+            &[
+                "select sum(c::numeric(9, 3)) from matches",
+                "select sum(c::numeric) from matches",
+            ],
+        ),
+        (
+            "select distinct a, b from matches where c = 1",
+            &["select a, b from matches where c = 1"],
+        ),
+    ] {
+        let first = learned(one, &context);
+        first.set(Known::Unmergeable("because".to_owned()));
+        for other in others {
+            assert!(learned(other, &context).get().is_none(), "{other}");
+        }
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod finish;
 mod functions;
 mod groups;
+mod kinds;
 mod list;
 mod rows;
 mod tail;
@@ -24,6 +25,7 @@ use crate::sql::{
 
 use crate::types::Oid;
 use functions::kind;
+pub(super) use kinds::kinds;
 use list::List;
 
 /// Why a statement is no scatter.

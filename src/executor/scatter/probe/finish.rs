@@ -87,7 +87,8 @@ impl Probe<'_> {
             texts: merging.texts,
             asked: vec![self.shard],
             finish: Some(Finishing {
-                text: text.into(),
+                types: types.into(),
+                labels: labels.into(),
                 params: client.params.into(),
                 columns: merging.columns.types().collect(),
                 by_bytes: merging.by_bytes,
