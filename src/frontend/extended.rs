@@ -395,6 +395,7 @@ impl Client {
             missing = self.session.keep_gathered();
         }
         if missing.is_ok() {
+            self.session.queue_columns(name)?;
             self.session.routed_as_bound();
             let expect = Expect::Execute {
                 forward: Forward::ToClient,

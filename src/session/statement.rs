@@ -9,6 +9,7 @@ use hashbrown::{Equivalent, HashMap};
 
 use crate::backend::{SettingsMark, StatementId};
 use crate::error::{PgError, SqlState};
+use crate::executor::Signature;
 use crate::plan::Planned;
 use crate::shardmap::MapVersion;
 use crate::types::Oid;
@@ -90,6 +91,8 @@ pub struct Prepared {
     pub epoch: Epoch,
     /// What its client knows of its columns since shards first answered it. Stays when it is planned again.
     pub told: OnceLock<Description>,
+    /// What servers have said of its types since it was planned; see [`Prepared::signature`].
+    pub signature: OnceLock<Arc<Signature>>,
 }
 
 /// All texts that any session holds prepared. Asked at Parse only.
@@ -119,6 +122,11 @@ impl Texts {
 }
 
 impl Prepared {
+    /// Of use where a shard has other OIDs of types than its client knows: made when first asked for.
+    pub(super) fn signature(&self) -> &Arc<Signature> {
+        self.signature.get_or_init(Arc::default)
+    }
+
     /// A Parse of this text would come to the same again, if its plan were made under `epoch`.
     pub(super) fn is_again(
         &self,
@@ -326,6 +334,7 @@ mod tests {
                 hint: 0,
             },
             told: OnceLock::new(),
+            signature: OnceLock::new(),
         })
     }
 

@@ -13,7 +13,8 @@ use crate::frontend::several::BindMessage;
 use crate::frontend::simple::{Manner, rows};
 use crate::metrics;
 use crate::plan::{ExplainFormat, ParamValues, Plan, Route};
-use crate::session::{Failure, Prepared, Purpose, Several, Way};
+use crate::session::{Failure, Given, Prepared, Purpose, Several, Way};
+use crate::shardmap::ShardId;
 use crate::txn::Transaction;
 use crate::types::Format;
 use crate::wire::{self, Bind, HEADER_BYTES, Header, Replies};
@@ -54,6 +55,8 @@ enum Read {
     Stale(Vec<u8>),
     /// The same, by its own text.
     ByText(Vec<u8>),
+    /// A server has to tell the types of its parameters first: one of this shard.
+    Untold(Vec<u8>, ShardId, Purpose),
 }
 
 impl Client {
@@ -90,6 +93,12 @@ impl Client {
                     Ok(()) => continue,
                     Err(error) => error.into(),
                 },
+                Ok(Some(Read::Untold(name, shard, purpose))) => {
+                    match Box::pin(self.sign(&name, shard, purpose)).await {
+                        Ok(()) => continue,
+                        Err(failure) => failure,
+                    }
+                }
                 Ok(None) if self.io.input.len() >= limit => {
                     return Err(Failure::Fatal(too_long(head, limit)));
                 }
@@ -128,6 +137,37 @@ impl Client {
     async fn plan_again(&mut self, name: &[u8]) -> Result<(), Failure> {
         self.session.catalogs_read(&mut self.io).await?;
         Ok(self.session.plan_again(name).await?)
+    }
+
+    /// Has a server tell the types of a statement's parameters. Its Parse, where that is not answered, goes there ahead.
+    async fn sign(&mut self, name: &[u8], shard: ShardId, purpose: Purpose) -> Result<(), Failure> {
+        let prepared = Arc::clone(self.session.statements.find(name)?);
+        let parsed = self.parsed_as(&prepared).await?;
+        // What is due is told as it was asked.
+        self.in_turn().await?;
+        let (session, io) = (&mut self.session, &mut self.io);
+        let unnamed = name.is_empty();
+        let signed = session.sign(io, (shard, purpose), &prepared, unnamed, parsed.as_deref());
+        let signed = signed.await;
+        if let (Err(Failure::Statement(_)), Some(name)) = (&signed, &parsed) {
+            // Its ParseComplete has not gone out.
+            self.session.statements.close(name);
+        }
+        signed
+    }
+
+    /// The client's name for a statement whose Parse is not answered. One of another statement is answered.
+    async fn parsed_as(&mut self, prepared: &Prepared) -> Result<Option<Box<[u8]>>, Failure> {
+        match self.pipeline.parsed.take() {
+            Some(parsed) if Arc::ptr_eq(&parsed.prepared.global, &prepared.global) => {
+                Ok(Some(parsed.name))
+            }
+            other => {
+                self.pipeline.parsed = other;
+                self.answer_parse().await?;
+                Ok(None)
+            }
+        }
     }
 
     /// Looks a Bind through as far as it has arrived; `None` where that does not decide its shard.
@@ -169,7 +209,17 @@ impl Client {
             // What it holds is looked through, and held meanwhile.
             Some(_) if !complete => return Ok(None),
             Some(Several::ByText) => return Ok(Some(Read::ByText(bind.statement.to_vec()))),
-            _ => {}
+            Some(_) => {}
+            None => match self.session.given(way.shard, &bound.prepared, bind) {
+                Given::Plain => {}
+                // It is rewritten.
+                Given::Carrying if !complete => return Ok(None),
+                Given::Carrying => {}
+                Given::Unknown => {
+                    let (name, purpose) = (bind.statement.to_vec(), Manner::of(route).purpose);
+                    return Ok(Some(Read::Untold(name, way.shard, purpose)));
+                }
+            },
         }
         bound.target = Some((way, Manner::of(route)));
         if route.explain == Some(ExplainFormat::Text) {
@@ -180,16 +230,7 @@ impl Client {
 
     async fn queue_bind(&mut self, head: Header, bound: Bound) -> Result<usize, Failure> {
         // The Parse this Bind belongs to is answered by the shard the Bind goes to.
-        let parsed = match self.pipeline.parsed.take() {
-            Some(parsed) if Arc::ptr_eq(&parsed.prepared.global, &bound.prepared.global) => {
-                Some(parsed.name)
-            }
-            other => {
-                self.pipeline.parsed = other;
-                self.answer_parse().await?;
-                None
-            }
-        };
+        let parsed = self.parsed_as(&bound.prepared).await?;
         let portal_at = HEADER_BYTES..HEADER_BYTES + bound.portal_len;
         let portal: &[u8] = &self.io.input[portal_at.clone()];
         if self.pipeline.has_portals() {
@@ -239,8 +280,15 @@ impl Client {
             self.session
                 .queue_parse(&bound.prepared, bound.unnamed, parsed.as_deref())?;
         }
+        if gathers && self.session.translates() {
+            let (session, io) = (&mut self.session, &mut self.io);
+            Box::pin(session.ask_signature(io, &bound.prepared, b"")).await?;
+        }
         let input = &self.io.input[..head.len.min(self.io.input.len())];
         let rest_at = portal_at.end + 1 + bound.statement_len + 1;
+        let rest = self
+            .session
+            .translated(&bound.prepared, &input[rest_at..])?;
         let name: &[u8] = if bound.unnamed || gathers {
             b""
         } else {
@@ -249,9 +297,14 @@ impl Client {
         self.session
             .queue(Expect::Bind(Forward::ToClient), true, |out| {
                 wire::put_bind_head(out, &input[portal_at.clone()], name, head.len - rest_at)?;
-                out.extend_from_slice(&input[rest_at..]);
+                out.extend_from_slice(&rest);
                 Ok(())
             })?;
+        if self.session.translates() {
+            let results = results(input);
+            let portal = &input[portal_at];
+            self.session.portal_bound(portal, &bound.prepared, results);
+        }
         self.session.bound(
             &bound.prepared.plan,
             gathers.then_some(metrics::Route::Gather),
@@ -379,6 +432,12 @@ impl Client {
         self.io.mid_message(0);
         Ok(true)
     }
+}
+
+/// Format codes of the columns that a Bind asks for; `None` where not all of it has come.
+fn results(message: &[u8]) -> Option<Vec<i16>> {
+    let bind = wire::bind(message.get(HEADER_BYTES..)?, true).ok()??;
+    Some(bind.results()?.1)
 }
 
 /// A value whose format nobody knows must not decide a shard. PostgreSQL says the same of it.

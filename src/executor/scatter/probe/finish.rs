@@ -9,10 +9,10 @@ use super::{
 use crate::error::PgError;
 use crate::executor::scatter::Parameters;
 use crate::plan::{
-    FIRST_USER_OID, Facts, Finish, FinishedType, Finishing, Groups, Known, Merge, Merged, Query,
-    Scatter,
+    Facts, Finish, FinishedType, Finishing, Groups, Known, Merge, Merged, Query, Scatter,
 };
 use crate::types::Oid;
+use crate::types::translation::FIRST_USER_OID;
 use crate::wire::Description;
 
 /// How the rows are merged that a server finishes.
@@ -82,6 +82,7 @@ impl Probe<'_> {
         }
         Ok(Known::Mergeable(Arc::new(Facts {
             description: client.columns,
+            parameters: client.params.clone().into(),
             types: merging.types,
             merged: merging.merged,
             texts: merging.texts,
