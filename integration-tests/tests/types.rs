@@ -657,3 +657,71 @@ async fn types_made_later_are_told_alike() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
+
+/// An OID that has a type on one side only, and another one on the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_other_side_means_otherwise_is_refused() {
+    let world = World::start("").await;
+    let shard = SHARDS - 1;
+    let default = connect(world.cluster.primary_port(0)).await;
+    let other = connect(world.cluster.primary_port(shard)).await;
+    other
+        .batch_execute("create type alone as enum ('x')")
+        .await
+        .unwrap();
+    let oid = async |client, name: &str| {
+        let oid = texts(client, &format!("select '{name}'::regtype::oid")).await;
+        oid[0][0].clone().unwrap().parse::<u32>().unwrap()
+    };
+    let alone = oid(&other, "alone").await;
+    let mut taken = None;
+    for number in 0.. {
+        let name = format!("only_{number}");
+        let sql = format!("create type {name} as enum ()");
+        default.batch_execute(&sql).await.unwrap();
+        let own = oid(&default, &name).await;
+        let sql = format!("select from pg_type where oid = {own}");
+        if taken.is_none() && !texts(&other, &sql).await.is_empty() {
+            taken = Some(own);
+        }
+        if own > alone {
+            break;
+        }
+    }
+    let organization = world.organizations[shard];
+    let mut wire = Wire::connect(world.proxy.port).unwrap();
+    let refused = |found: &[Reply]| {
+        let error = found.iter().find(|reply| reply.tag == b'E');
+        error.is_some_and(|error| {
+            assert_eq!(error.field(b'C').unwrap(), "0A000", "{error:?}");
+            true
+        })
+    };
+    let sql = format!(
+        "select m from feelings where organization_id = {organization} and $1 is null order by id"
+    );
+    let declared = |oid| {
+        let mut script = Script::new();
+        let parameters = Parameters {
+            values: &[None],
+            ..Parameters::NONE
+        };
+        script
+            .parse("s", &sql, &[oid])
+            .bind("", "s", &parameters)
+            .execute("", 0)
+            .sync();
+        script
+    };
+    assert!(refused(&wire.run(&declared(taken.unwrap())).unwrap()));
+    // The client has heard that its Parse failed: the name is free.
+    assert_eq!(tags(&wire.run(&declared(25)).unwrap()), "12DDCZ");
+    // Until the catalogs are read again, which it brings about, it is a stranger that nobody is known to mean otherwise.
+    let sql = format!("select 'x'::alone from feelings where organization_id = {organization}");
+    let give_up = Instant::now() + Duration::from_secs(9);
+    while !refused(&wire.simple(&sql).unwrap()) {
+        assert!(Instant::now() < give_up);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(tags(&wire.simple("select 1").unwrap()), "TDCZ");
+}

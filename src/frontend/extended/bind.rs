@@ -1,5 +1,6 @@
 //! Bind: what it binds, which shard its parameters lead to, and how it gets there.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
@@ -238,7 +239,7 @@ impl Client {
             Box::pin(self.free_portal(&portal)).await?;
         }
         let portal: &[u8] = &self.io.input[portal_at.clone()];
-        let Some((way, manner)) = bound.target else {
+        let Some((way, manner)) = &bound.target else {
             let portal = portal.into();
             self.in_turn().await?;
             if parsed.is_some() {
@@ -251,64 +252,88 @@ impl Client {
             return Ok(0);
         };
         let mut gathers = false;
-        if let Some(several) = &way.several {
-            let lines = bound.explain;
-            let to_several =
-                self.bind_several(head, &bound.prepared, several, lines, parsed.as_deref());
-            match Box::pin(to_several).await {
-                Ok(true) => return Ok(0),
-                Ok(false) => gathers = true,
-                Err(failure) => {
-                    // Its ParseComplete has not gone out.
-                    parsed
-                        .iter()
-                        .for_each(|name| self.session.statements.close(name));
-                    return Err(failure);
+        let queued = match &way.several {
+            Some(several) => {
+                let lines = bound.explain.clone();
+                let to_several =
+                    self.bind_several(head, &bound.prepared, several, lines, parsed.as_deref());
+                match Box::pin(to_several).await {
+                    Ok(true) => return Ok(0),
+                    Ok(false) => {
+                        gathers = true;
+                        Ok(())
+                    }
+                    Err(failure) => Err(failure),
                 }
             }
-        } else {
-            if let Some(lines) = bound.explain {
-                let portal = portal.into();
-                self.pipeline.keep_portal(portal, Portal::Explain(lines))?;
+            None => {
+                self.enter_bound(&bound, portal_at, way.shard, *manner, parsed.as_deref())
+                    .await
             }
-            self.session
-                .enter(&mut self.io, way.shard, manner.purpose)
-                .await?;
-            if manner.unsettles {
-                self.session.forget_settings();
-            }
-            self.session
-                .queue_parse(&bound.prepared, bound.unnamed, parsed.as_deref())?;
+        };
+        if let (Err(_), Some(name)) = (&queued, &parsed) {
+            // Its ParseComplete has not gone out.
+            self.session.statements.close(name);
         }
+        queued?;
         if gathers && self.session.translates() {
             let (session, io) = (&mut self.session, &mut self.io);
             Box::pin(session.ask_signature(io, &bound.prepared, b"")).await?;
         }
-        let input = &self.io.input[..head.len.min(self.io.input.len())];
-        let rest_at = portal_at.end + 1 + bound.statement_len + 1;
-        let rest = self
+        Ok(self.put_bind(head, &bound, gathers)?)
+    }
+
+    /// Readies the shard for a Bind, which comes next.
+    async fn enter_bound(
+        &mut self,
+        bound: &Bound,
+        portal_at: Range<usize>,
+        shard: ShardId,
+        manner: Manner,
+        parsed: Option<&[u8]>,
+    ) -> Result<(), Failure> {
+        if let Some(lines) = &bound.explain {
+            let portal = self.io.input[portal_at].into();
+            self.pipeline
+                .keep_portal(portal, Portal::Explain(lines.clone()))?;
+        }
+        self.session
+            .enter(&mut self.io, shard, manner.purpose)
+            .await?;
+        if manner.unsettles {
+            self.session.forget_settings();
+        }
+        Ok(self
             .session
-            .translated(&bound.prepared, &input[rest_at..])?;
+            .queue_parse(&bound.prepared, bound.unnamed, parsed)?)
+    }
+
+    /// Queues what is here of a Bind, whose statement the connection in use knows; how much is still to come.
+    ///
+    /// Errors: 0A000 for values that the shard cannot be told.
+    fn put_bind(&mut self, head: Header, bound: &Bound, gathers: bool) -> Result<usize, PgError> {
+        let prepared = &bound.prepared;
+        let input = &self.io.input[..head.len.min(self.io.input.len())];
+        let portal_end = HEADER_BYTES + bound.portal_len;
+        let portal = &input[HEADER_BYTES..portal_end];
+        let rest_at = portal_end + 1 + bound.statement_len + 1;
+        let rest = self.session.translated(prepared, &input[rest_at..])?;
         let name: &[u8] = if bound.unnamed || gathers {
             b""
         } else {
-            &bound.prepared.global.name
+            &prepared.global.name
         };
         self.session
             .queue(Expect::Bind(Forward::ToClient), true, |out| {
-                wire::put_bind_head(out, &input[portal_at.clone()], name, head.len - rest_at)?;
+                wire::put_bind_head(out, portal, name, head.len - rest_at)?;
                 out.extend_from_slice(&rest);
                 Ok(())
             })?;
         if self.session.translates() {
-            let results = results(input);
-            let portal = &input[portal_at];
-            self.session.portal_bound(portal, &bound.prepared, results);
+            self.session.portal_bound(portal, prepared, results(input));
         }
-        self.session.bound(
-            &bound.prepared.plan,
-            gathers.then_some(metrics::Route::Gather),
-        );
+        let gathered = gathers.then_some(metrics::Route::Gather);
+        self.session.bound(&prepared.plan, gathered);
         let here = input.len();
         self.io.input.advance(here);
         Ok(head.len - here)
