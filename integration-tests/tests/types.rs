@@ -3,105 +3,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
+#[path = "types/raw.rs"]
+mod raw;
+#[path = "types/world.rs"]
+mod world;
+
 use std::time::{Duration, Instant};
 
 use integration_tests::client::{connect, connect_as, texts};
 use integration_tests::cluster::APP;
 use integration_tests::wire::{Format, Parameters, Reply, Script, Wire};
-use integration_tests::{Cluster, Proxy, ProxyOptions, Setup};
-use tokio_postgres::types::{FromSql, IsNull, Kind, ToSql, Type, to_sql_checked};
-
-const SHARDS: usize = 3;
-/// Types that are made first: the further a shard is from the default one, the more.
-const FILLERS: usize = 7;
-
-const TYPES: &str = "
-    create type mood as enum ('sad', 'ok', 'happy');
-    create domain amount as numeric check (value >= 0);
-    create type pair as (feeling mood, numbers int4[]);
-    create type nest as (inside pair, moods mood[], pairs pair[], cost amount, note text);
-    create domain moods as mood[];
-    create type span as range (subtype = mood);
-    create type pairs_span as range (subtype = pair);
-    create table feelings (organization_id bigint not null, id int not null, m mood, ms mood[], p pair, ps pair[], n nest,
-                           a amount, aa amount[], d moods, s span, x pairs_span, primary key (organization_id, id))";
-
-const ROWS: &str = "
-    insert into feelings values
-        (K, 1, 'ok', '{sad,happy}', '(ok,\"{1,2}\")', array['(sad,{})', '(,)']::pair[],
-         row(row('ok', '{3}'), '{ok,NULL}', array['(happy,{4})']::pair[], 5.5, 'note'), 1.5, '{2.5,3.5}', '{sad}',
-         '[sad,happy]', pairs_span('(ok,{1})', '(happy,{2})')),
-        (K, 2, null, null, null, '{}', row(null, '{}', null, null, null), null, '{}', null, 'empty', null)";
-
-struct World {
-    proxy: Proxy,
-    /// An organization of each shard.
-    organizations: Vec<i64>,
-    cluster: Cluster,
-}
-
-impl World {
-    async fn start(more: &str) -> Self {
-        let cluster = Cluster::start(&Setup {
-            shards: SHARDS,
-            sample: None,
-            ..Setup::default()
-        });
-        let organizations: Vec<i64> = (0..SHARDS).map(|at| cluster.organization_on(at)).collect();
-        let rows = |organization: &i64| ROWS.replace('K', &organization.to_string());
-        for (shard, organization) in organizations.iter().enumerate() {
-            let client = connect(cluster.primary_port(shard)).await;
-            for filler in 0..shard * FILLERS {
-                let sql = format!("create type filler_{filler} as enum ()");
-                client.batch_execute(&sql).await.unwrap();
-            }
-            client.batch_execute(TYPES).await.unwrap();
-            client.batch_execute(&rows(organization)).await.unwrap();
-            client.batch_execute(more).await.unwrap();
-        }
-        let oracle = connect(cluster.oracle.port()).await;
-        oracle.batch_execute(TYPES).await.unwrap();
-        for organization in &organizations {
-            oracle.batch_execute(&rows(organization)).await.unwrap();
-        }
-        oracle.batch_execute(more).await.unwrap();
-        let options = ProxyOptions {
-            tables: vec!["feelings".to_owned()],
-            ..ProxyOptions::default()
-        };
-        let proxy = Proxy::start(&cluster, &options);
-        let world = Self {
-            proxy,
-            organizations,
-            cluster,
-        };
-        world.check_oids().await;
-        world
-    }
-
-    /// The one PostgreSQL has the default shard's OIDs, the other shards have others.
-    async fn check_oids(&self) {
-        let sql = "select typname, oid from pg_type where oid >= 16384 and typname !~ 'filler' order by 1";
-        let of = async |port| texts(&connect(port).await, sql).await;
-        let default = of(self.cluster.primary_port(0)).await;
-        assert_eq!(of(self.cluster.oracle.port()).await, default);
-        for shard in 1..SHARDS {
-            assert_ne!(of(self.cluster.primary_port(shard)).await, default);
-        }
-    }
-
-    fn both(&self) -> [Wire; 2] {
-        [self.proxy.port, self.cluster.oracle.port()].map(|port| Wire::connect(port).unwrap())
-    }
-
-    /// OID of a type on the default shard.
-    async fn oid(&self, name: &str) -> u32 {
-        let client = connect(self.cluster.primary_port(0)).await;
-        let sql = format!("select '{name}'::regtype::oid");
-        let oid = texts(&client, &sql).await[0][0].clone();
-        oid.unwrap().parse().unwrap()
-    }
-}
+use integration_tests::{Cluster, drivers};
+use raw::Raw;
+use tokio_postgres::types::Kind;
+use world::{SHARDS, World};
 
 fn same(sides: &mut [Wire; 2], what: &str, ask: impl Fn(&mut Wire) -> Vec<Reply>) -> Vec<Reply> {
     let [found, expected] = sides.each_mut().map(&ask);
@@ -426,37 +341,6 @@ async fn several_shards_take_the_clients_types() {
     }
 }
 
-/// Takes a value as it comes.
-#[derive(Debug, PartialEq, Eq)]
-struct Raw(Vec<u8>);
-
-impl<'a> FromSql<'a> for Raw {
-    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
-        Ok(Self(raw.to_vec()))
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-}
-
-impl ToSql for Raw {
-    fn to_sql(
-        &self,
-        _: &Type,
-        out: &mut bytes::BytesMut,
-    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        out.extend_from_slice(&self.0);
-        Ok(IsNull::No)
-    }
-
-    fn accepts(_: &Type) -> bool {
-        true
-    }
-
-    to_sql_checked!();
-}
-
 /// tokio-postgres asks `pg_type` for each OID it has not heard of, and keeps what it has learned.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_driver_finds_the_types_it_is_told() {
@@ -519,6 +403,14 @@ async fn a_driver_finds_the_types_it_is_told() {
             .unwrap();
         assert_eq!([0, 1, 2, 3].map(|at| row.get::<_, Raw>(at)), [ms, n, x, d]);
     }
+}
+
+/// psycopg and asyncpg do the same, each in its way.
+#[tokio::test(flavor = "multi_thread")]
+async fn drivers_of_python_find_them_too() {
+    let world = World::start("").await;
+    let (proxy, oracle) = (world.proxy.port, world.cluster.oracle.port());
+    drivers::types(proxy, oracle, &world.organizations);
 }
 
 #[tokio::test(flavor = "multi_thread")]
