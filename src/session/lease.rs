@@ -10,7 +10,7 @@ use super::interrupt::unless;
 use super::{Failure, Session};
 use crate::backend::{self, Connection, Lease, Offer, SettingsMark, StatementId};
 use crate::error::{PgError, SqlState};
-use crate::executor::{Expect, Forward};
+use crate::executor::{Expect, Forward, types_to_server};
 use crate::net::Buffered;
 use crate::session::Activity;
 use crate::shardmap::ShardId;
@@ -380,7 +380,7 @@ impl Session {
         if let Some(server) = &mut self.server {
             server.lease.prepared.unnamed = None;
         }
-        let types = Self::told_types(self.relay.translation(), param_types)?.into_owned();
+        let types = types_to_server(self.relay.translation(), param_types)?.into_owned();
         let expect = Expect::Parse {
             forward: Forward::Swallow,
             id: StatementId(0),

@@ -134,16 +134,6 @@ impl Session {
         })
     }
 
-    /// Parameter types for a Parse on the connection in use.
-    ///
-    /// Errors: 0A000 for a type that its shard has not.
-    pub(super) fn told_types<'a>(
-        translation: Option<&Translation>,
-        types: &'a [Oid],
-    ) -> Result<Cow<'a, [Oid]>, PgError> {
-        types_to_server(translation, types)
-    }
-
     /// Parameters of a scattered statement for those of its lanes that have other OIDs than the client knows.
     ///
     /// Errors: 0A000 for types and values that cannot be told in a shard's OIDs.

@@ -91,7 +91,7 @@ pub struct Prepared {
     pub epoch: Epoch,
     /// What its client knows of its columns since shards first answered it. Stays when it is planned again.
     pub told: OnceLock<Description>,
-    /// What servers have said of its types since it was planned; see [`Prepared::signature`].
+    /// What servers have said of its types since it was planned; asked for by `signature()`.
     pub signature: OnceLock<Arc<Signature>>,
 }
 
