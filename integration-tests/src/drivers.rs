@@ -48,6 +48,16 @@ pub fn protocol(proxy: u16) {
     run(sides(&mut script, proxy, proxy, true), RUN_PATIENCE);
 }
 
+/// Runs `users_types.py`: users' types with psycopg and asyncpg, of rows of these organizations.
+pub fn types(proxy: u16, oracle: u16, organizations: &[i64]) {
+    let organizations: Vec<String> = organizations.iter().map(i64::to_string).collect();
+    let mut script = Command::new(python_environment());
+    script
+        .arg(sources("python").join("users_types.py"))
+        .env("ORGANIZATIONS", organizations.join(","));
+    run(sides(&mut script, proxy, oracle, true), RUN_PATIENCE);
+}
+
 /// The interpreter of the environment, which is installed once.
 fn python_environment() -> PathBuf {
     static INSTALLING: Mutex<()> = Mutex::new(());

@@ -1,8 +1,11 @@
 //! What the server still owes us, in order.
 
+use std::sync::{Arc, OnceLock};
+
 use bytes::Bytes;
 
 use crate::backend::StatementId;
+use crate::types::Oid;
 
 /// Whether the client sees an answer, or it was asked for by the proxy itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +33,15 @@ pub enum Stage {
     Failed,
 }
 
+/// What a server has said of a statement's types, asked where OIDs are translated.
+#[derive(Debug, Default)]
+pub struct Signature {
+    /// Of its parameters, as the client knows them.
+    pub parameters: OnceLock<Box<[Oid]>>,
+    /// Values of its columns have OIDs in their binary form.
+    pub carries: OnceLock<bool>,
+}
+
 /// One answer that is due, or something of our own that goes out when its turn comes.
 #[derive(Debug)]
 pub enum Expect {
@@ -49,6 +61,10 @@ pub enum Expect {
     DescribeStatement,
     /// RowDescription or NoData.
     DescribePortal,
+    /// As [`Self::DescribeStatement`], asked for by the proxy: it keeps what it hears.
+    Signature(Arc<Signature>),
+    /// As [`Self::DescribePortal`], ahead of the Execute whose rows it describes.
+    Columns(Option<Arc<Signature>>),
     /// Rows, then CommandComplete, EmptyQueryResponse or PortalSuspended; or a COPY. `before` goes
     /// ahead of the first row. `limited`: only so many rows were asked for.
     Execute {
@@ -91,7 +107,11 @@ impl Expect {
             | Self::Execute { forward, .. }
             | Self::Close(forward)
             | Self::Query { forward, .. } => *forward,
-            Self::Poison | Self::Evict(_) | Self::Resync { .. } => Forward::Swallow,
+            Self::Poison
+            | Self::Evict(_)
+            | Self::Resync { .. }
+            | Self::Signature(_)
+            | Self::Columns(_) => Forward::Swallow,
             Self::DescribeStatement
             | Self::DescribePortal
             | Self::Sync

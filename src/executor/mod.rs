@@ -8,14 +8,16 @@ mod expect;
 mod fault;
 mod gather;
 pub mod merge;
+mod oids;
 mod relay;
 pub mod scatter;
 mod transfer;
 
 #[cfg(feature = "internals")]
 pub use copy::fuzz as fuzz_copy;
-pub use expect::{Expect, Forward, Stage};
+pub use expect::{Expect, Forward, Signature, Stage};
 pub use gather::{GatherError, Lane, Load, Moved, Pieces, gather};
+pub use oids::{is_looked_at, parameters_to_server, types_to_server};
 #[cfg(feature = "internals")]
 pub use relay::fuzz as fuzz_relay;
 pub use relay::{Paused, Relay, RelayError};

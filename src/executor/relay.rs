@@ -12,6 +12,7 @@
 #[cfg(any(test, feature = "internals"))]
 mod desk;
 mod meaning;
+mod oids;
 #[cfg(test)]
 mod tests;
 
@@ -38,10 +39,8 @@ use crate::wire::{
     Described, HEADER_BYTES, PARSE_COMPLETE, TransactionStatus, backend, frontend, header,
     put_close, put_flush, put_sync, says_goodbye,
 };
-use meaning::{Cycle, ERROR_HEAD_BYTES, STATE_FRAME_BYTES_MAX, Seen, carries_state, is_fatal};
-
-/// ReadyForQuery is not waited for beyond its size: a longer one is none.
-const READY_BYTES: usize = HEADER_BYTES + 1;
+use meaning::{Cycle, Seen, is_fatal};
+use oids::Oids;
 
 /// Runs at least this long are written from the input buffer, shorter ones are copied to the output.
 const DIRECT_BYTES: usize = 8 * 1024;
@@ -141,6 +140,8 @@ pub struct Relay {
     /// The statement that runs was told in other words than the client's: from which character on, and by how many, its
     /// positions are further. Until the next ReadyForQuery.
     pub shifts: Vec<(usize, isize)>,
+    /// How the shard's OIDs of types are told, where that is not by themselves.
+    oids: Option<Box<Oids>>,
 }
 
 impl Default for Relay {
@@ -163,6 +164,7 @@ impl Default for Relay {
             halfway: None,
             timed_out: Arc::default(),
             shifts: Vec::new(),
+            oids: None,
         }
     }
 }
@@ -510,16 +512,11 @@ impl Relay {
                 Err(e) => return fail(at, violation(server, &e.to_string())),
             };
             let here = head.len.min(rest.len());
-            if here < head.len && carries_state(head.tag) {
-                // A long error text streams through like a row; its code is at its start.
-                let needed = match head.tag {
-                    backend::READY_FOR_QUERY => READY_BYTES,
-                    _ if head.len <= STATE_FRAME_BYTES_MAX => head.len,
-                    backend::ERROR => ERROR_HEAD_BYTES,
-                    _ => return fail(at, violation(server, "oversized message")),
-                };
-                if here < needed {
-                    return Step::of(at, Then::Read);
+            if here < head.len {
+                match self.needed(head, server) {
+                    Ok(needed) if here < needed => return Step::of(at, Then::Read),
+                    Ok(_) => {}
+                    Err(error) => return fail(at, error),
                 }
             }
             match self.frame(head, at, server) {
@@ -542,7 +539,8 @@ impl Relay {
                         };
                     }
                     at += here;
-                    if head.tag == backend::DATA_ROW && self.partial.is_none() {
+                    let alike = self.partial.is_none() && !self.looks_into_rows();
+                    if head.tag == backend::DATA_ROW && alike {
                         // What the first means, the others do.
                         at += whole_rows(&server.input[at..]);
                     }

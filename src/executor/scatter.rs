@@ -18,6 +18,7 @@ mod merging;
 mod probe;
 mod request;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
@@ -79,9 +80,29 @@ impl<'a> Parameters<'a> {
     }
 }
 
+/// The same for one lane whose shard has other OIDs of types than the client knows.
+#[derive(Debug)]
+pub struct Translated<'a> {
+    /// Its place among the lanes.
+    pub lane: usize,
+    pub types: Cow<'a, [Oid]>,
+    pub values: Cow<'a, [u8]>,
+}
+
+impl Translated<'_> {
+    pub fn parameters(&self) -> Parameters<'_> {
+        Parameters {
+            types: &self.types,
+            values: &self.values,
+        }
+    }
+}
+
 /// What every lane is asked, and how the answers are put together.
 pub struct Question {
     request: Request,
+    /// Of lanes that are asked with parameters of their own.
+    own: Vec<(usize, Request)>,
     columns: Columns,
     merging: Merging,
     window: Window,
@@ -119,6 +140,8 @@ impl Told {
 pub struct Asked<'a> {
     pub text: &'a str,
     pub parameters: Parameters<'a>,
+    /// Those of some lanes, for which they are others.
+    pub translated: &'a [Translated<'a>],
     pub formats: &'a [Format],
     /// How many lanes there are.
     pub lanes: usize,
@@ -179,6 +202,7 @@ impl Question {
         }
         let question = Self {
             request: request(&text, asked.parameters.typed(facts), &lane_formats)?.into(),
+            own: own_requests(&text, asked.translated, facts, &lane_formats)?,
             columns: Columns {
                 types: types.into(),
                 client: matches!(facts.merged, Merged::Rows(_)).then(|| facts.description.clone()),
@@ -221,6 +245,7 @@ impl Question {
         let formats = each(asked.formats, 1)?;
         let question = Self {
             request: request(&text, asked.parameters.typed(facts), &formats)?.into(),
+            own: own_requests(&text, asked.translated, facts, &formats)?,
             columns: Columns {
                 types: [Oid::TEXT].into(),
                 client: None,
@@ -342,6 +367,21 @@ fn end_of_request(out: &mut BytesMut) -> Result<(), Oversized> {
     Ok(())
 }
 
+fn own_requests(
+    text: &str,
+    translated: &[Translated<'_>],
+    facts: &Facts,
+    formats: &[Format],
+) -> Result<Vec<(usize, Request)>, Oversized> {
+    let own = translated.iter().map(|own| {
+        Ok((
+            own.lane,
+            request(text, own.parameters().typed(facts), formats)?.into(),
+        ))
+    });
+    own.collect()
+}
+
 /// The servers say something else of a statement than before.
 /// Source: `RevalidateCachedQuery` in `src/backend/utils/cache/plancache.c`, whose words these are
 pub fn changed() -> PgError {
@@ -394,9 +434,14 @@ pub enum Progress {
 impl Scattering {
     /// On these connections, which have the session's settings.
     pub fn new(question: Question, leases: Vec<Lease>) -> Self {
-        let lane = |lease| Lane::new(lease, &question.request, question.row_bytes_max);
+        let lane = |(place, lease)| {
+            let mut own = question.own.iter();
+            let own = own.find(|(lane, _)| *lane == place);
+            let request = own.map_or(&question.request, |(_, request)| request);
+            Lane::new(lease, request, question.row_bytes_max)
+        };
         Self {
-            lanes: leases.into_iter().map(lane).collect(),
+            lanes: leases.into_iter().enumerate().map(lane).collect(),
             columns: question.columns,
             merging: question.merging,
             window: question.window,

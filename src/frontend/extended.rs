@@ -228,12 +228,19 @@ impl Client {
     async fn answer_parse(&mut self) -> Result<(), Failure> {
         match self.pipeline.parsed.take() {
             // Large, and not part of what is done again and again: on the heap.
-            Some(parsed) => Box::pin(self.answer_parsed(parsed)).await,
+            Some(parsed) => {
+                let answered = Box::pin(self.answer_parsed(&parsed)).await;
+                if answered.is_err() {
+                    // As for its client.
+                    self.session.statements.close(&parsed.name);
+                }
+                answered
+            }
             None => Ok(()),
         }
     }
 
-    async fn answer_parsed(&mut self, parsed: Parsed) -> Result<(), Failure> {
+    async fn answer_parsed(&mut self, parsed: &Parsed) -> Result<(), Failure> {
         match &*parsed.prepared.plan {
             Plan::Control(_) => {
                 self.in_turn().await?;
@@ -395,6 +402,7 @@ impl Client {
             missing = self.session.keep_gathered();
         }
         if missing.is_ok() {
+            self.session.queue_columns(name)?;
             self.session.routed_as_bound();
             let expect = Expect::Execute {
                 forward: Forward::ToClient,

@@ -9,6 +9,7 @@ use super::FinishedType;
 use crate::shardmap::ShardId;
 use crate::types::aggregate::Aggregate;
 use crate::types::order::SortKey;
+use crate::types::translation::FIRST_USER_OID;
 use crate::types::{Format, Oid};
 use crate::wire::Description;
 
@@ -29,6 +30,8 @@ pub enum Known {
 pub struct Facts {
     /// The client's.
     pub description: Description,
+    /// Types of the parameters, as the client knows them.
+    pub parameters: Box<[Oid]>,
     /// Types of a shard's columns; of groups those of their expressions, the rest is a matter of formats.
     pub types: Box<[Oid]>,
     pub merged: Merged,
@@ -90,10 +93,6 @@ impl Facts {
         }
     }
 }
-
-/// OIDs of what users define; each server has its own.
-/// Source: `FirstNormalObjectId` in `src/include/access/transam.h`
-pub const FIRST_USER_OID: u32 = 16_384;
 
 /// Of no named type, whose columns may have one of a user's.
 const RECORDS: [Oid; 2] = [Oid(2249), Oid(2287)];

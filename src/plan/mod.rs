@@ -14,7 +14,7 @@ mod facts;
 mod finish;
 
 pub use constant::{Compared, compared, compared_elements};
-pub use facts::{FIRST_USER_OID, Facts, Finishing, Known, Learned, Merged};
+pub use facts::{Facts, Finishing, Known, Learned, Merged};
 pub use finish::{Finish, FinishedType, Name, OverGroups, OverRows, Query, merged_column};
 pub use gather::{Called, Columns, Gather, Gathering, Part, Piece};
 pub use hint::{Hint, Hinted, HintedTo, key_list, key_values, quoted};

@@ -10,7 +10,7 @@ use super::interrupt::unless;
 use super::{Failure, Session};
 use crate::backend::{self, Connection, Lease, Offer, SettingsMark, StatementId};
 use crate::error::{PgError, SqlState};
-use crate::executor::{Expect, Forward};
+use crate::executor::{Expect, Forward, types_to_server};
 use crate::net::Buffered;
 use crate::session::Activity;
 use crate::shardmap::ShardId;
@@ -80,6 +80,7 @@ impl Session {
                 Box::pin(self.settle(io)).await?;
                 Box::pin(self.leave(io)).await;
             } else if !deferred || purpose == Purpose::Describe || server.peeking {
+                self.translate(shard);
                 return Ok(());
             } else {
                 Box::pin(self.settle(io)).await?;
@@ -93,6 +94,7 @@ impl Session {
                 Box::pin(self.sync_settings(io)).await?;
             }
         }
+        self.translate(shard);
         if self.begin(purpose)? {
             Box::pin(self.run_own(io)).await?;
             if let Some(server) = &mut self.server {
@@ -155,6 +157,7 @@ impl Session {
         if let Err(offer) = self.take_now(shard) {
             self.take(io, shard, offer).await?;
         }
+        self.translate(shard);
         self.sync_settings(io).await
     }
 
@@ -377,13 +380,14 @@ impl Session {
         if let Some(server) = &mut self.server {
             server.lease.prepared.unnamed = None;
         }
-        let types = param_types.iter().map(|oid| oid.0);
+        let types = types_to_server(self.relay.translation(), param_types)?.into_owned();
         let expect = Expect::Parse {
             forward: Forward::Swallow,
             id: StatementId(0),
             name: None,
         };
         self.queue(expect, false, |out| {
+            let types = types.iter().map(|oid| oid.0);
             wire::put_parse(out, b"", text.as_bytes(), types)
         })?;
         if self.has_effects() {

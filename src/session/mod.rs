@@ -16,6 +16,7 @@ mod gather;
 mod interrupt;
 mod lanes;
 mod lease;
+mod oids;
 mod planning;
 mod queue;
 mod registry;
@@ -33,6 +34,7 @@ use std::task::Poll;
 pub use crowd::{Admission, Place, Refusal, TurnedAway};
 pub use interrupt::{Activity, Reason};
 pub use lease::Purpose;
+pub use oids::Given;
 pub use planning::{Several, Way};
 pub use registry::{Entry, Registered, Registry};
 pub use scatter::{Answer, Scattered};
@@ -414,6 +416,7 @@ impl Session {
             server.await_sync();
         }
         self.forget_unparsed();
+        self.heed_strangers();
         match outcome {
             // The server has had a Sync since, so it is here that the rest is skipped.
             Ok(_) if failed && sync_ignored => Err(Failure::Told),

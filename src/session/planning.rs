@@ -250,6 +250,7 @@ impl Session {
             plan,
             epoch,
             told: OnceLock::new(),
+            signature: OnceLock::new(),
         })
     }
 
@@ -303,6 +304,7 @@ impl Session {
             plan,
             epoch,
             told,
+            signature: OnceLock::new(),
         });
         self.statements.replace(name, prepared);
         Ok(())
@@ -320,6 +322,7 @@ impl Session {
             plan: self.plan_by_text(text, &global.param_types)?,
             epoch: before.epoch,
             told: before.told.clone(),
+            signature: before.signature.clone(),
         });
         self.statements.replace(name, prepared);
         Ok(())

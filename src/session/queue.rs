@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use super::{Failure, Session};
 use crate::backend::StatementId;
 use crate::error::PgError;
-use crate::executor::{Expect, Forward, Stage};
+use crate::executor::{Expect, Forward, Stage, types_to_server};
 use crate::net::Buffered;
 use crate::plan::Gathering;
 use crate::planner;
@@ -87,6 +87,7 @@ impl Session {
             }
             return Ok(());
         }
+        let types = types_to_server(self.relay.translation(), &global.param_types)?;
         let name: &[u8] = if unnamed { b"" } else { &global.name };
         if unnamed {
             lease.prepared.unnamed = Some(global.id);
@@ -98,7 +99,7 @@ impl Session {
             )?;
             self.relay.push(Expect::Evict(evicted));
         }
-        let types = global.param_types.iter().map(|oid| oid.0);
+        let types = types.iter().map(|oid| oid.0);
         let text = global.text.as_bytes();
         if let Err(oversized) = wire::put_parse(&mut lease.output, name, text, types) {
             lease.prepared.unnamed = None;
@@ -126,7 +127,8 @@ impl Session {
         };
         let global = &prepared.global;
         let text = planner::retold(&global.text, gathering)?;
-        let types = global.param_types.iter().map(|oid| oid.0);
+        let types = types_to_server(self.relay.translation(), &global.param_types)?;
+        let types = types.iter().map(|oid| oid.0);
         server.lease.prepared.unnamed = None;
         wire::put_parse(&mut server.lease.output, b"", text.as_bytes(), types)?;
         server.pipelined = true;

@@ -18,6 +18,7 @@ use crate::backend::{Lease, StatementId};
 use crate::error::{PgError, SqlState};
 use crate::executor::scatter::{
     self, Arrays, Asked, LaneError, Parameters, Progress, Question, ScatterError, Scattering,
+    Translated,
 };
 use crate::net::Buffered;
 use crate::plan::{Facts, Known, Scatter, Span};
@@ -171,6 +172,7 @@ impl Session {
         let asked = Asked {
             text: &text,
             parameters: scattered.parameters,
+            translated: &[],
             formats: scattered.formats,
             lanes: 1,
             row_bytes_max: self.message_bytes_max(),
@@ -262,12 +264,21 @@ impl Session {
                 }
             }
         }
-        let Some((facts, lanes)) = self.agreed(io, scattered, facts, lanes).await? else {
+        let translated = match self.translated_lanes(scattered, &facts) {
+            Ok(translated) => translated,
+            Err(error) => {
+                lanes.into_iter().for_each(Lease::release);
+                return Err(error.into());
+            }
+        };
+        let agreed = self.agreed(io, scattered, &translated, facts, lanes);
+        let Some((facts, lanes)) = agreed.await? else {
             return Ok(None);
         };
         let asked = Asked {
             text: scattered.text,
             parameters: scattered.parameters,
+            translated: &translated,
             formats: scattered.formats,
             lanes: lanes.len(),
             row_bytes_max: self.message_bytes_max(),
@@ -351,6 +362,7 @@ impl Session {
         &mut self,
         io: &mut Buffered,
         scattered: &Scattered<'_>,
+        translated: &[Translated<'_>],
         facts: Arc<Facts>,
         lanes: Vec<Lease>,
     ) -> Result<Option<(Arc<Facts>, Vec<Lease>)>, Failure> {
@@ -358,14 +370,16 @@ impl Session {
         let mut asked = facts.asked.clone();
         let mut agreed = Vec::with_capacity(lanes.len());
         let mut others = lanes.into_iter();
-        for shard in scattered.shards {
+        for (place, shard) in scattered.shards.iter().enumerate() {
             let Some(mut lane) = others.next() else {
                 break;
             };
             if !facts.texts.is_empty() && !asked.contains(shard) {
                 let deadline = Instant::now() + self.database.config.pool.connect;
                 let of = (plan, &*facts);
-                let (text, parameters) = (scattered.text, scattered.parameters);
+                let own = translated.iter().find(|own| own.lane == place);
+                let parameters = own.map_or(scattered.parameters, Translated::parameters);
+                let text = scattered.text;
                 let agrees = scatter::agrees(&mut lane, of, text, parameters, deadline);
                 let agrees = self.entry().wait(io, Box::pin(agrees)).await;
                 if !matches!(agrees, Ok(Ok(true))) {

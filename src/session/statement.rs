@@ -11,6 +11,7 @@ use lru::LruCache;
 
 use crate::backend::{SettingsMark, StatementId};
 use crate::error::{PgError, SqlState};
+use crate::executor::Signature;
 use crate::plan::Planned;
 use crate::shardmap::MapVersion;
 use crate::types::Oid;
@@ -101,6 +102,8 @@ pub struct Prepared {
     pub epoch: Epoch,
     /// What its client knows of its columns since shards first answered it. Stays when it is planned again.
     pub told: OnceLock<Description>,
+    /// What servers have said of its types since it was planned; asked for by `signature()`.
+    pub signature: OnceLock<Arc<Signature>>,
 }
 
 /// All texts that any session holds prepared, and those that were sent to several shards more than once. Asked at Parse
@@ -157,6 +160,11 @@ impl Texts {
 }
 
 impl Prepared {
+    /// Of use where a shard has other OIDs of types than its client knows: made when first asked for.
+    pub(super) fn signature(&self) -> &Arc<Signature> {
+        self.signature.get_or_init(Arc::default)
+    }
+
     /// A Parse of this text would come to the same again, if its plan were made under `epoch`.
     pub(super) fn is_again(
         &self,
@@ -394,6 +402,7 @@ mod tests {
                 hint: 0,
             },
             told: OnceLock::new(),
+            signature: OnceLock::new(),
         })
     }
 

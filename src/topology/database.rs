@@ -23,6 +23,7 @@ use crate::metrics::Metrics;
 use crate::net::{Tls, TlsError, background, timer};
 use crate::planner::{PlanCache, Schema};
 use crate::shardmap::{MapVersion, ShardId, ShardMap};
+use crate::types::translation::Translation;
 
 /// What the plans of one database may take.
 const PLAN_CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -260,6 +261,19 @@ impl LiveDatabase {
     /// Rises whenever the schema changes.
     pub fn schema_version(&self) -> u64 {
         self.schema.version()
+    }
+
+    /// Some shard has other OIDs of users' types than the default one, which clients are told.
+    pub fn translates(&self) -> bool {
+        self.schema.translates()
+    }
+
+    /// Between clients and a shard; `None` where both mean the same by every OID.
+    pub fn translation(&self, shard: ShardId) -> Option<Arc<Translation>> {
+        match self.translates() {
+            true => self.schema.translation(shard),
+            false => None,
+        }
     }
 
     /// Waits for the first load of the schema, at most `pool.wait`.

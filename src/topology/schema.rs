@@ -7,10 +7,11 @@
 mod catalog;
 mod merge;
 mod shape;
+mod types;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
@@ -19,6 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::catalog::{Catalog, Reached};
+use self::types::Types;
 use super::control::{Control, ControlError, within};
 use super::directory::{Directories, DirectoryView};
 use super::shard::LiveShard;
@@ -27,13 +29,17 @@ use crate::error::{PgError, Retry, SqlState};
 use crate::metrics::SchemaMetrics;
 use crate::net::{Tls, timer};
 use crate::planner::Schema;
-use crate::shardmap::{MapVersion, ShardMap};
+use crate::shardmap::{MapVersion, ShardId, ShardMap};
+use crate::types::translation::Translation;
 
 /// The schema as last loaded, and how to have it loaded again.
 pub(super) struct LiveSchema {
     current: ArcSwap<Schema>,
     /// Of `current`, for those who only ask whether it is still theirs. It never is ahead.
     version: AtomicU64,
+    types: ArcSwap<Types>,
+    /// Of `types`: some shard's are translated.
+    translates: AtomicBool,
     /// The configured map, with the directories as last read.
     map: ArcSwap<ShardMap>,
     /// Likewise.
@@ -59,6 +65,8 @@ impl LiveSchema {
         Arc::new(Self {
             current: ArcSwap::default(),
             version: AtomicU64::new(0),
+            types: ArcSwap::default(),
+            translates: AtomicBool::new(false),
             map_version: AtomicU64::new(map.version.0),
             map: ArcSwap::new(map),
             directories: ArcSwap::default(),
@@ -85,6 +93,16 @@ impl LiveSchema {
 
     pub(super) fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
+    }
+
+    /// Some shard has other OIDs of types than the default one.
+    pub(super) fn translates(&self) -> bool {
+        self.translates.load(Ordering::Acquire)
+    }
+
+    /// How those of a shard are told to clients; `None` where they are the default shard's.
+    pub(super) fn translation(&self, shard: ShardId) -> Option<Arc<Translation>> {
+        self.types.load().of(shard)
     }
 
     pub(super) fn is_loaded(&self) -> bool {
@@ -323,9 +341,10 @@ impl Loader {
             })
             .collect();
         let mut schema = merge::merge(&self.map, &shards);
+        let redefines = self.publish_types(read, default);
         let before = self.schema.current();
         schema.version = before.version;
-        if before.version == 0 || *before != schema {
+        if before.version == 0 || *before != schema || redefines {
             schema.version = before.version + 1;
             let begin_otherwise = before.version > 0
                 && (before.default_paths != schema.default_paths
@@ -338,6 +357,16 @@ impl Loader {
             self.schema.current.store(Arc::new(schema));
             self.schema.version.store(version, Ordering::Release);
         }
+    }
+
+    /// True where a name means another type than before.
+    fn publish_types(&self, read: &[Last], default: usize) -> bool {
+        let before = self.schema.types.load();
+        let types = Types::read(read, default, &before);
+        let (translates, redefines) = (types.translate(), types.redefine(&before));
+        self.schema.types.store(Arc::new(types));
+        self.schema.translates.store(translates, Ordering::Release);
+        redefines
     }
 
     /// Those that are open keep the `search_path` and the role they began with, which statements are not planned for

@@ -1,6 +1,6 @@
 //! PostgreSQL data types as far as routing and merging need them: OIDs, the values of sharding keys, how they
 //! are read from SQL literals and from text and binary parameters, PostgreSQL's partition hash, the order of
-//! values, decimal numbers, and aggregates of which servers have parts.
+//! values, decimal numbers, aggregates of which servers have parts, and users' types, whose OIDs differ between servers.
 //!
 //! No I/O, no SQL syntax, no shard map.
 
@@ -16,6 +16,8 @@ pub mod numeric;
 mod float;
 // Parts of aggregates, computed by several servers, become values.
 pub mod aggregate;
+/// OIDs of what users define, which each server has its own of.
+pub mod translation;
 
 pub use hash::partition_hash;
 pub use key::{Family, Format, KeyError, KeyType, KeyValue};

@@ -7,6 +7,7 @@
 
 mod description;
 mod frame;
+pub mod oids;
 mod reply;
 mod request;
 pub mod row;

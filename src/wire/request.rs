@@ -253,7 +253,14 @@ impl<'a> Bind<'a> {
         starts
     }
 
-    fn format(&self, index: u16) -> i16 {
+    /// Some parameter may have another format than text.
+    pub fn has_binary(&self) -> bool {
+        let (codes, _) = self.formats.as_chunks::<2>();
+        codes.iter().any(|code| *code != [0, 0])
+    }
+
+    /// Format code of a parameter that the message has.
+    pub fn format(&self, index: u16) -> i16 {
         match self.formats.len() / 2 {
             0 => 0,
             1 => code(self.formats, 0),

@@ -21,8 +21,11 @@ pub(super) const STATE_FRAME_BYTES_MAX: usize = 64 * 1024;
 /// What is looked at of an ErrorResponse that is larger, and streams through like a row.
 pub(super) const ERROR_HEAD_BYTES: usize = 4 * 1024;
 
+/// ReadyForQuery is not waited for beyond its size: a longer one is none.
+const READY_BYTES: usize = HEADER_BYTES + 1;
+
 /// A ParameterDescription of as many parameters as a statement may have.
-const PARAMETER_DESCRIPTION_BYTES_MAX: usize = HEADER_BYTES + 2 + 4 * 65_535;
+pub(super) const PARAMETER_DESCRIPTION_BYTES_MAX: usize = HEADER_BYTES + 2 + 4 * 65_535;
 
 /// Notices and notifications that nobody is shown, until a ReadyForQuery.
 pub(super) const SWALLOWED_MAX: usize = 10_000;
@@ -71,6 +74,20 @@ pub(super) fn is_fatal(body: Option<&[u8]>) -> bool {
 }
 
 impl Relay {
+    /// How much of a frame, of which a part is here, has to be before it is looked at.
+    ///
+    /// Errors: for one too large to be held.
+    pub(super) fn needed(&self, head: Header, server: &Connection) -> Result<usize, PgError> {
+        // A long error text streams through like a row; its code is at its start.
+        match head.tag {
+            tag if !carries_state(tag) => self.needed_to_translate(head, server),
+            backend::READY_FOR_QUERY => Ok(READY_BYTES),
+            _ if head.len <= STATE_FRAME_BYTES_MAX => Ok(head.len),
+            backend::ERROR => Ok(ERROR_HEAD_BYTES),
+            _ => Err(violation(server, "oversized message")),
+        }
+    }
+
     /// What one frame means; pops what it answers.
     pub(super) fn frame(&mut self, head: Header, at: usize, server: &mut Connection) -> Seen {
         let Some(front) = self.expects.front_mut() else {
@@ -81,7 +98,7 @@ impl Relay {
             backend::DATA_ROW => match front {
                 Expect::Query {
                     stage: Stage::Rows, ..
-                } => Seen::Pass(forward),
+                } => self.row(head, at, server).unwrap_or(Seen::Pass(forward)),
                 Expect::Execute {
                     before,
                     stage: stage @ (Stage::Start | Stage::Rows),
@@ -90,7 +107,7 @@ impl Relay {
                     *stage = Stage::Rows;
                     match before.take() {
                         Some(bytes) => Seen::Before(bytes),
-                        None => Seen::Pass(forward),
+                        None => self.row(head, at, server).unwrap_or(Seen::Pass(forward)),
                     }
                 }
                 _ => unexpected(server, head.tag),
@@ -115,7 +132,7 @@ impl Relay {
                 _ => unexpected(server, head.tag),
             },
             backend::COPY_IN_RESPONSE | backend::COPY_OUT_RESPONSE => {
-                self.copy_begins(head, server, forward)
+                self.copy_begins(head, at, server, forward)
             }
             backend::NOTICE => self.unasked(server, forward),
             // LISTEN is refused, so no notification can be meant for this client.
@@ -145,7 +162,16 @@ impl Relay {
         Seen::Pass(forward)
     }
 
-    fn copy_begins(&mut self, head: Header, server: &Connection, forward: Forward) -> Seen {
+    fn copy_begins(
+        &mut self,
+        head: Header,
+        at: usize,
+        server: &Connection,
+        forward: Forward,
+    ) -> Seen {
+        if let Some(refused) = self.copies(head, at, server) {
+            return refused;
+        }
         let (
             Some(
                 Expect::Execute {
@@ -181,7 +207,13 @@ impl Relay {
     }
 
     /// Frames that end what they answer, except ReadyForQuery.
-    fn answer(&mut self, head: Header, at: usize, server: &Connection, forward: Forward) -> Seen {
+    fn answer(
+        &mut self,
+        head: Header,
+        at: usize,
+        server: &mut Connection,
+        forward: Forward,
+    ) -> Seen {
         if head.tag == backend::COMMAND_COMPLETE {
             return self.complete(head, at, server, forward);
         }
@@ -193,7 +225,7 @@ impl Relay {
             (backend::PARSE_COMPLETE, Expect::Parse { .. })
             | (backend::BIND_COMPLETE, Expect::Bind(_))
             | (backend::CLOSE_COMPLETE, Expect::Close(_) | Expect::Evict(_))
-            | (backend::NO_DATA, Expect::DescribePortal)
+            | (backend::NO_DATA, Expect::DescribePortal | Expect::Columns(_))
                 if empty =>
             {
                 self.expects.pop_front();
@@ -201,7 +233,14 @@ impl Relay {
             }
             (backend::ROW_DESCRIPTION, Expect::DescribePortal) => {
                 self.expects.pop_front();
-                Seen::Pass(forward)
+                let failed = self.columns(head, at, server, false);
+                failed.unwrap_or(Seen::Pass(forward))
+            }
+            (backend::ROW_DESCRIPTION, Expect::Columns(signature)) => {
+                let signature = signature.take();
+                self.expects.pop_front();
+                let failed = self.own_columns(head, at, server, signature.as_deref());
+                failed.unwrap_or(Seen::Pass(forward))
             }
             (backend::CLOSE_COMPLETE, Expect::Resync { ready }) if empty => {
                 self.sync_ignored = *ready < 2;
@@ -225,6 +264,7 @@ impl Relay {
             ) if empty => {
                 self.expects.pop_front();
                 self.answered += 1;
+                self.rows_are_over();
                 Seen::Pass(forward)
             }
             (
@@ -246,9 +286,11 @@ impl Relay {
                 },
             ) => {
                 *stage = Stage::Rows;
-                match before.take() {
-                    Some(bytes) => Seen::After(bytes),
-                    None => Seen::Pass(forward),
+                let before = before.take();
+                match (self.columns(head, at, server, true), before) {
+                    (Some(failed), _) => failed,
+                    (None, Some(bytes)) => Seen::After(bytes),
+                    (None, None) => Seen::Pass(forward),
                 }
             }
             (
@@ -266,7 +308,19 @@ impl Relay {
                 if head.len <= PARAMETER_DESCRIPTION_BYTES_MAX =>
             {
                 *front = Expect::DescribePortal;
-                Seen::Pass(forward)
+                let failed = self.parameters(head, at, server, None);
+                failed.unwrap_or(Seen::Pass(forward))
+            }
+            (backend::PARAMETER_DESCRIPTION, front @ Expect::Signature(_))
+                if head.len <= PARAMETER_DESCRIPTION_BYTES_MAX =>
+            {
+                let Expect::Signature(signature) = &*front else {
+                    return unexpected(server, head.tag);
+                };
+                let signature = Arc::clone(signature);
+                *front = Expect::Columns(Some(Arc::clone(&signature)));
+                let failed = self.parameters(head, at, server, Some(&signature));
+                failed.unwrap_or(Seen::Pass(forward))
             }
             (tag, _) => unexpected(server, tag),
         }
@@ -297,8 +351,13 @@ impl Relay {
             }
             _ => return unexpected(server, head.tag),
         }
-        self.cycle.began |= matches!(tag, b"BEGIN" | b"START TRANSACTION");
-        self.cycle.ended |= matches!(tag, b"COMMIT" | b"ROLLBACK" | b"PREPARE TRANSACTION");
+        let (began, ended) = (
+            matches!(tag, b"BEGIN" | b"START TRANSACTION"),
+            matches!(tag, b"COMMIT" | b"ROLLBACK" | b"PREPARE TRANSACTION"),
+        );
+        self.cycle.began |= began;
+        self.cycle.ended |= ended;
+        self.rows_are_over();
         Seen::Pass(forward)
     }
 
@@ -325,6 +384,7 @@ impl Relay {
             return unexpected(server, head.tag);
         }
         self.copying_in = false;
+        self.rows_are_over();
         let forward = match self.expects.front_mut() {
             Some(Expect::Poison) => Forward::Swallow,
             front => {
@@ -425,7 +485,7 @@ impl Relay {
 }
 
 /// Types whose body is looked into, so that all of it must have arrived.
-pub(super) fn carries_state(tag: u8) -> bool {
+fn carries_state(tag: u8) -> bool {
     matches!(
         tag,
         backend::READY_FOR_QUERY

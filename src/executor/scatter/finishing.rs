@@ -103,6 +103,7 @@ impl Question {
         let formats = each(asked.formats, facts.description.len())?;
         Ok(Self {
             request: request(finishing, arrays, &asked)?.into(),
+            own: Vec::new(),
             columns: Columns {
                 types: facts.description.types().collect(),
                 client: Some(facts.description.clone()),

@@ -16,8 +16,8 @@ use super::request::{Request, Statement};
 use crate::backend::{Connection, Lease, error_response};
 use crate::error::{PgError, SqlState};
 use crate::net::poll_write;
-use crate::plan::FIRST_USER_OID;
 use crate::types::Oid;
+use crate::types::translation::FIRST_USER_OID;
 use crate::wire::{Description, HEADER_BYTES, TransactionStatus, backend, header};
 
 /// Messages that are no rows are short.

@@ -144,8 +144,9 @@ impl Probe<'_> {
         parameters: Parameters<'_>,
     ) -> Result<Known, PgError> {
         let texts = Texts::of(scatter, &scatter.merge, self.text);
-        let all = match self.describe(&texts.compared, parameters.types).await {
-            Ok(all) => all.columns,
+        let described = self.describe(&texts.compared, parameters.types).await;
+        let (all, parameter_types) = match described {
+            Ok(described) => (described.columns, described.params),
             Err(error) if error.code == SqlState::CONNECTION_FAILURE => return Err(error),
             Err(error) => {
                 // The client's own text has the client's own error, if there is one.
@@ -185,6 +186,7 @@ impl Probe<'_> {
         let texts = texts.map(|at| hidden + at).collect();
         Ok(Known::Mergeable(Arc::new(Facts {
             description: client,
+            parameters: parameter_types.into(),
             types: expected,
             merged,
             texts,

@@ -1,5 +1,6 @@
 //! Bind: what it binds, which shard its parameters lead to, and how it gets there.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
@@ -13,7 +14,8 @@ use crate::frontend::several::BindMessage;
 use crate::frontend::simple::{Manner, rows};
 use crate::metrics;
 use crate::plan::{ExplainFormat, ParamValues, Plan, Route};
-use crate::session::{Failure, Prepared, Purpose, Several, Way};
+use crate::session::{Failure, Given, Prepared, Purpose, Several, Way};
+use crate::shardmap::ShardId;
 use crate::txn::Transaction;
 use crate::types::Format;
 use crate::wire::{self, Bind, HEADER_BYTES, Header, Replies};
@@ -54,6 +56,8 @@ enum Read {
     Stale(Vec<u8>),
     /// The same, by its own text.
     ByText(Vec<u8>),
+    /// A server has to tell the types of its parameters first: one of this shard.
+    Untold(Vec<u8>, ShardId, Purpose),
 }
 
 impl Client {
@@ -90,6 +94,12 @@ impl Client {
                     Ok(()) => continue,
                     Err(error) => error.into(),
                 },
+                Ok(Some(Read::Untold(name, shard, purpose))) => {
+                    match Box::pin(self.sign(&name, shard, purpose)).await {
+                        Ok(()) => continue,
+                        Err(failure) => failure,
+                    }
+                }
                 Ok(None) if self.io.input.len() >= limit => {
                     return Err(Failure::Fatal(too_long(head, limit)));
                 }
@@ -128,6 +138,37 @@ impl Client {
     async fn plan_again(&mut self, name: &[u8]) -> Result<(), Failure> {
         self.session.catalogs_read(&mut self.io).await?;
         Ok(self.session.plan_again(name).await?)
+    }
+
+    /// Has a server tell the types of a statement's parameters. Its Parse, where that is not answered, goes there ahead.
+    async fn sign(&mut self, name: &[u8], shard: ShardId, purpose: Purpose) -> Result<(), Failure> {
+        let prepared = Arc::clone(self.session.statements.find(name)?);
+        let parsed = self.parsed_as(&prepared).await?;
+        // What is due is told as it was asked.
+        self.in_turn().await?;
+        let (session, io) = (&mut self.session, &mut self.io);
+        let unnamed = name.is_empty();
+        let signed = session.sign(io, (shard, purpose), &prepared, unnamed, parsed.as_deref());
+        let signed = signed.await;
+        if let (Err(Failure::Statement(_)), Some(name)) = (&signed, &parsed) {
+            // Its ParseComplete has not gone out.
+            self.session.statements.close(name);
+        }
+        signed
+    }
+
+    /// The client's name for a statement whose Parse is not answered. One of another statement is answered.
+    async fn parsed_as(&mut self, prepared: &Prepared) -> Result<Option<Box<[u8]>>, Failure> {
+        match self.pipeline.parsed.take() {
+            Some(parsed) if Arc::ptr_eq(&parsed.prepared.global, &prepared.global) => {
+                Ok(Some(parsed.name))
+            }
+            other => {
+                self.pipeline.parsed = other;
+                self.answer_parse().await?;
+                Ok(None)
+            }
+        }
     }
 
     /// Looks a Bind through as far as it has arrived; `None` where that does not decide its shard.
@@ -169,7 +210,17 @@ impl Client {
             // What it holds is looked through, and held meanwhile.
             Some(_) if !complete => return Ok(None),
             Some(Several::ByText) => return Ok(Some(Read::ByText(bind.statement.to_vec()))),
-            _ => {}
+            Some(_) => {}
+            None => match self.session.given(way.shard, &bound.prepared, bind) {
+                Given::Plain => {}
+                // It is rewritten.
+                Given::Carrying if !complete => return Ok(None),
+                Given::Carrying => {}
+                Given::Unknown => {
+                    let (name, purpose) = (bind.statement.to_vec(), Manner::of(route).purpose);
+                    return Ok(Some(Read::Untold(name, way.shard, purpose)));
+                }
+            },
         }
         bound.target = Some((way, Manner::of(route)));
         if route.explain == Some(ExplainFormat::Text) {
@@ -180,16 +231,7 @@ impl Client {
 
     async fn queue_bind(&mut self, head: Header, bound: Bound) -> Result<usize, Failure> {
         // The Parse this Bind belongs to is answered by the shard the Bind goes to.
-        let parsed = match self.pipeline.parsed.take() {
-            Some(parsed) if Arc::ptr_eq(&parsed.prepared.global, &bound.prepared.global) => {
-                Some(parsed.name)
-            }
-            other => {
-                self.pipeline.parsed = other;
-                self.answer_parse().await?;
-                None
-            }
-        };
+        let parsed = self.parsed_as(&bound.prepared).await?;
         let portal_at = HEADER_BYTES..HEADER_BYTES + bound.portal_len;
         let portal: &[u8] = &self.io.input[portal_at.clone()];
         if self.pipeline.has_portals() {
@@ -197,7 +239,7 @@ impl Client {
             Box::pin(self.free_portal(&portal)).await?;
         }
         let portal: &[u8] = &self.io.input[portal_at.clone()];
-        let Some((way, manner)) = bound.target else {
+        let Some((way, manner)) = &bound.target else {
             let portal = portal.into();
             self.in_turn().await?;
             if parsed.is_some() {
@@ -210,52 +252,88 @@ impl Client {
             return Ok(0);
         };
         let mut gathers = false;
-        if let Some(several) = &way.several {
-            let lines = bound.explain;
-            let to_several =
-                self.bind_several(head, &bound.prepared, several, lines, parsed.as_deref());
-            match Box::pin(to_several).await {
-                Ok(true) => return Ok(0),
-                Ok(false) => gathers = true,
-                Err(failure) => {
-                    // Its ParseComplete has not gone out.
-                    parsed
-                        .iter()
-                        .for_each(|name| self.session.statements.close(name));
-                    return Err(failure);
+        let queued = match &way.several {
+            Some(several) => {
+                let lines = bound.explain.clone();
+                let to_several =
+                    self.bind_several(head, &bound.prepared, several, lines, parsed.as_deref());
+                match Box::pin(to_several).await {
+                    Ok(true) => return Ok(0),
+                    Ok(false) => {
+                        gathers = true;
+                        Ok(())
+                    }
+                    Err(failure) => Err(failure),
                 }
             }
-        } else {
-            if let Some(lines) = bound.explain {
-                let portal = portal.into();
-                self.pipeline.keep_portal(portal, Portal::Explain(lines))?;
+            None => {
+                self.enter_bound(&bound, portal_at, way.shard, *manner, parsed.as_deref())
+                    .await
             }
-            self.session
-                .enter(&mut self.io, way.shard, manner.purpose)
-                .await?;
-            if manner.unsettles {
-                self.session.forget_settings();
-            }
-            self.session
-                .queue_parse(&bound.prepared, bound.unnamed, parsed.as_deref())?;
+        };
+        if let (Err(_), Some(name)) = (&queued, &parsed) {
+            // Its ParseComplete has not gone out.
+            self.session.statements.close(name);
         }
+        queued?;
+        if gathers && self.session.translates() {
+            let (session, io) = (&mut self.session, &mut self.io);
+            Box::pin(session.ask_signature(io, &bound.prepared, b"")).await?;
+        }
+        Ok(self.put_bind(head, &bound, gathers)?)
+    }
+
+    /// Readies the shard for a Bind, which comes next.
+    async fn enter_bound(
+        &mut self,
+        bound: &Bound,
+        portal_at: Range<usize>,
+        shard: ShardId,
+        manner: Manner,
+        parsed: Option<&[u8]>,
+    ) -> Result<(), Failure> {
+        if let Some(lines) = &bound.explain {
+            let portal = self.io.input[portal_at].into();
+            self.pipeline
+                .keep_portal(portal, Portal::Explain(lines.clone()))?;
+        }
+        self.session
+            .enter(&mut self.io, shard, manner.purpose)
+            .await?;
+        if manner.unsettles {
+            self.session.forget_settings();
+        }
+        Ok(self
+            .session
+            .queue_parse(&bound.prepared, bound.unnamed, parsed)?)
+    }
+
+    /// Queues what is here of a Bind, whose statement the connection in use knows; how much is still to come.
+    ///
+    /// Errors: 0A000 for values that the shard cannot be told.
+    fn put_bind(&mut self, head: Header, bound: &Bound, gathers: bool) -> Result<usize, PgError> {
+        let prepared = &bound.prepared;
         let input = &self.io.input[..head.len.min(self.io.input.len())];
-        let rest_at = portal_at.end + 1 + bound.statement_len + 1;
+        let portal_end = HEADER_BYTES + bound.portal_len;
+        let portal = &input[HEADER_BYTES..portal_end];
+        let rest_at = portal_end + 1 + bound.statement_len + 1;
+        let rest = self.session.translated(prepared, &input[rest_at..])?;
         let name: &[u8] = if bound.unnamed || gathers {
             b""
         } else {
-            &bound.prepared.global.name
+            &prepared.global.name
         };
         self.session
             .queue(Expect::Bind(Forward::ToClient), true, |out| {
-                wire::put_bind_head(out, &input[portal_at.clone()], name, head.len - rest_at)?;
-                out.extend_from_slice(&input[rest_at..]);
+                wire::put_bind_head(out, portal, name, head.len - rest_at)?;
+                out.extend_from_slice(&rest);
                 Ok(())
             })?;
-        self.session.bound(
-            &bound.prepared.plan,
-            gathers.then_some(metrics::Route::Gather),
-        );
+        if self.session.translates() {
+            self.session.portal_bound(portal, prepared, results(input));
+        }
+        let gathered = gathers.then_some(metrics::Route::Gather);
+        self.session.bound(&prepared.plan, gathered);
         let here = input.len();
         self.io.input.advance(here);
         Ok(head.len - here)
@@ -379,6 +457,12 @@ impl Client {
         self.io.mid_message(0);
         Ok(true)
     }
+}
+
+/// Format codes of the columns that a Bind asks for; `None` where not all of it has come.
+fn results(message: &[u8]) -> Option<Vec<i16>> {
+    let bind = wire::bind(message.get(HEADER_BYTES..)?, true).ok()??;
+    Some(bind.results()?.1)
 }
 
 /// A value whose format nobody knows must not decide a shard. PostgreSQL says the same of it.

@@ -99,7 +99,9 @@ impl Session {
             return Ok(());
         }
         self.entry().runs_on(aside.lease.cancel.clone());
+        let shard = aside.shard;
         self.server = Some(*aside);
+        self.translate(shard);
         if self.txn == Transaction::Failed {
             self.poison()?;
             self.run(io).await?;

@@ -4,6 +4,7 @@
 //! what PostgreSQL prints of views and functions has the schemas of all names that are not of `pg_catalog`.
 
 mod functions;
+mod user_types;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -11,11 +12,13 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use functions::{admit, functions};
+use user_types::user_types;
 
 use crate::planner::{Column, PUBLIC};
 use crate::shardmap::{ShardMap, TableName};
 use crate::sql::name_list;
 use crate::topology::control::{Control, ControlError};
+use crate::types::translation::{FIRST_USER_OID, UserTypes};
 use crate::types::{KeyType, Oid};
 
 /// What one shard's primary holds.
@@ -41,6 +44,8 @@ pub(super) struct Reached {
     pub(super) row_functions: BTreeSet<String>,
     /// The `search_path` of the server's configuration, where it has one and the service user can see it.
     pub(super) configured_path: Option<Vec<String>>,
+    /// All types that users have defined, whatever uses them.
+    pub(super) types: UserTypes,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -88,6 +93,7 @@ pub(super) async fn reached(control: &Control, map: &ShardMap) -> Result<Reached
     let domains = domains(control).await?;
     let mut found = Reached {
         configured_path,
+        types: user_types(control, version).await?,
         ..Reached::default()
     };
     let mut pending = functions(control, &domains, version).await?;
@@ -309,7 +315,6 @@ const FIX_PATH: &str = "SET search_path = pg_catalog, pg_temp";
 
 const VERSION: &str = "SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4";
 
-const FIRST_USER_OID: u32 = 16_384;
 const DOMAIN_DEPTH_MAX: usize = 64;
 pub(super) const DEFINER: &str = "looks names up as its owner (SECURITY DEFINER)";
 pub(super) const OVERLOADED: &str = "has several functions behind its name";

@@ -9,10 +9,10 @@ use super::{
 use crate::error::PgError;
 use crate::executor::scatter::Parameters;
 use crate::plan::{
-    FIRST_USER_OID, Facts, Finish, FinishedType, Finishing, Groups, Known, Merge, Merged, Query,
-    Scatter,
+    Facts, Finish, FinishedType, Finishing, Groups, Known, Merge, Merged, Query, Scatter,
 };
 use crate::types::Oid;
+use crate::types::translation::FIRST_USER_OID;
 use crate::wire::Description;
 
 /// How the rows are merged that a server finishes.
@@ -82,6 +82,7 @@ impl Probe<'_> {
         }
         Ok(Known::Mergeable(Arc::new(Facts {
             description: client.columns,
+            parameters: client.params.clone().into(),
             types: merging.types,
             merged: merging.merged,
             texts: merging.texts,
@@ -188,10 +189,13 @@ impl Probe<'_> {
                 true => format!("pg_catalog.pg_collation_for(k.c{place})"),
                 false => "NULL".to_owned(),
             };
-            // A domain is told as its base type.
+            // A domain is told as its base type. What has OIDs in its binary form may have those of another server.
             format!(
                 "pg_catalog.format_type({oid}, -1), pg_catalog.format_type({oid}, {modifier}), \
-                 pg_catalog.pg_typeof(k.c{place})::pg_catalog.oid = {oid}, {collation}",
+                 pg_catalog.pg_typeof(k.c{place})::pg_catalog.oid = {oid} AND \
+                 (SELECT CASE WHEN t.oid < {FIRST_USER_OID} THEN t.typtype IN ('b', 'r', 'm') \
+                 ELSE t.typtype IN ('b', 'e') AND t.typcollation = 0 END \
+                 FROM pg_catalog.pg_type t WHERE t.oid = {oid}), {collation}",
                 oid = oid.0
             )
         };
@@ -204,12 +208,12 @@ impl Probe<'_> {
                 continue;
             };
             let (Some(bare), Some(exact), Some("t")) = (bare, exact, is_exact.as_deref()) else {
-                return Ok(Err("groups of a domain's values".to_owned()));
+                return Ok(Err(
+                    "values of domains, records and other users' types".to_owned()
+                ));
             };
             if bare.ends_with("[]") || is_text(oid) && collation.is_none() {
-                return Ok(Err(
-                    "groups of arrays, or of texts with no collation".to_owned()
-                ));
+                return Ok(Err("arrays, or texts with no collation".to_owned()));
             }
             types.push(FinishedType {
                 bare: bare.clone(),
