@@ -324,6 +324,12 @@ impl Groups {
         lines.push(format!("  shards: {}", self.calls()));
     }
 
+    /// Whether numbers are added up that may turn out to be floats.
+    pub fn adds(&self) -> bool {
+        let mut aggregates = self.aggregates.iter();
+        aggregates.any(|aggregate| ["sum", "avg"].contains(&&*aggregate.name))
+    }
+
     /// The shards' text with the aggregates' own calls.
     pub fn calls(&self) -> String {
         let call = |_: usize, aggregate: &Aggregate| {

@@ -77,12 +77,20 @@ pub async fn learn(
         true => None,
         false => Some(probe.merged(scatter, parameters).await?),
     };
-    match (known, &scatter.finish) {
-        (Some(Known::Unmergeable(_)) | None, Some(finish)) => {
-            probe.finished(scatter, finish, parameters).await
+    let Some(finish) = &scatter.finish else {
+        let none = || Known::Unmergeable("nothing finishes it".to_owned());
+        return Ok(known.unwrap_or_else(none));
+    };
+    match known {
+        // How floats are printed depends on settings that a server has.
+        Some(Known::Mergeable(facts)) if facts.shows_floats() => {
+            match probe.finished(scatter, finish, parameters).await? {
+                Known::Unmergeable(_) => Ok(Known::Mergeable(facts)),
+                finished => Ok(finished),
+            }
         }
-        (Some(known), _) => Ok(known),
-        (None, None) => Ok(Known::Unmergeable("it is not finished".to_owned())),
+        Some(known @ Known::Mergeable(_)) => Ok(known),
+        Some(Known::Unmergeable(_)) | None => probe.finished(scatter, finish, parameters).await,
     }
 }
 

@@ -362,7 +362,7 @@ fn merge(
         return Ok((Merge::Rows(rows), finish));
     }
     match groups::groups(&list) {
-        Ok(groups) if groups.keys.is_empty() => Ok((Merge::Groups(groups), None)),
+        Ok(groups) if groups.keys.is_empty() && !groups.adds() => Ok((Merge::Groups(groups), None)),
         Ok(groups) => {
             let otherwise = finish::finish(&list).ok();
             let otherwise = otherwise.map(|(merge, finish)| Finish {
