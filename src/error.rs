@@ -16,6 +16,11 @@ impl SqlState {
         self.0.starts_with(b"42")
     }
 
+    /// Class 22: a value is not right for what is done with it.
+    pub fn is_of_data(self) -> bool {
+        self.0.starts_with(b"22")
+    }
+
     pub const CONNECTION_FAILURE: Self = Self(*b"08006");
     pub const PROTOCOL_VIOLATION: Self = Self(*b"08P01");
     pub const FEATURE_NOT_SUPPORTED: Self = Self(*b"0A000");

@@ -606,6 +606,51 @@ fn a_scattered_lane_that_falls_silent() {
     world.end();
 }
 
+/// Nothing is cut to the modifiers that a type had before.
+#[test]
+fn type_modifiers_that_change() {
+    let world = World::start("");
+    let mut wire = world.connect();
+    let all = |sql: &str| {
+        (0..SHARDS).for_each(|shard| done(&direct(&world.cluster, shard, sql)));
+    };
+    all("alter table odd add n numeric(4, 1), add t varchar(3) collate \"und-x-icu\"");
+    let insert = |shard: usize, n: &str, t: &str| {
+        let organization = world.cluster.organization_on(shard);
+        let insert = format!("insert into odd values ({organization}, {n}, '{t}')");
+        done(&direct(&world.cluster, shard, &insert));
+    };
+    insert(0, "1.5", "abc");
+    let texts = [
+        "select n, count(*) + 0 from odd group by n order by n",
+        "select n, t from odd order by t, n limit 5",
+        "select t, count(*) from odd group by t having count(*) > 0 order by t",
+    ];
+    eventually("the columns are known", || {
+        let replies = wire.simple(texts[0]).unwrap();
+        replies.iter().all(|reply| reply.tag != b'E')
+    });
+    for text in texts {
+        done(&wire.simple(text).unwrap());
+    }
+    all(
+        "alter table odd alter n type numeric(12, 6), alter t type varchar(30) collate \"und-x-icu\"",
+    );
+    insert(1, "2.123456", "longer");
+    for text in texts {
+        let replies = wire.simple(text).unwrap();
+        done(&replies);
+        let found = format!("{replies:?}");
+        let expected = if text.contains("n,") {
+            "2.123456"
+        } else {
+            "longer"
+        };
+        assert!(found.contains(expected), "{text}: {found}");
+    }
+    world.is_tidy();
+}
+
 /// Each shard has groups of it, and the default one finishes what has been merged of them. Another text each time: servers
 /// know one that has come before by its name, and rules would not.
 fn finished() -> String {
@@ -630,7 +675,8 @@ fn a_finished_statement_whose_servers_end() {
                 let armed = world.faults[lane].arm(rule);
                 let started = Instant::now();
                 let replies = wire.simple(&finished()).unwrap();
-                assert_eq!(armed.fired(), 1, "{of} {tag} {skip} {act:?}");
+                let first = replies.first();
+                assert_eq!(armed.fired(), 1, "{of} {tag} {skip} {act:?}: {first:?}");
                 let (code, said) = error(&replies);
                 assert_eq!(code, "08006", "{of} {tag} {skip} {act:?}: {said}");
                 assert!(said.contains(&Cluster::shard_name(lane)), "{said}");

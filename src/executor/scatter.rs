@@ -30,7 +30,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 pub use finishing::Arrays;
 pub use lane::LaneError;
-use lane::{Columns, Lane};
+use lane::{Columns, Lane, Next};
 pub use probe::{agrees, check, learn};
 
 use crate::backend::{CancelKey, Lease, StatementId};
@@ -206,6 +206,10 @@ impl Question {
             columns: Columns {
                 types: types.into(),
                 client: matches!(facts.merged, Merged::Rows(_)).then(|| facts.description.clone()),
+                modifiers: finish.map_or([].into(), |finish| {
+                    let known = finish.types.iter().zip(&facts.types);
+                    known.map(|(of, _)| of.modifier).collect()
+                }),
             },
             merging,
             window: Window::new(match finish {
@@ -249,6 +253,7 @@ impl Question {
             columns: Columns {
                 types: [Oid::TEXT].into(),
                 client: None,
+                modifiers: [].into(),
             },
             merging: Merging::Sections(Sections::new(ahead, asked.lanes)),
             window: Window::new(Span::default()),
@@ -463,6 +468,22 @@ impl Scattering {
                     if let Some(described) = lane.described.take() {
                         self.told.heed(&described);
                     }
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            ready!(self.poll_fill(client, cx))?;
+        }
+    }
+
+    /// Ready when some lane has a row, or has none.
+    pub fn poll_begun(
+        &mut self,
+        client: &mut Buffered,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), ScatterError>> {
+        loop {
+            for lane in &mut self.lanes {
+                if lane.next(&self.columns)? != Next::Wait {
                     return Poll::Ready(Ok(()));
                 }
             }

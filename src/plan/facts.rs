@@ -80,7 +80,9 @@ impl Facts {
             each => each.get(at) == Some(&Format::Binary),
         };
         let mut types = self.description.types().enumerate();
-        types.any(|(at, oid)| (oid.0 >= FIRST_USER_OID || RECORDS.contains(&oid)) && binary(at))
+        let is_own =
+            |oid: Oid| oid.0 >= FIRST_USER_OID || RECORDS.contains(&oid) || oid.is_of_one_server();
+        types.any(|(at, oid)| is_own(oid) && binary(at))
     }
 
     /// Floats that no server prints are among the client's columns.

@@ -6,7 +6,7 @@
 //!     shards:    select (name), sum(n), count(n), count(*) from t group by 1 order by 1
 //!     merged:    name, avg(n), count(*)
 //!     finished:  select name as "name", round(trunkline.trunkline_1, 2) as "round"
-//!                from (… unnest($1::text[], $2::numeric[], $3::bigint[]) …) where trunkline.trunkline_2 > 1 order by 2
+//!                from (… unnest($1::text[]), unnest($2::numeric[]), … …) where trunkline.trunkline_2 > 1 order by 2
 //! ```
 
 use std::fmt::Write as _;
@@ -67,6 +67,8 @@ pub struct FinishedType {
     pub bare: String,
     /// With them.
     pub exact: String,
+    /// -1 for none.
+    pub modifier: i32,
     /// Of texts that have another than the database's.
     pub collation: Option<String>,
 }
@@ -187,12 +189,13 @@ fn relation(types: &[FinishedType], params: usize) -> String {
         format!("u.c{place}::{}{collate} AS trunkline_{place}", of.exact)
     };
     let columns: Vec<String> = types.iter().enumerate().map(column).collect();
-    let array =
-        |(place, of): (usize, &FinishedType)| format!("${}::{}[]", params + place + 1, of.bare);
+    let array = |(place, of): (usize, &FinishedType)| {
+        format!("pg_catalog.unnest(${}::{}[])", params + place + 1, of.bare)
+    };
     let arrays: Vec<String> = types.iter().enumerate().map(array).collect();
     let aliases: Vec<String> = (0..types.len()).map(|place| format!("c{place}")).collect();
     format!(
-        " FROM (SELECT {} FROM unnest({}) AS u({})) AS trunkline",
+        " FROM (SELECT {} FROM ROWS FROM ({}) AS u({})) AS trunkline",
         columns.join(", "),
         arrays.join(", "),
         aliases.join(", ")
@@ -213,6 +216,7 @@ mod tests {
         let of = |bare: &str, exact: &str, collation: Option<&str>| FinishedType {
             bare: bare.to_owned(),
             exact: exact.to_owned(),
+            modifier: -1,
             collation: collation.map(str::to_owned),
         };
         let name = |relation: Option<&str>, column: &str, place| Name {
@@ -240,8 +244,8 @@ mod tests {
             groups.text(&types, 1, &labels),
             "select t.a AS \"a\", trunkline.trunkline_2 + 1 AS \"?column?\" \
              FROM (SELECT u.c0::varchar(3) COLLATE \"C\" AS trunkline_0, u.c1::integer AS trunkline_1, \
-             u.c2::bigint AS trunkline_2 FROM unnest($2::varchar[], $3::integer[], $4::bigint[]) AS u(c0, c1, c2)) \
-             AS trunkline CROSS JOIN LATERAL (SELECT trunkline.trunkline_0 AS \"a\") AS \"t\" \
+             u.c2::bigint AS trunkline_2 FROM ROWS FROM (pg_catalog.unnest($2::varchar[]), pg_catalog.unnest($3::integer[]), \
+             pg_catalog.unnest($4::bigint[])) AS u(c0, c1, c2)) AS trunkline CROSS JOIN LATERAL (SELECT trunkline.trunkline_0 AS \"a\") AS \"t\" \
              CROSS JOIN LATERAL (SELECT trunkline.trunkline_1 AS \"b\") AS trunkline_own WHERE b > $1"
         );
         let rows = finish(Query::Rows(OverRows {
@@ -257,7 +261,7 @@ mod tests {
             rows.text(&types[1..], 0, &labels[..1]),
             "SELECT DISTINCT ON (trunkline.trunkline_1) trunkline.trunkline_0 AS \"a\" \
              FROM (SELECT u.c0::integer AS trunkline_0, u.c1::bigint AS trunkline_1 \
-             FROM unnest($1::integer[], $2::bigint[]) AS u(c0, c1)) AS trunkline \
+             FROM ROWS FROM (pg_catalog.unnest($1::integer[]), pg_catalog.unnest($2::bigint[])) AS u(c0, c1)) AS trunkline \
              ORDER BY trunkline.trunkline_1 DESC NULLS LAST LIMIT 3"
         );
     }

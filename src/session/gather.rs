@@ -298,7 +298,10 @@ impl Session {
             let columns = relation.columns.iter();
             let mut travel = columns.filter(|column| !stays(&column.name));
             !relation.columns.is_empty()
-                && travel.all(|column| ![Oid::UNSPECIFIED, XML].contains(&column.type_oid))
+                && travel.all(|column| {
+                    let oid = column.type_oid;
+                    ![Oid::UNSPECIFIED, XML].contains(&oid) && !oid.is_of_one_server()
+                })
         })
     }
 

@@ -123,6 +123,7 @@ impl Session {
             let Some(mut answer) = self.begin_scatter(io, &scattered).await? else {
                 return Ok(None);
             };
+            let is_finished = !answer.is_merged;
             let described = self.described(io, &mut answer).await;
             let finished = match described {
                 Ok(()) if answer.is_merged => Ok(Some(answer)),
@@ -130,7 +131,21 @@ impl Session {
                 Err(stopped) => Err(stopped),
             };
             match finished {
-                Err(Stopped::Changed) if !is_last => scattered.plan.learned.forget(),
+                Err(Stopped::Changed | Stopped::Remodified) if !is_last => {
+                    scattered.plan.learned.forget();
+                }
+                Err(Stopped::Remodified) => {
+                    // They are planned otherwise than they are told.
+                    let reason = "its type modifiers are not certain".to_owned();
+                    scattered.plan.learned.set(Known::Unmergeable(reason));
+                    return Ok(None);
+                }
+                // PostgreSQL may never come to that value: LIMIT, or what HAVING leaves out.
+                Err(Stopped::Failed(Failure::Statement(error)) | Stopped::Misplaced(error))
+                    if is_finished && error.code.is_of_data() =>
+                {
+                    return Ok(None);
+                }
                 Err(Stopped::Misplaced(error)) => {
                     return Err(self.own_error(io, &scattered, error).await);
                 }
@@ -201,7 +216,11 @@ impl Session {
             facts: Arc::clone(&facts),
         };
         let described = self.described(io, &mut answer).await;
-        Ok(described.map(|()| Some(answer)))
+        let begun = match described {
+            Ok(()) => self.drive(io, &mut answer, Scattering::poll_begun).await,
+            Err(stopped) => Err(stopped),
+        };
+        Ok(begun.map(|()| Some(answer)))
     }
 
     /// Until its columns are known, and the statement to be right.
@@ -479,6 +498,7 @@ impl Session {
                 return Ok(done);
             }
             Ok(Err(ScatterError::Lane(LaneError::Changed))) => (Stopped::Changed, false),
+            Ok(Err(ScatterError::Lane(LaneError::Remodified))) => (Stopped::Remodified, false),
             Ok(Err(ScatterError::Lane(LaneError::Failed(mut error)))) => {
                 let sent = error.position.take();
                 error.position = sent.and_then(|at| answer.places.own(at));
@@ -507,7 +527,7 @@ impl Session {
         match stopped {
             Stopped::Failed(failure) => failure,
             Stopped::Misplaced(error) => Failure::Statement(error),
-            Stopped::Changed => {
+            Stopped::Changed | Stopped::Remodified => {
                 plan.learned.forget();
                 Failure::Statement(scatter::changed())
             }
@@ -538,6 +558,8 @@ enum Stopped {
     Misplaced(PgError),
     /// The servers say something else of its columns than before.
     Changed,
+    /// Of their type modifiers.
+    Remodified,
 }
 
 impl Answer {

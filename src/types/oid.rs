@@ -22,6 +22,16 @@ impl Oid {
     pub const NUMERIC: Self = Self(1700);
     pub const UUID: Self = Self(2950);
 
+    /// Whether its binary form means something on one server only, or it has none: names of what catalogs have, as OIDs,
+    /// and `aclitem`; their arrays, too.
+    pub fn is_of_one_server(self) -> bool {
+        matches!(
+            self.0,
+            24 | 2202..=2206 | 3734 | 3769 | 4089 | 4096 | 4191 | 1033
+                | 1008 | 2207..=2211 | 3735 | 3770 | 4090 | 4097 | 4192 | 1034
+        )
+    }
+
     /// The type of the elements of an array of one of the key types.
     pub fn element(self) -> Option<Self> {
         Some(match self.0 {

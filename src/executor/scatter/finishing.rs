@@ -107,6 +107,7 @@ impl Question {
             columns: Columns {
                 types: facts.description.types().collect(),
                 client: Some(facts.description.clone()),
+                modifiers: [].into(),
             },
             merging: Merging::Concatenation(0),
             window: Window::new(Span::default()),

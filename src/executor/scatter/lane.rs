@@ -83,6 +83,8 @@ pub enum LaneError {
     Failed(PgError),
     /// Its columns are not those that the servers told of before.
     Changed,
+    /// They have other type modifiers.
+    Remodified,
 }
 
 impl From<PgError> for LaneError {
@@ -236,6 +238,14 @@ impl Lane {
                 let description = description.ok_or_else(|| self.lied("a broken description"))?;
                 if !columns.are(&description) {
                     return Err(LaneError::Changed);
+                }
+                if !columns.modifiers.is_empty()
+                    && !description
+                        .modifiers()
+                        .take(columns.modifiers.len())
+                        .eq(columns.modifiers.iter().copied())
+                {
+                    return Err(LaneError::Remodified);
                 }
                 self.described = Some(description);
                 Stage::Rows
@@ -391,6 +401,8 @@ pub(super) struct Columns {
     pub(super) types: Box<[Oid]>,
     /// The client's, which are the first ones of a lane's, unless they are made here.
     pub(super) client: Option<Description>,
+    /// Type modifiers of the first ones, where values are told to be of these.
+    pub(super) modifiers: Box<[i32]>,
 }
 
 impl Columns {

@@ -238,7 +238,10 @@ pub(super) fn not_understood(error: PgError) -> Result<Known, PgError> {
             ..error
         });
     }
-    let reason = "servers do not understand what they would be asked".to_owned();
+    let reason = format!(
+        "servers do not understand what they would be asked: {}",
+        error.message
+    );
     Ok(Known::Unmergeable(reason))
 }
 

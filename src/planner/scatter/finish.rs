@@ -29,6 +29,15 @@ pub(super) fn finish(list: &List<'_>) -> Result<(Merge, Finish), Otherwise> {
     };
     let (end, rest) = behind(list)?;
     let names = names(list, &keys)?;
+    let pieces = [select..clauses.from, rest..tokens.len()];
+    for piece in pieces {
+        are_certain(&tokens[piece], &names)?;
+    }
+    let having = having(list, rest);
+    let pushed = match &having {
+        Some(having) => before_groups(list, having.clone())?,
+        None => Vec::new(),
+    };
     let mut taken = Taken {
         list,
         keys: &keys,
@@ -67,7 +76,7 @@ pub(super) fn finish(list: &List<'_>) -> Result<(Merge, Finish), Otherwise> {
     let outputs = outputs.chain((0..aggregates.len()).map(Column::Aggregate));
     let groups = Groups {
         before: list.at.text[..tokens[select].end].into(),
-        after: format!(" {}", list.text(clauses.from..end)).into(),
+        after: filtered(list, clauses.from..end, &pushed).into(),
         keys: keys.iter().map(|key| key.text.into()).collect(),
         order: vec![ascending; keys.len()],
         outputs: outputs.collect(),
@@ -124,11 +133,146 @@ fn behind(list: &List<'_>) -> Result<(usize, usize), Otherwise> {
     }
 }
 
+/// The condition of HAVING, which may begin here.
+fn having(list: &List<'_>, at: usize) -> Option<Range<usize>> {
+    let (clauses, tokens) = (list.clauses().ok()?, list.at.rest);
+    if !tokens.get(at)?.is_word("having") {
+        return None;
+    }
+    let order = clauses.order.iter().flatten().next();
+    let starts = [
+        word(tokens, at, "window"),
+        order.map(|first| first.start - 2),
+        clauses.tail.as_ref().map(|tail| tail.start),
+    ];
+    let end = starts.into_iter().flatten().min();
+    Some(at + 1..end.unwrap_or(tokens.len()))
+}
+
+/// Conjuncts of HAVING that look at no aggregate: PostgreSQL has them in WHERE, before aggregates see the rows. The
+/// others are finished.
+/// Source: `subquery_planner` in `src/backend/optimizer/plan/planner.c`
+fn before_groups(list: &List<'_>, having: Range<usize>) -> Result<Vec<Range<usize>>, Otherwise> {
+    let tokens = list.at.rest;
+    let aggregates = |range: &Range<usize>| {
+        range.clone().any(|at| {
+            let call = tokens.get(at + 1).is_some_and(|next| next.is_op("("));
+            let of = kind(&tokens[at].value, list.context.schema);
+            call && tokens[at].is_name()
+                && !matches!(of, Some(Of::Scalar | Of::Set))
+                && !is_operator(&tokens[at])
+        })
+    };
+    if !aggregates(&having) {
+        return Ok(vec![having]);
+    }
+    let (mut depth, mut start) = (0usize, having.start);
+    let mut conjuncts = Vec::new();
+    for at in having.clone() {
+        let token = &tokens[at];
+        if token.is_op("(") || token.is_op("[") {
+            depth += 1;
+        } else if token.is_op(")") || token.is_op("]") {
+            depth = depth.saturating_sub(1);
+        } else if depth == 0 && token.is_word("and") {
+            conjuncts.push(start..at);
+            start = at + 1;
+        }
+    }
+    conjuncts.push(start..having.end);
+    // What PostgreSQL takes apart, or puts together, is more than this.
+    let is_simple = |conjunct: &Range<usize>| {
+        !conjunct.is_empty()
+            && !tokens[conjunct.clone()]
+                .iter()
+                .enumerate()
+                .any(|(at, token)| {
+                    let is_null = at > 0 && tokens[conjunct.start + at - 1].is_word("is");
+                    ["and", "or", "case", "between"]
+                        .into_iter()
+                        .any(|word| token.is_word(word))
+                        || token.is_word("not") && !is_null
+                })
+    };
+    let (with, without): (Vec<_>, Vec<_>) = conjuncts.into_iter().partition(aggregates);
+    match with.iter().all(is_simple) && without.iter().all(is_simple) {
+        true => Ok(without),
+        false => gather("a HAVING of more than plain conditions with AND"),
+    }
+}
+
+/// Words that stand before a parenthesis, and are no calls.
+fn is_operator(token: &Token<'_>) -> bool {
+    const OPERATORS: &[&str] = &[
+        "all", "and", "any", "as", "between", "by", "case", "cast", "distinct", "else", "filter",
+        "having", "ilike", "in", "is", "like", "not", "on", "or", "over", "some", "then", "to",
+        "when", "where",
+    ];
+    OPERATORS.iter().any(|word| token.is_word(word))
+}
+
+/// FROM and WHERE, with these conditions besides.
+fn filtered(list: &List<'_>, range: Range<usize>, conditions: &[Range<usize>]) -> String {
+    let text = list.text(range.clone());
+    if conditions.is_empty() {
+        return format!(" {text}");
+    }
+    let conditions: Vec<String> = { conditions.iter() }
+        .map(|condition| format!("({})", list.text(condition.clone())))
+        .collect();
+    let conditions = conditions.join(" AND ");
+    match word(list.at.rest, range.start, "where").filter(|at| *at < range.end) {
+        None => format!(" {text} WHERE {conditions}"),
+        Some(at) => {
+            let (from, condition) = (list.text(range.start..at), list.text(at + 1..range.end));
+            format!(" {from} WHERE ({condition}) AND {conditions}")
+        }
+    }
+}
+
+/// Whether each name in a piece means a key's column, an output, or nothing at all among merged rows. There the relation of a
+/// key has its keys only, so as a whole, or before a name that is no key's, it is something else.
+fn are_certain(piece: &[Token<'_>], names: &[Name]) -> Result<(), Otherwise> {
+    for (at, token) in piece.iter().enumerate() {
+        let follows = |by: usize, op: &str| piece.get(at + by).is_some_and(|next| next.is_op(op));
+        let before = at.checked_sub(1).map(|before| &piece[before]);
+        if !token.is_name() || before.is_some_and(|before| before.is_op(".")) {
+            continue;
+        }
+        if token.value.starts_with("trunkline") {
+            return gather("a name that merged rows have here");
+        }
+        let mut of = names
+            .iter()
+            .filter(|name| name.relation.as_deref() == Some(&*token.value))
+            .peekable();
+        if of.peek().is_none() || follows(1, "(") {
+            continue;
+        }
+        let column = piece.get(at + 2).filter(|_| follows(1, "."));
+        if !column.is_some_and(|column| of.any(|name| *name.column == *column.value)) {
+            return gather(
+                "a relation as a whole, or a column of it that is no group's, beside merged groups",
+            );
+        }
+    }
+    Ok(())
+}
+
+/// A merged column has its collation implicitly, as a table's has: one that is explicit would lose its weight.
+fn is_implicit(tokens: &[Token<'_>]) -> Result<(), Otherwise> {
+    match tokens.iter().any(|token| token.is_word("collate")) {
+        true => gather("a COLLATE in what is merged"),
+        false => Ok(()),
+    }
+}
+
 /// What the groups' columns are called, where they are columns.
 fn names(list: &List<'_>, keys: &[Key<'_>]) -> Result<Vec<Name>, Otherwise> {
     let tokens = list.at.rest;
     let mut names: Vec<Name> = Vec::new();
     for (place, key) in keys.iter().enumerate() {
+        is_implicit(&tokens[key.tokens.clone()])?;
         let (relation, column) = match &tokens[key.tokens.clone()] {
             [column] if column.is_name() => (None, column),
             [relation, dot, column] if dot.is_op(".") && relation.is_name() && column.is_name() => {
@@ -197,7 +341,10 @@ impl Taken<'_> {
     fn taken(&mut self, at: usize, end: usize) -> Result<Option<(String, usize)>, Otherwise> {
         let tokens = self.list.at.rest;
         let token = &tokens[at];
-        if token.is_word("select") {
+        if ["select", "table", "values"]
+            .into_iter()
+            .any(|word| token.is_word(word))
+        {
             return gather("a query beside aggregates of several shards");
         }
         let next = tokens.get(at + 1);
@@ -228,6 +375,7 @@ impl Taken<'_> {
             return gather(format!("{name}() over rows of several shards"));
         }
         if is_merged(name) {
+            is_implicit(&tokens[at..close])?;
             let aggregate = groups::aggregate_at(self.list, name, at..behind)?;
             return Ok(Some((merged_column(self.place(aggregate)), behind)));
         }

@@ -12,6 +12,7 @@ use crate::plan::{
     Facts, Finish, FinishedType, Finishing, Groups, Known, Merge, Merged, Query, Scatter,
 };
 use crate::types::Oid;
+use crate::types::order::Order;
 use crate::types::translation::FIRST_USER_OID;
 use crate::wire::Description;
 
@@ -162,6 +163,12 @@ impl Probe<'_> {
         let texts: Vec<usize> = (first..types.len())
             .filter(|at| is_text(types[*at]))
             .collect();
+        // By which rules others compare is not asked: texts within them, labels of enums.
+        let is_known = |oid: &Oid| Order::of(*oid, true).is_some();
+        if !types[first..].iter().all(is_known) {
+            let reason = "the order of a type is not known".to_owned();
+            return Ok(Err(Known::Unmergeable(reason)));
+        }
         let answers = self
             .collations((text, types.len()), &texts, parameters)
             .await?;
@@ -203,7 +210,8 @@ impl Probe<'_> {
         let question = about(&questions.join(",\n "), (calls, columns.len()));
         let answers = self.ask(&question, parameters).await?;
         let mut types = Vec::with_capacity(columns.len());
-        for (answer, oid) in answers.chunks_exact(4).zip(columns.types()) {
+        let described = columns.types().zip(columns.modifiers());
+        for (answer, (oid, modifier)) in answers.chunks_exact(4).zip(described) {
             let [bare, exact, is_exact, collation] = answer else {
                 continue;
             };
@@ -212,12 +220,16 @@ impl Probe<'_> {
                     "values of domains, records and other users' types".to_owned()
                 ));
             };
-            if bare.ends_with("[]") || is_text(oid) && collation.is_none() {
-                return Ok(Err("arrays, or texts with no collation".to_owned()));
+            if oid.is_of_one_server() || bare.ends_with("[]") || is_text(oid) && collation.is_none()
+            {
+                return Ok(Err(
+                    "arrays, OIDs of one server, or texts with no collation".to_owned(),
+                ));
             }
             types.push(FinishedType {
                 bare: bare.clone(),
                 exact: exact.clone(),
+                modifier,
                 collation: collation.clone().filter(|name| name != "\"default\""),
             });
         }
