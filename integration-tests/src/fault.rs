@@ -10,6 +10,7 @@
 //! type, and does something to it. Connections of the proxy's monitors, and cancel requests, pass as they
 //! are. Two threads serve a connection; both end with it.
 
+use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,6 +22,8 @@ use socket2::SockRef;
 
 /// What of a connection's requests is remembered: the first bytes of a long COPY are enough.
 const RECORDED_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// And of each read after that so many: where a request begins.
+const LATER_BYTES_MAX: usize = 4 * 1024;
 const CANCEL_REQUEST: i32 = 80_877_102;
 /// In place of a message type.
 const STARTUP: u8 = 0;
@@ -60,6 +63,7 @@ pub struct Rule {
     marker: String,
     tag: Option<u8>,
     skip: usize,
+    afresh: bool,
     act: Act,
 }
 
@@ -70,6 +74,7 @@ impl Rule {
             marker: marker.to_owned(),
             tag: Some(tag),
             skip: 0,
+            afresh: false,
             act,
         }
     }
@@ -88,6 +93,14 @@ impl Rule {
         Self::on("", STARTUP, act)
     }
 
+    /// What connections have sent before it is in force does not count.
+    pub fn afresh(self) -> Self {
+        Self {
+            afresh: true,
+            ..self
+        }
+    }
+
     /// Lets so many messages of that type pass first.
     pub fn after(self, skip: usize) -> Self {
         Self { skip, ..self }
@@ -102,6 +115,9 @@ pub struct Armed {
     fired: AtomicUsize,
     late: AtomicBool,
     on: Mutex<Option<(Arc<Conn>, usize)>>,
+    /// Of each connection how much of what was sent has been looked through, and whether the marker is there: it is asked at
+    /// every message.
+    seen: Mutex<HashMap<usize, (usize, bool)>>,
 }
 
 impl Armed {
@@ -127,8 +143,20 @@ impl Armed {
         })
     }
 
+    fn is_meant(&self, conn: &Conn) -> bool {
+        let marker = self.rule.marker.as_bytes();
+        let mut seen = lock(&self.seen);
+        let (looked, found) = seen.entry(conn.id).or_default();
+        if !*found {
+            let sent = lock(&conn.sent);
+            *found = contains(&sent[looked.saturating_sub(marker.len())..], marker);
+            *looked = sent.len();
+        }
+        *found
+    }
+
     fn fires(&self, conn: &Arc<Conn>, tag: Option<u8>) -> bool {
-        if self.rule.tag != tag || self.fired() > 0 || !conn.has_sent(self.rule.marker.as_bytes()) {
+        if self.rule.tag != tag || self.fired() > 0 || !self.is_meant(conn) {
             return false;
         }
         let mut on = lock(&self.on);
@@ -204,7 +232,11 @@ impl Fault {
     }
 
     pub fn arm(&self, rule: Rule) -> Arc<Armed> {
+        let connections = lock(&self.shared.connections);
+        let before = connections.iter().filter(|_| rule.afresh);
+        let seen = before.map(|conn| (conn.id, (lock(&conn.sent).len(), false)));
         let armed = Arc::new(Armed {
+            seen: Mutex::new(seen.collect()),
             skip: AtomicUsize::new(rule.skip),
             rule,
             fired: AtomicUsize::new(0),
@@ -287,9 +319,11 @@ impl Ends {
             }
             {
                 let mut sent = lock(&self.conn.sent);
-                if sent.len() < RECORDED_BYTES_MAX {
-                    sent.extend_from_slice(&buffer[..read]);
-                }
+                let recorded = match sent.len() < RECORDED_BYTES_MAX {
+                    true => read,
+                    false => read.min(LATER_BYTES_MAX),
+                };
+                sent.extend_from_slice(&buffer[..recorded]);
             }
             if let Some(armed) = self.fires(None) {
                 match &armed.rule.act {

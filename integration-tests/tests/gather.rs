@@ -439,7 +439,7 @@ fn the_shard_that_takes_the_rows_in_ends() {
         } else {
             b'C'
         };
-        let armed = world.faults[0].arm(Rule::on(marker, tag, act.clone()));
+        let armed = world.faults[0].arm(Rule::on(marker, tag, act.clone()).afresh());
         let replies = wire.simple(GATHERED).unwrap();
         assert_eq!(armed.fired(), 1, "{marker} {act:?}");
         let (code, said) = error(&replies);
@@ -651,14 +651,25 @@ fn type_modifiers_that_change() {
     world.is_tidy();
 }
 
-/// Each shard has groups of it, and the default one finishes what has been merged of them. Another text each time: servers
-/// know one that has come before by its name, and rules would not.
-fn finished() -> String {
-    static NEXT: AtomicUsize = AtomicUsize::new(1);
+/// Each shard has groups of it, and the default one finishes what has been merged of them.
+struct Finished {
+    text: String,
+    /// What stands in what the shards are sent, and in what the default one is sent then, and never before.
+    groups: String,
+    finish: String,
+}
+
+/// Another text each time: servers know one that has come before by its name.
+fn finished() -> Finished {
+    static NEXT: AtomicUsize = AtomicUsize::new(1_000);
     let next = NEXT.fetch_add(1, Ordering::Relaxed);
-    format!(
-        "select id, count(*) * {next} from wide where id > -{next} group by id having count(*) > 1 order by count(*), id"
-    )
+    Finished {
+        text: format!(
+            "select id, count(*) * {next} from wide where id > -{next} group by id having count(*) > 1 order by count(*), id"
+        ),
+        groups: format!("id > -{next} GROUP BY"),
+        finish: format!("* {next} AS"),
+    }
 }
 
 /// A shard that ends before there are groups, and the server that finishes them.
@@ -666,15 +677,21 @@ fn finished() -> String {
 fn a_finished_statement_whose_servers_end() {
     let world = World::start("");
     let mut wire = world.connect();
-    done(&wire.simple(&finished()).unwrap());
-    let places = (0..SHARDS).map(|lane| (lane, "GROUP BY 1 ORDER BY 1"));
-    for (lane, of) in places.chain([(0, "unnest")]) {
+    done(&wire.simple(&finished().text).unwrap());
+    let places = (0..SHARDS).map(|lane| (lane, false));
+    for (lane, finishes) in places.chain([(0, true)]) {
         for (tag, skip) in [(b'T', 0), (b'D', 0), (b'D', 3_000), (b'C', 0)] {
             for act in [Act::Fin(0), Act::Rst(0), Act::Fin(3)] {
+                let finished = finished();
+                let of = if finishes {
+                    &finished.finish
+                } else {
+                    &finished.groups
+                };
                 let rule = Rule::on(of, tag, act.clone()).after(skip);
                 let armed = world.faults[lane].arm(rule);
                 let started = Instant::now();
-                let replies = wire.simple(&finished()).unwrap();
+                let replies = wire.simple(&finished.text).unwrap();
                 let first = replies.first();
                 assert_eq!(armed.fired(), 1, "{of} {tag} {skip} {act:?}: {first:?}");
                 let (code, said) = error(&replies);
@@ -685,7 +702,7 @@ fn a_finished_statement_whose_servers_end() {
                 world.faults[lane].disarm();
             }
         }
-        let replies = wire.simple(&finished()).unwrap();
+        let replies = wire.simple(&finished().text).unwrap();
         let rows = replies.iter().filter(|reply| reply.tag == b'D').count();
         assert_eq!(rows, ROWS);
     }
@@ -696,15 +713,21 @@ fn a_finished_statement_whose_servers_end() {
 /// A cancel and a client that leaves end it, whichever server is silent.
 #[test]
 fn a_finished_statement_whose_server_falls_silent() {
-    let world = World::start("").with_others();
-    done(&world.connect().simple(&finished()).unwrap());
-    for (lane, of) in [(2, "GROUP BY 1 ORDER BY 1"), (0, "unnest")] {
+    let world = World::start("");
+    done(&world.connect().simple(&finished().text).unwrap());
+    for (lane, finishes) in [(2, false), (0, true)] {
         for leaves in [false, true] {
             let mut wire = world.connect();
             let (port, key) = (world.proxy.port, wire.key);
+            let finished = finished();
+            let of = if finishes {
+                &finished.finish
+            } else {
+                &finished.groups
+            };
             let armed = world.faults[lane].arm(Rule::on(of, b'D', Act::Hold).after(100));
             let mut script = integration_tests::wire::Script::new();
-            script.query(&finished());
+            script.query(&finished.text);
             wire.send_script(&script).unwrap();
             eventually("rows come", || armed.fired() == 1);
             thread::sleep(Duration::from_millis(300));
@@ -724,7 +747,6 @@ fn a_finished_statement_whose_server_falls_silent() {
             world.faults[lane].disarm();
         }
     }
-    world.stop.store(true, Ordering::SeqCst);
     world.is_tidy();
     world.end();
 }
