@@ -300,7 +300,7 @@ impl Session {
             !relation.columns.is_empty()
                 && travel.all(|column| {
                     let oid = column.type_oid;
-                    ![Oid::UNSPECIFIED, XML].contains(&oid) && !oid.is_of_one_server()
+                    oid != Oid::UNSPECIFIED && oid.travels_in_binary()
                 })
         })
     }
@@ -458,9 +458,6 @@ impl Session {
 }
 
 const SAVEPOINT: &str = "trunkline_gather";
-
-/// Its input is read as one setting says.
-const XML: Oid = Oid(142);
 
 fn read_as_written() -> String {
     format!(

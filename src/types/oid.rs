@@ -32,6 +32,12 @@ impl Oid {
         )
     }
 
+    /// Whether a value in binary form, read by another server, is the same one there: XML has its
+    /// encoding in it, and is read as a setting says.
+    pub fn travels_in_binary(self) -> bool {
+        !self.is_of_one_server() && !matches!(self.0, 142 | 143)
+    }
+
     /// The type of the elements of an array of one of the key types.
     pub fn element(self) -> Option<Self> {
         Some(match self.0 {

@@ -1,11 +1,10 @@
 //! Bind: what it binds, which shard its parameters lead to, and how it gets there.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 
-use super::{Portal, State};
+use super::{Parsed, Portal, State};
 use crate::error::{PgError, SqlState};
 use crate::executor::{Expect, Forward};
 use crate::frontend::Client;
@@ -159,16 +158,14 @@ impl Client {
 
     /// The client's name for a statement whose Parse is not answered. One of another statement is answered.
     async fn parsed_as(&mut self, prepared: &Prepared) -> Result<Option<Box<[u8]>>, Failure> {
-        match self.pipeline.parsed.take() {
-            Some(parsed) if Arc::ptr_eq(&parsed.prepared.global, &prepared.global) => {
-                Ok(Some(parsed.name))
-            }
-            other => {
-                self.pipeline.parsed = other;
-                self.answer_parse().await?;
-                Ok(None)
-            }
+        let own = |parsed: &mut Parsed| Arc::ptr_eq(&parsed.prepared.global, &prepared.global);
+        if let Some(parsed) = self.pipeline.parsed.take_if(own) {
+            return Ok(Some(parsed.name));
         }
+        if self.pipeline.parsed.is_some() {
+            self.answer_parse().await?;
+        }
+        Ok(None)
     }
 
     /// Looks a Bind through as far as it has arrived; `None` where that does not decide its shard.
@@ -252,30 +249,34 @@ impl Client {
             return Ok(0);
         };
         let mut gathers = false;
-        let queued = match &way.several {
+        let readied = match &way.several {
             Some(several) => {
                 let lines = bound.explain.clone();
                 let to_several =
                     self.bind_several(head, &bound.prepared, several, lines, parsed.as_deref());
                 match Box::pin(to_several).await {
                     Ok(true) => return Ok(0),
-                    Ok(false) => {
+                    readied => {
                         gathers = true;
-                        Ok(())
+                        readied.map(|_| ())
                     }
-                    Err(failure) => Err(failure),
                 }
             }
             None => {
-                self.enter_bound(&bound, portal_at, way.shard, *manner, parsed.as_deref())
-                    .await
+                let session = &mut self.session;
+                match session.enter(&mut self.io, way.shard, manner.purpose).await {
+                    Ok(()) => self.tell_statement(&bound, *manner, parsed.as_deref()),
+                    failed => failed,
+                }
             }
         };
-        if let (Err(_), Some(name)) = (&queued, &parsed) {
+        if readied.is_err()
+            && let Some(name) = &parsed
+        {
             // Its ParseComplete has not gone out.
             self.session.statements.close(name);
         }
-        queued?;
+        readied?;
         if gathers && self.session.translates() {
             let (session, io) = (&mut self.session, &mut self.io);
             Box::pin(session.ask_signature(io, &bound.prepared, b"")).await?;
@@ -283,34 +284,31 @@ impl Client {
         Ok(self.put_bind(head, &bound, gathers)?)
     }
 
-    /// Readies the shard for a Bind, which comes next.
-    async fn enter_bound(
+    /// Has the shard in use know the statement of a Bind, which comes next. An EXPLAIN has lines of the proxy's own, which
+    /// go ahead of the server's.
+    #[inline]
+    fn tell_statement(
         &mut self,
         bound: &Bound,
-        portal_at: Range<usize>,
-        shard: ShardId,
         manner: Manner,
         parsed: Option<&[u8]>,
     ) -> Result<(), Failure> {
         if let Some(lines) = &bound.explain {
-            let portal = self.io.input[portal_at].into();
-            self.pipeline
-                .keep_portal(portal, Portal::Explain(lines.clone()))?;
+            let portal = &self.io.input[HEADER_BYTES..HEADER_BYTES + bound.portal_len];
+            let lines = Portal::Explain(lines.clone());
+            self.pipeline.keep_portal(portal.into(), lines)?;
         }
-        self.session
-            .enter(&mut self.io, shard, manner.purpose)
-            .await?;
         if manner.unsettles {
             self.session.forget_settings();
         }
-        Ok(self
-            .session
-            .queue_parse(&bound.prepared, bound.unnamed, parsed)?)
+        let session = &mut self.session;
+        Ok(session.queue_parse(&bound.prepared, bound.unnamed, parsed)?)
     }
 
     /// Queues what is here of a Bind, whose statement the connection in use knows; how much is still to come.
     ///
     /// Errors: 0A000 for values that the shard cannot be told.
+    #[inline]
     fn put_bind(&mut self, head: Header, bound: &Bound, gathers: bool) -> Result<usize, PgError> {
         let prepared = &bound.prepared;
         let input = &self.io.input[..head.len.min(self.io.input.len())];

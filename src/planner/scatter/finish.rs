@@ -2,8 +2,8 @@
 //! the aggregates themselves.
 //!
 //! What is taken out of the client's text begins and ends where only a call does, or is a whole item: so that operators around it
-//! bind as they did. A column is left as it is written, for the merged groups have a column of that name: what else a name
-//! might mean is no column of a group, and an error there, which leaves the statement to gather.
+//! bind as they did. A column is left as it is written, for the merged groups have a column of that name. What else a name may
+//! mean there is looked for ([`are_certain`]); what means nothing is an error of the server's, which leaves the statement to gather.
 
 use std::ops::Range;
 
@@ -52,14 +52,30 @@ pub(super) fn finish(list: &List<'_>) -> Result<(Merge, Finish), Otherwise> {
         });
     }
     let order = clauses.order.as_deref().unwrap_or_default();
-    let rest = match tokens.get(rest) {
-        None => String::new(),
-        Some(having) if having.is_word("having") => {
-            format!(" WHERE{}", taken.text(rest + 1..tokens.len(), order)?)
-        }
-        Some(_) => taken.text(rest..tokens.len(), order)?,
+    let (begins, rest) = match having {
+        Some(having) => (" WHERE", having.start),
+        None => ("", rest),
     };
-    let mut aggregates = taken.aggregates;
+    let rest = taken.text(rest..tokens.len(), order)?;
+    let groups = Groups {
+        before: list.at.text[..tokens[select].end].into(),
+        after: filtered(list, clauses.from..end, &pushed).into(),
+        ..source(&keys, taken.aggregates)
+    };
+    let finish = Finish {
+        instead: None,
+        query: Query::Groups(OverGroups {
+            head: format!("SELECT{distinct}").trim_end().into(),
+            items: items.into(),
+            rest: format!("{begins}{rest}").trim_end().into(),
+            names: names.into(),
+        }),
+    };
+    Ok((Merge::Groups(groups), finish))
+}
+
+/// What is asked of shards behind their list: the keys, in any order, and all aggregates.
+fn source(keys: &[Key<'_>], mut aggregates: Vec<Aggregate>) -> Groups {
     if keys.is_empty() && aggregates.is_empty() {
         // One row comes of no rows, too.
         aggregates.push(Aggregate {
@@ -74,26 +90,16 @@ pub(super) fn finish(list: &List<'_>) -> Result<(Merge, Finish), Otherwise> {
     };
     let outputs = (0..keys.len()).map(Column::Key);
     let outputs = outputs.chain((0..aggregates.len()).map(Column::Aggregate));
-    let groups = Groups {
-        before: list.at.text[..tokens[select].end].into(),
-        after: filtered(list, clauses.from..end, &pushed).into(),
+    Groups {
+        before: Box::default(),
+        after: Box::default(),
         keys: keys.iter().map(|key| key.text.into()).collect(),
         order: vec![ascending; keys.len()],
         outputs: outputs.collect(),
         aggregates,
         limit: Limit::default(),
         pushed: None,
-    };
-    let finish = Finish {
-        instead: None,
-        query: Query::Groups(OverGroups {
-            head: format!("SELECT{distinct}").trim_end().into(),
-            items: items.into(),
-            rest: rest.into(),
-            names: names.into(),
-        }),
-    };
-    Ok((Merge::Groups(groups), finish))
+    }
 }
 
 /// A word outside of all parentheses that is no label.

@@ -200,7 +200,8 @@ impl Probe<'_> {
             format!(
                 "pg_catalog.format_type({oid}, -1), pg_catalog.format_type({oid}, {modifier}), \
                  pg_catalog.pg_typeof(k.c{place})::pg_catalog.oid = {oid} AND \
-                 (SELECT CASE WHEN t.oid < {FIRST_USER_OID} THEN t.typtype IN ('b', 'r', 'm') \
+                 (SELECT t.typsend <> 0 AND t.typreceive <> 0 AND \
+                 CASE WHEN t.oid < {FIRST_USER_OID} THEN t.typtype IN ('b', 'r', 'm') \
                  ELSE t.typtype IN ('b', 'e') AND t.typcollation = 0 END \
                  FROM pg_catalog.pg_type t WHERE t.oid = {oid}), {collation}",
                 oid = oid.0
@@ -220,10 +221,12 @@ impl Probe<'_> {
                     "values of domains, records and other users' types".to_owned()
                 ));
             };
-            if oid.is_of_one_server() || bare.ends_with("[]") || is_text(oid) && collation.is_none()
+            if !oid.travels_in_binary()
+                || bare.ends_with("[]")
+                || is_text(oid) && collation.is_none()
             {
                 return Ok(Err(
-                    "arrays, OIDs of one server, or texts with no collation".to_owned(),
+                    "arrays, values without a binary form for all servers, or texts with no collation".to_owned(),
                 ));
             }
             types.push(FinishedType {
