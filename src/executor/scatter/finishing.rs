@@ -2,7 +2,9 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::{Asked, Columns, Merging, Question, Told, Window, each, end_of_request};
+use super::lane::Columns;
+use super::merging::{Merging, Window};
+use super::question::{Asked, Question, Told, each, end_of_request};
 use crate::error::{PgError, SqlState};
 use crate::plan::{Facts, Finishing, Merged, Span};
 use crate::types::{Format, Oid};

@@ -477,7 +477,7 @@ async fn ask(
     parameters: Parameters<'_>,
     deadline: Instant,
 ) -> Result<Vec<Option<String>>, PgError> {
-    let request = super::request(text, parameters, &[Format::Text])?;
+    let request = super::question::request(text, parameters, &[Format::Text])?;
     connection.output.extend_from_slice(&request);
     let answer = connection.exchange(deadline).await?;
     let rows = answer.iter().filter(|(tag, _)| *tag == backend::DATA_ROW);

@@ -134,7 +134,7 @@ fn named(message: &[u8], at: usize, name: &[u8]) -> Option<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::executor::scatter::{Parameters, request};
+    use crate::executor::scatter::question::{Parameters, request};
     use crate::types::{Format, Oid};
 
     #[test]
