@@ -423,3 +423,22 @@ fn without_table_oids(body: &[u8]) -> Option<Vec<u8>> {
     }
     Some(kept)
 }
+
+/// The values of all rows, as texts.
+pub fn values(replies: &[Reply]) -> Vec<String> {
+    let mut values = Vec::new();
+    for row in replies.iter().filter(|reply| reply.tag == b'D') {
+        let mut rest = &row.body[2..];
+        while let Some((length, more)) = rest.split_first_chunk::<4>() {
+            let length = i32::from_be_bytes(*length).max(0) as usize;
+            values.push(String::from_utf8_lossy(&more[..length]).into_owned());
+            rest = &more[length..];
+        }
+    }
+    values
+}
+
+/// Nothing has failed.
+pub fn done(replies: &[Reply]) {
+    assert!(replies.iter().all(|reply| reply.tag != b'E'), "{replies:?}");
+}

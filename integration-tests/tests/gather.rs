@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use integration_tests::cluster::APP;
 use integration_tests::fault::{Act, Rule};
-use integration_tests::wire::{Parameters, Reply, Wire, cancel};
+use integration_tests::wire::{Parameters, Reply, Script, Wire, cancel, done, values};
 use integration_tests::{Cluster, Fault, PATIENCE, Proxy, ProxyOptions, Setup, eventually};
 use trunkline::internals::cluster::SUPERUSER;
 
@@ -116,6 +116,48 @@ impl World {
         }
     }
 
+    /// A shard's connection ends in the midst of a statement, which is told so.
+    fn ends(&self, wire: &mut Wire, shard: usize, rule: Rule, text: &str) {
+        let what = format!("{rule:?}");
+        let armed = self.faults[shard].arm(rule);
+        let started = Instant::now();
+        let replies = wire.simple(text).unwrap();
+        assert_eq!(armed.fired(), 1, "{what}: {:?}", replies.first());
+        let (code, said) = error(&replies);
+        assert_eq!(code, "08006", "{what}: {said}");
+        assert!(said.contains(&Cluster::shard_name(shard)), "{said}");
+        assert_eq!(replies.last().unwrap().body, b"I");
+        assert!(started.elapsed() < TOLD_WITHIN);
+        self.faults[shard].disarm();
+    }
+
+    /// A shard says nothing more behind some rows of an answer to what has the marker. The client waits until it cancels, or
+    /// leaves.
+    fn falls_silent(&self, shard: usize, marker: &str, text: &str, leaves: bool) {
+        let mut wire = self.connect();
+        let (port, key) = (self.proxy.port, wire.key);
+        let armed = self.faults[shard].arm(Rule::on(marker, b'D', Act::Hold).after(100));
+        let mut script = Script::new();
+        script.query(text);
+        wire.send_script(&script).unwrap();
+        eventually("rows come", || armed.fired() == 1);
+        thread::sleep(Duration::from_millis(300));
+        let conn = armed.connection().unwrap();
+        assert!(!conn.is_over(), "it waits");
+        if leaves {
+            drop(wire);
+        } else {
+            let started = Instant::now();
+            cancel(port, key);
+            let (code, said) = error(&wire.replies().unwrap());
+            assert_eq!(code, "57014", "{said}");
+            assert!(started.elapsed() < TOLD_WITHIN);
+            self.works(&mut wire);
+        }
+        eventually("the lane is closed", || conn.is_over());
+        self.faults[shard].disarm();
+    }
+
     /// Nothing temporary and no transaction is on a server, and no connection is in use by nobody.
     fn is_tidy(&self) {
         for shard in 0..SHARDS {
@@ -181,29 +223,11 @@ fn direct(cluster: &Cluster, shard: usize, sql: &str) -> Vec<Reply> {
     wire.simple(sql).unwrap()
 }
 
-fn done(replies: &[Reply]) {
-    assert!(replies.iter().all(|reply| reply.tag != b'E'), "{replies:?}");
-}
-
 fn signal(process: &str, name: &str) {
     let kill = Command::new("/bin/sh")
         .args(["-c", r#"kill -s "$1" "$2""#, "kill", name, process])
         .status();
     assert!(kill.unwrap().success());
-}
-
-/// The values of all rows, as texts.
-fn values(replies: &[Reply]) -> Vec<String> {
-    let mut values = Vec::new();
-    for row in replies.iter().filter(|reply| reply.tag == b'D') {
-        let mut rest = &row.body[2..];
-        while let Some((length, more)) = rest.split_first_chunk::<4>() {
-            let length = i32::from_be_bytes(*length).max(0) as usize;
-            values.push(String::from_utf8_lossy(&more[..length]).into_owned());
-            rest = &more[length..];
-        }
-    }
-    values
 }
 
 /// The error: SQLSTATE, and all it says.
@@ -327,14 +351,14 @@ fn a_prepared_statement_whose_columns_change() {
     };
     all("alter table odd add n int");
     let run = |wire: &mut Wire| {
-        let mut script = integration_tests::wire::Script::new();
+        let mut script = Script::new();
         script
             .bind("", "s", &Parameters::NONE)
             .execute("", 0)
             .sync();
         wire.run(&script).unwrap()
     };
-    let mut script = integration_tests::wire::Script::new();
+    let mut script = Script::new();
     script.parse("s", select, &[]).sync();
     eventually("it is prepared", || {
         wire.run(&script)
@@ -353,7 +377,7 @@ fn a_prepared_statement_whose_columns_change() {
         );
     }
     // Prepared anew it is another one.
-    let mut script = integration_tests::wire::Script::new();
+    let mut script = Script::new();
     script.close_statement("s").parse("s", select, &[]).sync();
     done(&wire.run(&script).unwrap());
     done(&run(&mut wire));
@@ -524,7 +548,7 @@ fn a_client_that_leaves() {
     for _ in 0..6 {
         let armed = world.faults[1].arm(Rule::on("TO STDOUT", b'd', Act::Hold).after(50));
         let mut wire = world.connect();
-        let mut script = integration_tests::wire::Script::new();
+        let mut script = Script::new();
         script.query(GATHERED);
         wire.send_script(&script).unwrap();
         eventually("rows come", || armed.fired() == 1);
@@ -550,17 +574,8 @@ fn a_scattered_lane_that_ends() {
     for lane in 0..SHARDS {
         for (tag, skip) in [(b'T', 0), (b'D', 0), (b'D', 3_000), (b'C', 0)] {
             for act in [Act::Fin(0), Act::Rst(0), Act::Fin(3)] {
-                let rule = Rule::on("order by id", tag, act.clone()).after(skip);
-                let armed = world.faults[lane].arm(rule);
-                let started = Instant::now();
-                let replies = wire.simple(SCATTERED).unwrap();
-                assert_eq!(armed.fired(), 1, "{tag} {skip} {act:?}");
-                let (code, said) = error(&replies);
-                assert_eq!(code, "08006", "{tag} {skip} {act:?}: {said}");
-                assert!(said.contains(&Cluster::shard_name(lane)), "{said}");
-                assert_eq!(replies.last().unwrap().body, b"I");
-                assert!(started.elapsed() < TOLD_WITHIN);
-                world.faults[lane].disarm();
+                let rule = Rule::on("order by id", tag, act).after(skip);
+                world.ends(&mut wire, lane, rule, SCATTERED);
             }
         }
         let replies = wire.simple(SCATTERED).unwrap();
@@ -576,29 +591,7 @@ fn a_scattered_lane_that_ends() {
 fn a_scattered_lane_that_falls_silent() {
     let world = World::start("").with_others();
     for leaves in [false, true] {
-        let mut wire = world.connect();
-        let (port, key) = (world.proxy.port, wire.key);
-        let held = Rule::on("order by id", b'D', Act::Hold).after(100);
-        let armed = world.faults[2].arm(held);
-        let mut script = integration_tests::wire::Script::new();
-        script.query(SCATTERED);
-        wire.send_script(&script).unwrap();
-        eventually("rows come", || armed.fired() == 1);
-        thread::sleep(Duration::from_millis(300));
-        let conn = armed.connection().unwrap();
-        assert!(!conn.is_over(), "it waits");
-        if leaves {
-            drop(wire);
-        } else {
-            let started = Instant::now();
-            cancel(port, key);
-            let (code, said) = error(&wire.replies().unwrap());
-            assert_eq!(code, "57014", "{said}");
-            assert!(started.elapsed() < TOLD_WITHIN);
-            world.works(&mut wire);
-        }
-        eventually("the lane is closed", || conn.is_over());
-        world.faults[2].disarm();
+        world.falls_silent(2, "order by id", SCATTERED, leaves);
     }
     world.works(&mut world.connect());
     world.stop.store(true, Ordering::SeqCst);
@@ -659,6 +652,15 @@ struct Finished {
     finish: String,
 }
 
+impl Finished {
+    fn marker(&self, finishes: bool) -> &str {
+        match finishes {
+            true => &self.finish,
+            false => &self.groups,
+        }
+    }
+}
+
 /// Another text each time: servers know one that has come before by its name.
 fn finished() -> Finished {
     static NEXT: AtomicUsize = AtomicUsize::new(1_000);
@@ -680,26 +682,11 @@ fn a_finished_statement_whose_servers_end() {
     done(&wire.simple(&finished().text).unwrap());
     let places = (0..SHARDS).map(|lane| (lane, false));
     for (lane, finishes) in places.chain([(0, true)]) {
-        for (tag, skip) in [(b'T', 0), (b'D', 0), (b'D', 3_000), (b'C', 0)] {
-            for act in [Act::Fin(0), Act::Rst(0), Act::Fin(3)] {
+        for (tag, skip) in [(b'T', 0), (b'D', 3_000), (b'C', 0)] {
+            for act in [Act::Fin(0), Act::Rst(0)] {
                 let finished = finished();
-                let of = if finishes {
-                    &finished.finish
-                } else {
-                    &finished.groups
-                };
-                let rule = Rule::on(of, tag, act.clone()).after(skip);
-                let armed = world.faults[lane].arm(rule);
-                let started = Instant::now();
-                let replies = wire.simple(&finished.text).unwrap();
-                let first = replies.first();
-                assert_eq!(armed.fired(), 1, "{of} {tag} {skip} {act:?}: {first:?}");
-                let (code, said) = error(&replies);
-                assert_eq!(code, "08006", "{of} {tag} {skip} {act:?}: {said}");
-                assert!(said.contains(&Cluster::shard_name(lane)), "{said}");
-                assert_eq!(replies.last().unwrap().body, b"I");
-                assert!(started.elapsed() < TOLD_WITHIN);
-                world.faults[lane].disarm();
+                let rule = Rule::on(finished.marker(finishes), tag, act).after(skip);
+                world.ends(&mut wire, lane, rule, &finished.text);
             }
         }
         let replies = wire.simple(&finished().text).unwrap();
@@ -717,34 +704,8 @@ fn a_finished_statement_whose_server_falls_silent() {
     done(&world.connect().simple(&finished().text).unwrap());
     for (lane, finishes) in [(2, false), (0, true)] {
         for leaves in [false, true] {
-            let mut wire = world.connect();
-            let (port, key) = (world.proxy.port, wire.key);
             let finished = finished();
-            let of = if finishes {
-                &finished.finish
-            } else {
-                &finished.groups
-            };
-            let armed = world.faults[lane].arm(Rule::on(of, b'D', Act::Hold).after(100));
-            let mut script = integration_tests::wire::Script::new();
-            script.query(&finished.text);
-            wire.send_script(&script).unwrap();
-            eventually("rows come", || armed.fired() == 1);
-            thread::sleep(Duration::from_millis(300));
-            let conn = armed.connection().unwrap();
-            assert!(!conn.is_over(), "it waits");
-            if leaves {
-                drop(wire);
-            } else {
-                let started = Instant::now();
-                cancel(port, key);
-                let (code, said) = error(&wire.replies().unwrap());
-                assert_eq!(code, "57014", "{said}");
-                assert!(started.elapsed() < TOLD_WITHIN);
-                world.works(&mut wire);
-            }
-            eventually("the lane is closed", || conn.is_over());
-            world.faults[lane].disarm();
+            world.falls_silent(lane, finished.marker(finishes), &finished.text, leaves);
         }
     }
     world.is_tidy();

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use integration_tests::cluster::APP;
-use integration_tests::wire::{Parameters, Reply, Script, Wire};
+use integration_tests::wire::{Parameters, Reply, Script, Wire, done, values};
 use integration_tests::{Cluster, Proxy, ProxyOptions, Setup, eventually};
 
 const SHARDS: usize = 3;
@@ -122,24 +122,6 @@ fn only(runs: usize) -> Vec<Asked> {
         };
         SHARDS
     ]
-}
-
-fn done(replies: &[Reply]) {
-    assert!(replies.iter().all(|reply| reply.tag != b'E'), "{replies:?}");
-}
-
-/// The values of all rows, as texts.
-fn values(replies: &[Reply]) -> Vec<String> {
-    let mut values = Vec::new();
-    for row in replies.iter().filter(|reply| reply.tag == b'D') {
-        let mut rest = &row.body[2..];
-        while let Some((length, more)) = rest.split_first_chunk::<4>() {
-            let length = i32::from_be_bytes(*length).max(0) as usize;
-            values.push(String::from_utf8_lossy(&more[..length]).into_owned());
-            rest = &more[length..];
-        }
-    }
-    values
 }
 
 /// A literal's value is of no weight, its kind is.

@@ -111,17 +111,12 @@ impl Scattering {
         client: &mut Buffered,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), ScatterError>> {
-        loop {
-            for lane in &mut self.lanes {
-                if lane.is_described(&self.columns)? {
-                    if let Some(described) = lane.described.take() {
-                        self.told.heed(&described);
-                    }
-                    return Poll::Ready(Ok(()));
-                }
-            }
-            ready!(self.poll_fill(client, cx))?;
+        let described = |lane: &mut Lane, columns: &Columns| lane.is_described(columns);
+        let lane = ready!(self.poll_some(described, client, cx))?;
+        if let Some(described) = self.lanes[lane].described.take() {
+            self.told.heed(&described);
         }
+        Poll::Ready(Ok(()))
     }
 
     /// Ready when some lane has a row, or has none.
@@ -130,10 +125,21 @@ impl Scattering {
         client: &mut Buffered,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), ScatterError>> {
+        let begun = |lane: &mut Lane, columns: &Columns| Ok(lane.next(columns)? != Next::Wait);
+        self.poll_some(begun, client, cx).map_ok(|_| ())
+    }
+
+    /// The first lane of which this is true.
+    fn poll_some(
+        &mut self,
+        is: impl Fn(&mut Lane, &Columns) -> Result<bool, LaneError>,
+        client: &mut Buffered,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<usize, ScatterError>> {
         loop {
-            for lane in &mut self.lanes {
-                if lane.next(&self.columns)? != Next::Wait {
-                    return Poll::Ready(Ok(()));
+            for (place, lane) in self.lanes.iter_mut().enumerate() {
+                if is(lane, &self.columns)? {
+                    return Poll::Ready(Ok(place));
                 }
             }
             ready!(self.poll_fill(client, cx))?;

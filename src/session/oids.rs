@@ -46,7 +46,11 @@ impl Session {
     }
 
     /// As they are looked at before a connection is in use.
+    #[inline]
     pub fn given(&self, shard: ShardId, prepared: &Prepared, bind: &Bind<'_>) -> Given {
+        if !self.database.translates() {
+            return Given::Plain;
+        }
         match self.database.translation(shard) {
             Some(translation) => given(&translation, prepared, bind),
             None => Given::Plain,
@@ -99,6 +103,7 @@ impl Session {
     /// The part of a Bind behind its names, for the connection in use.
     ///
     /// Errors: 0A000 for values that cannot be told in its OIDs, or that nobody knows the type of.
+    #[inline]
     pub fn translated<'a>(
         &self,
         prepared: &Prepared,
@@ -125,7 +130,11 @@ impl Session {
     /// Asks for a portal's columns ahead of its rows, where those have to be looked into.
     ///
     /// Errors: a name too long.
+    #[inline]
     pub fn queue_columns(&mut self, portal: &[u8]) -> Result<(), PgError> {
+        if !self.translates() {
+            return Ok(());
+        }
         let Some(signature) = self.relay.asks_for_columns(portal) else {
             return Ok(());
         };

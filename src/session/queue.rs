@@ -87,7 +87,14 @@ impl Session {
             }
             return Ok(());
         }
-        let types = types_to_server(self.relay.translation(), &global.param_types)?;
+        let theirs;
+        let types = match self.relay.translation() {
+            None => &*global.param_types,
+            Some(translation) => {
+                theirs = types_to_server(Some(translation), &global.param_types)?;
+                &*theirs
+            }
+        };
         let name: &[u8] = if unnamed { b"" } else { &global.name };
         if unnamed {
             lease.prepared.unnamed = Some(global.id);

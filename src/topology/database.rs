@@ -264,16 +264,16 @@ impl LiveDatabase {
     }
 
     /// Some shard has other OIDs of users' types than the default one, which clients are told.
+    #[inline]
     pub fn translates(&self) -> bool {
         self.schema.translates()
     }
 
     /// Between clients and a shard; `None` where both mean the same by every OID.
     pub fn translation(&self, shard: ShardId) -> Option<Arc<Translation>> {
-        match self.translates() {
-            true => self.schema.translation(shard),
-            false => None,
-        }
+        self.translates()
+            .then(|| self.schema.translation(shard))
+            .flatten()
     }
 
     /// Waits for the first load of the schema, at most `pool.wait`.

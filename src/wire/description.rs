@@ -79,12 +79,14 @@ impl Description {
 
     /// The columns' type modifiers, -1 for none.
     pub fn modifiers(&self) -> impl Iterator<Item = i32> {
-        self.columns.iter().map(|column| {
-            let modifier = &self.fields[column.end - MODIFIER_FROM_END..];
-            modifier
-                .first_chunk()
-                .map_or(-1, |bytes| i32::from_be_bytes(*bytes))
-        })
+        (0..self.columns.len()).filter_map(|at| self.modifier(at))
+    }
+
+    /// That of one column; `None` where there is none of this place.
+    pub fn modifier(&self, at: usize) -> Option<i32> {
+        let end = self.columns.get(at)?.end;
+        let modifier = self.fields[end - MODIFIER_FROM_END..].first_chunk()?;
+        Some(i32::from_be_bytes(*modifier))
     }
 
     /// The same with other type modifiers, where there are some.

@@ -121,6 +121,7 @@ impl Relay {
     }
 
     /// Rows are looked into one by one.
+    #[inline]
     pub(super) fn looks_into_rows(&self) -> bool {
         self.oids
             .as_ref()
@@ -128,6 +129,7 @@ impl Relay {
     }
 
     /// A statement is over, and with it what its description said.
+    #[inline]
     pub(super) fn rows_are_over(&mut self) {
         if let Some(oids) = &mut self.oids {
             oids.carried.clear();
@@ -135,8 +137,17 @@ impl Relay {
     }
 
     /// A row, which is there as a whole; it passes through here once.
+    #[inline]
     pub(super) fn row(&self, head: Header, at: usize, server: &mut Connection) -> Option<Seen> {
-        let oids = self.oids.as_ref().filter(|oids| !oids.carried.is_empty())?;
+        match self.looks_into_rows() {
+            true => self.translate_row(head, at, server),
+            false => None,
+        }
+    }
+
+    #[inline(never)]
+    fn translate_row(&self, head: Header, at: usize, server: &mut Connection) -> Option<Seen> {
+        let oids = self.oids.as_ref()?;
         let to_client = &oids.translation.to_client;
         let mut carried = oids.carried.iter().peekable();
         let body = &mut server.input[at + HEADER_BYTES..at + head.len];
@@ -151,7 +162,22 @@ impl Relay {
     }
 
     /// RowDescription. `ahead` of rows: they are looked into as it says.
+    #[inline]
     pub(super) fn columns(
+        &mut self,
+        head: Header,
+        at: usize,
+        server: &mut Connection,
+        ahead: bool,
+    ) -> Option<Seen> {
+        match self.oids {
+            Some(_) => self.translate_columns(head, at, server, ahead),
+            None => None,
+        }
+    }
+
+    #[inline(never)]
+    fn translate_columns(
         &mut self,
         head: Header,
         at: usize,

@@ -91,12 +91,11 @@ impl Told {
     /// modifiers.
     /// Source: `eval_const_expressions` in `src/backend/optimizer/util/clauses.c`
     pub(super) fn heed(&mut self, described: &Description) {
-        let planned: Vec<i32> = described.modifiers().collect();
-        let planned = |place: &Option<usize>| place.and_then(|place| planned.get(place).copied());
-        let planned: Vec<Option<i32>> = self.places.iter().map(planned).collect();
-        let known = self.description.modifiers().zip(&planned);
-        let differs = |(known, planned): (i32, &Option<i32>)| planned.is_some_and(|it| it != known);
+        let planned = |place: &Option<usize>| place.and_then(|place| described.modifier(place));
+        let known = self.description.modifiers().zip(&self.places);
+        let differs = |(known, place): (i32, &_)| planned(place).is_some_and(|it| it != known);
         if { known }.any(differs) {
+            let planned: Vec<Option<i32>> = self.places.iter().map(planned).collect();
             self.description = self.description.with_modifiers(&planned);
         }
     }

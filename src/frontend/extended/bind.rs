@@ -142,7 +142,10 @@ impl Client {
     /// Has a server tell the types of a statement's parameters. Its Parse, where that is not answered, goes there ahead.
     async fn sign(&mut self, name: &[u8], shard: ShardId, purpose: Purpose) -> Result<(), Failure> {
         let prepared = Arc::clone(self.session.statements.find(name)?);
-        let parsed = self.parsed_as(&prepared).await?;
+        let parsed = self.own_parsed(&prepared);
+        if parsed.is_none() {
+            self.answer_parse().await?;
+        }
         // What is due is told as it was asked.
         self.in_turn().await?;
         let (session, io) = (&mut self.session, &mut self.io);
@@ -156,16 +159,11 @@ impl Client {
         signed
     }
 
-    /// The client's name for a statement whose Parse is not answered. One of another statement is answered.
-    async fn parsed_as(&mut self, prepared: &Prepared) -> Result<Option<Box<[u8]>>, Failure> {
+    /// The client's name for a statement whose Parse is not answered.
+    #[inline]
+    fn own_parsed(&mut self, prepared: &Prepared) -> Option<Box<[u8]>> {
         let own = |parsed: &mut Parsed| Arc::ptr_eq(&parsed.prepared.global, &prepared.global);
-        if let Some(parsed) = self.pipeline.parsed.take_if(own) {
-            return Ok(Some(parsed.name));
-        }
-        if self.pipeline.parsed.is_some() {
-            self.answer_parse().await?;
-        }
-        Ok(None)
+        self.pipeline.parsed.take_if(own).map(|parsed| parsed.name)
     }
 
     /// Looks a Bind through as far as it has arrived; `None` where that does not decide its shard.
@@ -228,7 +226,10 @@ impl Client {
 
     async fn queue_bind(&mut self, head: Header, bound: Bound) -> Result<usize, Failure> {
         // The Parse this Bind belongs to is answered by the shard the Bind goes to.
-        let parsed = self.parsed_as(&bound.prepared).await?;
+        let parsed = self.own_parsed(&bound.prepared);
+        if parsed.is_none() && self.pipeline.parsed.is_some() {
+            self.answer_parse().await?;
+        }
         let portal_at = HEADER_BYTES..HEADER_BYTES + bound.portal_len;
         let portal: &[u8] = &self.io.input[portal_at.clone()];
         if self.pipeline.has_portals() {
