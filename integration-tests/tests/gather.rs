@@ -599,6 +599,20 @@ fn a_scattered_lane_that_falls_silent() {
     world.end();
 }
 
+/// What the proxy calls is PostgreSQL's, whatever a user has given the same name.
+#[test]
+fn a_function_of_a_name_that_is_called_here() {
+    let world = World::start("");
+    let mut wire = world.connect();
+    let function = "create function public.unnest(bigint[]) returns setof bigint language sql immutable as 'select -1::bigint'";
+    (0..SHARDS).for_each(|shard| done(&direct(&world.cluster, shard, function)));
+    let all = SHARDS * ORGANIZATIONS * ROWS;
+    let replies = wire.simple("select count(*) + 1 from wide").unwrap();
+    assert_eq!(values(&replies), [(all + 1).to_string()]);
+    world.is_tidy();
+    world.end();
+}
+
 /// Nothing is cut to the modifiers that a type had before.
 #[test]
 fn type_modifiers_that_change() {
