@@ -11,9 +11,9 @@
 use std::collections::BTreeMap;
 use std::{env, fs};
 
-use integration_tests::case::{self, Tally};
+use integration_tests::case::{self, Case, Tally};
 use integration_tests::cluster::LOGICAL_SHARDS;
-use integration_tests::pair::{Form, Outcome, Rows, is_ordered};
+use integration_tests::pair::{Form, Outcome, Pair, Rows, is_ordered};
 use integration_tests::wire::{Format, Wire};
 use integration_tests::world::{SHARDS, cases, script, statements};
 use integration_tests::{Cluster, Kind, ProxyOptions, Setup, Subject, World};
@@ -64,32 +64,90 @@ fn run_file(world: &World, name: &str, text: &str, forms: Forms) -> usize {
     for case in &cases {
         let mut is_refused = false;
         for form in forms(case.parameters.is_empty()) {
-            let ordered = is_ordered(&case.sql) && !case.partly_ordered;
-            let rows = if ordered {
-                Rows::Ordered
-            } else {
-                Rows::Unordered
-            };
-            let answer = pair.compare_defined(&case.sql, &case.parameters, form, rows);
-            let outcome = answer.outcome;
+            let outcome = compare(&mut pair, case, form);
             if let Outcome::Refused(why) = &outcome {
                 if !is_refused {
                     println!("refused {}: {}: {why:?}", case.place, case.sql);
                 }
                 is_refused = true;
             }
-            tally.count(match outcome {
-                Outcome::Different(what) => {
-                    Outcome::Different(format!("{}: {form:?}: {what}", case.place))
-                }
-                outcome => outcome,
-            });
+            tally.count(outcome);
         }
         refused += usize::from(is_refused);
     }
     println!("{name}: {} statements, {refused} refused", cases.len());
     tally.finish(name);
     refused
+}
+
+fn compare(pair: &mut Pair, case: &Case, form: Form) -> Outcome {
+    let ordered = is_ordered(&case.sql) && !case.partly_ordered;
+    let rows = if ordered {
+        Rows::Ordered
+    } else {
+        Rows::Unordered
+    };
+    let answer = pair.compare_defined(&case.sql, &case.parameters, form, rows);
+    match answer.outcome {
+        Outcome::Different(what) => Outcome::Different(format!("{}: {form:?}: {what}", case.place)),
+        outcome => outcome,
+    }
+}
+
+/// What a transaction has done when a statement of it comes: nothing, or written rows of an organization on the default
+/// shard, or on another one. Each case is tried in one of these.
+const DONE: [Option<usize>; 3] = [None, Some(0), Some(1)];
+
+/// Writes on the shard of `$o`, which no other transaction sees.
+const WRITES: [&str; 5] = [
+    "update matches set home = 'within', spectators = coalesce(spectators, 0) * 2 + 1 where organization_id = $o and match_id % 2 = 1",
+    "insert into tags (organization_id, match_id, tag) values ($o, 1, 'within'), ($o, 2, null), ($o, 7000, 'late')",
+    "delete from readings where organization_id = $o and reading_id % 3 = 0",
+    "update readings set note = 'within', price = 0.07, valid = null where organization_id = $o and reading_id % 3 = 1",
+    "delete from detections where organization_id = $o and match_id = 1",
+];
+
+/// Every statement of a directory in a transaction that has writes of its own, which it sees.
+fn run_within(world: &World, directory: &str) {
+    let (mut tally, mut written) = (Tally::default(), 0);
+    let mut pair = world.pair();
+    let mut files: Vec<_> = fs::read_dir(cases(directory))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
+        .collect();
+    files.sort();
+    for file in files {
+        let name = file.file_name().unwrap().to_string_lossy();
+        for case in case::parse(&name, &fs::read_to_string(&file).unwrap()) {
+            let done = DONE[written % DONE.len()];
+            written += 1;
+            for form in few_forms(case.parameters.is_empty()) {
+                pair.both("begin");
+                if let Some(shard) = done {
+                    let organization = world.cluster.organization_on(shard).to_string();
+                    for write in WRITES {
+                        pair.both(&write.replace("$o", &organization));
+                    }
+                }
+                let outcome = compare(&mut pair, &case, form);
+                pair.both("rollback");
+                if let Outcome::Refused(why) = &outcome {
+                    println!("refused {}: {done:?}: {}: {why:?}", case.place, case.sql);
+                }
+                tally.count(outcome);
+            }
+        }
+    }
+    tally.finish("within transactions");
+}
+
+#[test]
+fn statements_within_transactions() {
+    let world = World::new(&Kind::demo(SAMPLE));
+    run_within(&world, "several");
+    let world = World::new(&Kind::with_locale(SAMPLE));
+    run_within(&world, "several");
 }
 
 /// Compares with what is written down; `UPDATE_EXPECT=1` writes what was found.
