@@ -329,6 +329,12 @@ fn merged_by_bytes(world: &World) {
             true,
         ),
         ("select distinct t from words", true),
+        ("select count(distinct t), count(*) from words", true),
+        (
+            "select german, count(distinct t) from words group by 1 having count(distinct t) > 1",
+            true,
+        ),
+        ("select count(distinct nocase) from words", false),
         // Unlike texts may be one group, whose text is that of any of them.
         ("select nocase, count(*) from words group by nocase", false),
         ("select max(t) from words", false),

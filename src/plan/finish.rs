@@ -18,7 +18,27 @@ use super::{Merge, Sort};
 pub struct Finish {
     /// What the shards are sent where this is taken; `None`: it is always taken, and they are sent the plan's own.
     pub instead: Option<Merge>,
+    /// Groups are put together once more ahead of the query, which is over what comes of that.
+    pub regrouped: Option<Regrouped>,
     pub query: Query,
+}
+
+/// Groups of more keys than the client's, for aggregates with DISTINCT: each of their arguments is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Regrouped {
+    /// So many of the first merged columns are the client's keys.
+    pub keys: usize,
+    /// What comes behind them.
+    pub calls: Box<[Call]>,
+}
+
+/// An aggregate over a merged column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    pub name: Box<str>,
+    pub place: usize,
+    /// The column has the values; else it has what this aggregate is of parts of them.
+    pub distinct: bool,
 }
 
 /// The query over merged rows.
@@ -82,7 +102,10 @@ impl Finish {
     /// The whole text. `params`: how many parameters are the client's; those of the merged columns follow, an array each.
     /// `labels`: what the client's columns are called.
     pub fn text(&self, types: &[FinishedType], params: usize, labels: &[String]) -> String {
-        let relation = relation(types, params);
+        let mut relation = relation(types, params);
+        if let Some(regrouped) = &self.regrouped {
+            relation = regrouped.relation(&relation, types);
+        }
         match &self.query {
             Query::Groups(query) => query.text(&relation, labels),
             Query::Rows(query) => query.text(&relation, labels),
@@ -99,7 +122,9 @@ impl Finish {
             }
             Query::Rows(query) => query.order.len() * size_of::<Sort>() + query.tail.len(),
         };
-        size_of::<Self>() + query + self.instead.as_ref().map_or(0, Merge::bytes)
+        let regrouped = self.regrouped.as_ref();
+        let regrouped = regrouped.map_or(0, |it| it.calls.len() * (size_of::<Call>() + 8));
+        size_of::<Self>() + query + regrouped + self.instead.as_ref().map_or(0, Merge::bytes)
     }
 
     /// For EXPLAIN, without the columns' types.
@@ -107,6 +132,10 @@ impl Finish {
         let when = match &self.instead {
             None => "",
             Some(_) => " where its order is a language's",
+        };
+        let again = match &self.regrouped {
+            None => "",
+            Some(_) => ", grouped once more",
         };
         let what = match &self.query {
             Query::Groups(query) => {
@@ -119,7 +148,41 @@ impl Finish {
             }
             Query::Rows(_) => String::new(),
         };
-        format!("  finished by a server{when}{what}")
+        format!("  finished by a server{when}{again}{what}")
+    }
+}
+
+impl Regrouped {
+    /// FROM, with the keys and the calls as a relation.
+    fn relation(&self, from: &str, types: &[FinishedType]) -> String {
+        let mut columns: Vec<String> = (0..self.keys).map(merged_column).collect();
+        for (at, call) in self.calls.iter().enumerate() {
+            let call = call.text(&types[call.place].exact);
+            columns.push(format!("{call} AS trunkline_{}", self.keys + at));
+        }
+        let keys: Vec<String> = (1..=self.keys).map(|key| key.to_string()).collect();
+        let by = match self.keys {
+            0 => String::new(),
+            _ => format!(" GROUP BY {}", keys.join(", ")),
+        };
+        format!(
+            " FROM (SELECT {}{from}{by}) AS trunkline",
+            columns.join(", ")
+        )
+    }
+}
+
+impl Call {
+    /// `of`: its column's type.
+    fn text(&self, of: &str) -> String {
+        let (name, column) = (&*self.name, merged_column(self.place));
+        match (self.distinct, name) {
+            (true, _) => format!("pg_catalog.{name}(DISTINCT {column})"),
+            // Of no rows it is zero.
+            (false, "count") => format!("COALESCE(pg_catalog.sum({column}), 0)::{of}"),
+            // The sum of sums may be of a wider type.
+            (false, _) => format!("pg_catalog.{name}({column})::{of}"),
+        }
     }
 }
 
@@ -226,6 +289,7 @@ mod tests {
         };
         let finish = |query| Finish {
             instead: None,
+            regrouped: None,
             query,
         };
         let groups = finish(Query::Groups(OverGroups {
@@ -247,6 +311,24 @@ mod tests {
              u.c2::bigint AS trunkline_2 FROM ROWS FROM (pg_catalog.unnest($2::varchar[]), pg_catalog.unnest($3::integer[]), \
              pg_catalog.unnest($4::bigint[])) AS u(c0, c1, c2)) AS trunkline CROSS JOIN LATERAL (SELECT trunkline.trunkline_0 AS \"a\") AS \"t\" \
              CROSS JOIN LATERAL (SELECT trunkline.trunkline_1 AS \"b\") AS trunkline_own WHERE b > $1"
+        );
+        let mut regrouped = groups;
+        let call = |name: &str, place, distinct| Call {
+            name: name.into(),
+            place,
+            distinct,
+        };
+        regrouped.regrouped = Some(Regrouped {
+            keys: 1,
+            calls: [call("count", 1, true), call("count", 2, false)].into(),
+        });
+        let text = regrouped.text(&types, 0, &labels);
+        let again = "FROM (SELECT trunkline.trunkline_0, pg_catalog.count(DISTINCT trunkline.trunkline_1) AS trunkline_1, \
+             COALESCE(pg_catalog.sum(trunkline.trunkline_2), 0)::bigint AS trunkline_2 FROM (SELECT u.c0::";
+        assert!(text.contains(again), "{text}");
+        assert!(
+            text.contains("AS trunkline GROUP BY 1) AS trunkline CROSS JOIN"),
+            "{text}"
         );
         let rows = finish(Query::Rows(OverRows {
             order: [Sort {

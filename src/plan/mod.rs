@@ -15,7 +15,9 @@ mod finish;
 
 pub use constant::{Compared, compared, compared_elements};
 pub use facts::{Facts, Finishing, Known, Learned, Merged};
-pub use finish::{Finish, FinishedType, Name, OverGroups, OverRows, Query, merged_column};
+pub use finish::{
+    Call, Finish, FinishedType, Name, OverGroups, OverRows, Query, Regrouped, merged_column,
+};
 pub use gather::{Called, Columns, Gather, Gathering, Part, Piece};
 pub use hint::{Hint, Hinted, HintedTo, key_list, key_values, quoted};
 pub use node::{

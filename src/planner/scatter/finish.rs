@@ -10,6 +10,7 @@ use std::ops::Range;
 use super::functions::{Kind as Of, is_merged, kind};
 use super::groups::{self, Key};
 use super::list::{List, bytes};
+use super::regroup::{Taken as Call, regroup};
 use super::{Otherwise, gather};
 use crate::plan::{
     Aggregate, Column, Finish, Groups, Limit, Merge, Name, OverGroups, Query, Sort, merged_column,
@@ -41,7 +42,7 @@ pub(super) fn finish(list: &List<'_>) -> Result<(Merge, Finish), Otherwise> {
     let mut taken = Taken {
         list,
         keys: &keys,
-        aggregates: Vec::new(),
+        calls: Vec::new(),
     };
     let distinct = taken.text(select + 1..first.start, &[])?;
     let mut items = Vec::with_capacity(clauses.items.len());
@@ -57,13 +58,15 @@ pub(super) fn finish(list: &List<'_>) -> Result<(Merge, Finish), Otherwise> {
         None => ("", rest),
     };
     let rest = taken.text(rest..tokens.len(), order)?;
+    let (keys, aggregates, regrouped) = regroup(list, &keys, taken.calls)?;
     let groups = Groups {
         before: list.at.text[..tokens[select].end].into(),
         after: filtered(list, clauses.from..end, &pushed).into(),
-        ..source(&keys, taken.aggregates)
+        ..source(keys, aggregates)
     };
     let finish = Finish {
         instead: None,
+        regrouped,
         query: Query::Groups(OverGroups {
             head: format!("SELECT{distinct}").trim_end().into(),
             items: items.into(),
@@ -75,7 +78,7 @@ pub(super) fn finish(list: &List<'_>) -> Result<(Merge, Finish), Otherwise> {
 }
 
 /// What is asked of shards behind their list: the keys, in any order, and all aggregates.
-fn source(keys: &[Key<'_>], mut aggregates: Vec<Aggregate>) -> Groups {
+fn source(keys: Vec<Box<str>>, mut aggregates: Vec<Aggregate>) -> Groups {
     if keys.is_empty() && aggregates.is_empty() {
         // One row comes of no rows, too.
         aggregates.push(Aggregate {
@@ -93,9 +96,9 @@ fn source(keys: &[Key<'_>], mut aggregates: Vec<Aggregate>) -> Groups {
     Groups {
         before: Box::default(),
         after: Box::default(),
-        keys: keys.iter().map(|key| key.text.into()).collect(),
         order: vec![ascending; keys.len()],
         outputs: outputs.collect(),
+        keys,
         aggregates,
         limit: Limit::default(),
         pushed: None,
@@ -308,7 +311,7 @@ fn names(list: &List<'_>, keys: &[Key<'_>]) -> Result<Vec<Name>, Otherwise> {
 struct Taken<'a> {
     list: &'a List<'a>,
     keys: &'a [Key<'a>],
-    aggregates: Vec<Aggregate>,
+    calls: Vec<Call>,
 }
 
 impl Taken<'_> {
@@ -380,10 +383,15 @@ impl Taken<'_> {
         if follows("within") {
             return gather(format!("{name}() over rows of several shards"));
         }
-        if is_merged(name) {
+        let distinct = tokens[at + 2].is_word("distinct");
+        // Of values that are distinct the order is known, too.
+        if is_merged(name) || distinct && name == "array_agg" && self.is_built_in(name) {
             is_implicit(&tokens[at..close])?;
-            let aggregate = groups::aggregate_at(self.list, name, at..behind)?;
-            return Ok(Some((merged_column(self.place(aggregate)), behind)));
+            let call = match distinct {
+                true => Call::distinct(self.list, at..behind)?,
+                false => Call::Plain(groups::aggregate_at(self.list, name, at..behind)?),
+            };
+            return Ok(Some((merged_column(self.place(call)), behind)));
         }
         match kind(name, self.list.context.schema) {
             Some(Of::Aggregate | Of::Ordered) => {
@@ -397,13 +405,17 @@ impl Taken<'_> {
         }
     }
 
-    /// The merged column of an aggregate.
-    fn place(&mut self, aggregate: Aggregate) -> usize {
-        let known = self.aggregates.iter().position(|it| *it == aggregate);
+    fn is_built_in(&self, name: &str) -> bool {
+        kind(name, self.list.context.schema).is_some()
+    }
+
+    /// The column of a call, behind the keys.
+    fn place(&mut self, call: Call) -> usize {
+        let known = { self.calls.iter() }.position(|it| it.is_like(&call, self.list));
         self.keys.len()
             + known.unwrap_or_else(|| {
-                self.aggregates.push(aggregate);
-                self.aggregates.len() - 1
+                self.calls.push(call);
+                self.calls.len() - 1
             })
     }
 }

@@ -224,7 +224,7 @@ pub(super) fn aggregate_at(
 }
 
 /// Whether these tokens are one expression: no DISTINCT, no ORDER BY, no second argument.
-fn is_plain(argument: &[Token<'_>]) -> bool {
+pub(super) fn is_plain(argument: &[Token<'_>]) -> bool {
     let mut depth = 0usize;
     let begins = |word| argument.first().is_some_and(|first| first.is_word(word));
     !["distinct", "all", "variadic"].into_iter().any(begins)

@@ -93,8 +93,12 @@ impl Kinds {
     }
 
     fn finish(&mut self, finish: &Finish) -> Option<()> {
-        let Finish { instead, query } = finish;
-        self.structure(&instead.is_some());
+        let Finish {
+            instead,
+            regrouped,
+            query,
+        } = finish;
+        self.structure(&(instead.is_some(), regrouped));
         if let Some(instead) = instead {
             self.merge(instead)?;
         }

@@ -6,6 +6,7 @@ mod functions;
 mod groups;
 mod kinds;
 mod list;
+mod regroup;
 mod rows;
 mod tail;
 

@@ -97,6 +97,7 @@ pub(super) fn finish(list: &List<'_>, rows: &Rows) -> Option<Finish> {
             distinct: 0,
             limit: Limit::default(),
         })),
+        regrouped: None,
         query: Query::Rows(OverRows {
             order: rows.order.clone().into(),
             distinct: rows.distinct,
