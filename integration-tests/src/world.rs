@@ -217,3 +217,19 @@ pub fn script(statements: &[String]) -> &'static str {
         .collect::<String>()
         .leak()
 }
+
+/// Writes on the shard of an organization, which no other transaction sees.
+pub fn writes(organization: i64) -> impl Iterator<Item = String> {
+    [
+        "update matches set home = 'within', spectators = coalesce(spectators, 0) * 2 + 1 \
+         where organization_id = $o and match_id % 2 = 1",
+        "insert into tags (organization_id, match_id, tag) \
+         values ($o, 1, 'within'), ($o, 2, null), ($o, 7000, 'late')",
+        "delete from readings where organization_id = $o and reading_id % 3 = 0",
+        "update readings set note = 'within', price = 0.07, valid = null \
+         where organization_id = $o and reading_id % 3 = 1",
+        "delete from detections where organization_id = $o and match_id = 1",
+    ]
+    .into_iter()
+    .map(move |write| write.replace("$o", &organization.to_string()))
+}

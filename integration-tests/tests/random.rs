@@ -50,6 +50,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use generator::{Generator, Made};
 use integration_tests::pair::{Answer, Form, Outcome, Pair};
+use integration_tests::world::{SHARDS, writes};
 use integration_tests::{Kind, Random, World};
 use node::Node;
 use tally::Tally;
@@ -69,6 +70,8 @@ const WORKERS: usize = 3;
 const WRONG_MAX: usize = 20;
 /// Of a hundred statements, those that are meant to fail.
 const FAILING_PERCENT: u64 = 2;
+/// Of so many statements one is within a transaction, and of two of those one behind writes of its own.
+const WITHIN_ONE_OF: u64 = 6;
 /// Smaller statements that are tried for one that is answered wrongly.
 const TRIES_MAX: usize = 200;
 /// The oracle gives up after this time.
@@ -110,16 +113,17 @@ fn run(kind: &Kind, percent: u64, series: u64) {
         AtomicU64::new(0),
     );
     std::thread::scope(|scope| {
-        for _ in 0..WORKERS {
-            scope.spawn(|| {
-                let mut worker = Worker::connect(&world);
+        for worker in 0..WORKERS {
+            let (world, tally, next) = (&world, &tally, &next);
+            scope.spawn(move || {
+                let mut worker = Worker::connect(world, worker);
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     if number >= statements || tally.lock().unwrap().wrong.len() >= WRONG_MAX {
                         return;
                     }
                     let seed = seeds[(number * 2 / statements) as usize];
-                    worker.run(statement_seed(seed, series << 32 | number), &tally);
+                    worker.run(statement_seed(seed, series << 32 | number), tally);
                     if (number + 1).is_multiple_of(5_000) {
                         let (seconds, tally) = (started.elapsed().as_secs(), tally.lock().unwrap());
                         println!(
@@ -138,7 +142,8 @@ fn run(kind: &Kind, percent: u64, series: u64) {
 
 /// One statement in every form, with what came of each.
 fn one(world: &World, seed: u64) {
-    let (made, mut worker) = (made(seed), Worker::connect(world));
+    let (made, mut worker) = (made(seed), Worker::connect(world, 0));
+    worker.begin(seed);
     let text = made.tree.text();
     println!("{}\n{:?}", text.sql, text.parameters);
     let mut wrong = Vec::new();
@@ -168,28 +173,59 @@ fn made(seed: u64) -> Made {
 
 struct Worker {
     pair: Pair,
+    /// Its transactions write rows of this one, and no other's do.
+    organization: i64,
+    /// What goes ahead of each statement, in its transaction.
+    ahead: Vec<String>,
 }
 
 impl Worker {
-    fn connect(world: &World) -> Self {
+    fn connect(world: &World, number: usize) -> Self {
         let mut pair = world.pair();
         pair.limit_oracle(ORACLE_LIMIT.as_millis() as u64);
-        Self { pair }
+        let cluster = &world.cluster;
+        let mut organizations = (0..SHARDS).flat_map(|shard| cluster.organizations_on(shard));
+        Self {
+            pair,
+            organization: organizations.nth(number).unwrap(),
+            ahead: Vec::new(),
+        }
+    }
+
+    /// Whether the statement of this seed is in a transaction, and what that does before it.
+    fn begin(&mut self, seed: u64) {
+        self.ahead.clear();
+        if seed.is_multiple_of(WITHIN_ONE_OF) {
+            self.ahead.push("begin".to_owned());
+            if (seed / WITHIN_ONE_OF).is_multiple_of(2) {
+                self.ahead.extend(writes(self.organization));
+            }
+        }
     }
 
     fn compare(&mut self, tree: &Node, form: Form) -> Answer {
         let text = tree.text();
-        self.pair
-            .compare_defined(&text.sql, &text.parameters, form, text.rows)
+        for statement in &self.ahead {
+            self.pair.both(statement);
+        }
+        let compared = self
+            .pair
+            .compare_defined(&text.sql, &text.parameters, form, text.rows);
+        if !self.ahead.is_empty() {
+            self.pair.both("rollback");
+        }
+        compared
     }
 
     fn run(&mut self, seed: u64, tally: &Mutex<Tally>) {
         let made = made(seed);
+        self.begin(seed);
         let mut answer = self.compare(&made.tree, made.form);
         if let Outcome::Different(whole) = &answer.outcome {
             let smaller = self.smaller(&made, whole.clone());
             answer.outcome = Outcome::Different(format!(
-                "TRUNKLINE_RANDOM_STATEMENT={seed}\n{}\nin short: {smaller}",
+                "TRUNKLINE_RANDOM_STATEMENT={seed}\nbehind {:?}\n{}\nin short: {smaller}",
+                self.ahead,
                 made.tree.text().sql
             ));
         }

@@ -15,7 +15,7 @@ use integration_tests::case::{self, Case, Tally};
 use integration_tests::cluster::LOGICAL_SHARDS;
 use integration_tests::pair::{Form, Outcome, Pair, Rows, is_ordered};
 use integration_tests::wire::{Format, Wire};
-use integration_tests::world::{SHARDS, cases, script, statements};
+use integration_tests::world::{SHARDS, cases, script, statements, writes};
 use integration_tests::{Cluster, Kind, ProxyOptions, Setup, Subject, World};
 use trunkline::internals::even_placement;
 
@@ -98,15 +98,6 @@ fn compare(pair: &mut Pair, case: &Case, form: Form) -> Outcome {
 /// shard, or on another one. Each case is tried in one of these.
 const DONE: [Option<usize>; 3] = [None, Some(0), Some(1)];
 
-/// Writes on the shard of `$o`, which no other transaction sees.
-const WRITES: [&str; 5] = [
-    "update matches set home = 'within', spectators = coalesce(spectators, 0) * 2 + 1 where organization_id = $o and match_id % 2 = 1",
-    "insert into tags (organization_id, match_id, tag) values ($o, 1, 'within'), ($o, 2, null), ($o, 7000, 'late')",
-    "delete from readings where organization_id = $o and reading_id % 3 = 0",
-    "update readings set note = 'within', price = 0.07, valid = null where organization_id = $o and reading_id % 3 = 1",
-    "delete from detections where organization_id = $o and match_id = 1",
-];
-
 /// Every statement of a directory in a transaction that has writes of its own, which it sees.
 fn run_within(world: &World, directory: &str) {
     let (mut tally, mut written) = (Tally::default(), 0);
@@ -125,10 +116,8 @@ fn run_within(world: &World, directory: &str) {
             for form in few_forms(case.parameters.is_empty()) {
                 pair.both("begin");
                 if let Some(shard) = done {
-                    let organization = world.cluster.organization_on(shard).to_string();
-                    for write in WRITES {
-                        pair.both(&write.replace("$o", &organization));
-                    }
+                    let organization = world.cluster.organization_on(shard);
+                    { writes(organization) }.for_each(|write| pair.both(&write));
                 }
                 let outcome = compare(&mut pair, &case, form);
                 pair.both("rollback");
