@@ -30,7 +30,7 @@ pub fn relations(text: &str) -> Reading {
     if !first.is_some_and(|token| query.iter().any(|word| token.is_word(word))) {
         return Reading::Other;
     }
-    match sql::analyse(&tokens, text, &|_| true, &|_| true) {
+    match sql::analyse(&tokens, text, &|_| true, &|_| true, false) {
         Ok(analysis) => {
             let mut walk = Walk::default();
             walk.query(&analysis.query);

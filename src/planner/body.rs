@@ -64,7 +64,7 @@ pub fn read_query(text: &str, map: &ShardMap, schema: &Schema) -> Result<Query, 
     let mentioned = names.mentioned(&tokens).or(calls.in_sql.as_deref());
     let at = Cursor::new(text, &tokens);
     let mut analysis = planner
-        .analyse(at, mentioned.unwrap_or_default(), calls.in_sql_count)
+        .analyse(at, mentioned.unwrap_or_default(), calls.in_sql_count, true)
         .map_err(|error| {
             if error.code == SqlState::SYNTAX_ERROR {
                 "Trunkline cannot read it as one query".to_owned()
@@ -72,7 +72,7 @@ pub fn read_query(text: &str, map: &ShardMap, schema: &Schema) -> Result<Query, 
                 error.message
             }
         })?;
-    analysis.query.settled = scatter::is_settled(&tokens, text, schema);
+    analysis.query.settled = scatter::is_settled(&tokens, analysis.outline.as_ref(), schema);
     Ok(analysis.query)
 }
 

@@ -285,7 +285,8 @@ impl Planner<'_> {
                 "it names no table of the shard map".to_owned(),
             ));
         };
-        let analysis = self.analyse(at, listed, calls.in_sql_count)?;
+        let outlined = self.scatters && access == Access::Read && !hinted::has_slots(tokens);
+        let analysis = self.analyse(at, listed, calls.in_sql_count, outlined)?;
         let untied = match self.lenient {
             true => Untied::Noted,
             false => Untied::Refused,
@@ -307,10 +308,10 @@ impl Planner<'_> {
                 gather: None,
                 ..route
             })),
-            Err(refusal) => self.over_several(at, &analysis.query, &calls, refusal),
+            Err(refusal) => self.over_several(at, &analysis, &calls, refusal),
             Ok(Plan::Route(mut route)) => {
                 if gather::may_be_several(&route.targets) {
-                    route.scatter = self.scattered(at).ok().map(Box::new);
+                    route.scatter = self.scattered(at, &analysis).ok().map(Box::new);
                 }
                 Ok(Plan::Route(route))
             }
@@ -319,18 +320,19 @@ impl Planner<'_> {
     }
 
     /// Into scopes, with the safety net: each name of the map among the tokens, and each of the `calls` of
-    /// functions whose bodies are known, is one in the tree.
+    /// functions whose bodies are known, is one in the tree. `outlined`: with its outline.
     fn analyse(
         &self,
         at: Cursor<'_>,
         listed: &str,
         calls: usize,
+        outlined: bool,
     ) -> Result<sql::Analysis, PgError> {
         let tokens = at.rest;
         self.check_readable(at, listed)?;
         let is_known = |name: &str| self.names.is_known(name);
         let is_call = |name: &str| calls > 0 && self.names.is_sql_function(name);
-        let analysis = sql::analyse(tokens, at.text, &is_known, &is_call)
+        let analysis = sql::analyse(tokens, at.text, &is_known, &is_call, outlined)
             .map_err(|unread| self.unread(unread, listed))?;
         let named = tokens
             .iter()

@@ -7,7 +7,7 @@ use super::scatter::{self, Otherwise};
 use super::{Planner, only};
 use crate::error::PgError;
 use crate::plan::{Access, Plan, Route, Scatter, Targets};
-use crate::sql::tree::Query;
+use crate::sql::Analysis;
 
 impl Planner<'_> {
     /// The plan of a query that `refusal` keeps from one shard.
@@ -16,7 +16,7 @@ impl Planner<'_> {
     pub(super) fn over_several(
         &self,
         at: Cursor<'_>,
-        query: &Query,
+        analysis: &Analysis,
         calls: &Calls,
         refusal: PgError,
     ) -> Result<Plan, PgError> {
@@ -25,14 +25,14 @@ impl Planner<'_> {
             self.names.map.keyspace(keyspace).require_key
         };
         let scatter = self
-            .scattered(at)
+            .scattered(at, analysis)
             .and_then(|scatter| match guarded(&scatter) {
                 true => Err("its key is required".to_owned()),
                 false => Ok(Box::new(scatter)),
             });
         let reason = format!("not one shard: {}", refusal.message);
         let gathered = match self.gathers {
-            true => self.gathered(query, at.rest, calls, refusal),
+            true => self.gathered(&analysis.query, at.rest, calls, refusal),
             false => Err(refusal),
         };
         match (gathered, scatter) {
@@ -53,11 +53,11 @@ impl Planner<'_> {
     }
 
     /// As answers of several shards, or why not.
-    pub(super) fn scattered(&self, at: Cursor<'_>) -> Result<Scatter, String> {
+    pub(super) fn scattered(&self, at: Cursor<'_>, analysis: &Analysis) -> Result<Scatter, String> {
         if !self.scatters {
             return Err("a hint says where it goes".to_owned());
         }
-        scatter::of_tokens(at, self).map_err(|otherwise| match otherwise {
+        scatter::of_analysis(at, analysis, self).map_err(|otherwise| match otherwise {
             Otherwise::Text => "its literals have been taken out".to_owned(),
             Otherwise::Gather(reason) => reason,
             Otherwise::Refused(error) => error.message,

@@ -27,7 +27,6 @@ pub use literals::{Literal, Literals};
 pub use operand::{cast_constant, is_cast_type, slot_constant};
 pub use outline::{
     Body, Call, Clauses, Distinct, Expression, Groups, Item, Level, Outline, Select, closing,
-    outline,
 };
 pub use parse::{Analysis, Unread, analyse};
 pub use shape::Shape;

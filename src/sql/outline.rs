@@ -14,7 +14,6 @@ use sqlparser::ast::{self, Expr, GroupByExpr, SelectItem, SetExpr, Statement};
 use super::convert::{figured, is_no_bare_label, ordinal};
 use super::lex::Token;
 use super::operand::operand;
-use super::parse::{Unread, parsed};
 use super::tree::Operand;
 
 pub use calls::{Call, Level};
@@ -105,35 +104,29 @@ pub struct Sort {
     pub using: bool,
 }
 
-/// Outlines a SELECT. `Ok(None)`: it is another statement, or has what is not known here.
-///
-/// Errors: those of [`super::analyse`].
-pub fn outline(tokens: &[Token<'_>], text: &str) -> Result<Option<Outline>, Unread> {
-    parsed(tokens, text, |statement| {
-        let Statement::Query(query) = statement else {
-            return Ok(None);
-        };
-        let Some(functions) = calls::functions(query) else {
-            return Ok(None);
-        };
-        let body = match &*query.body {
-            SetExpr::Select(select) => Body::Select(Box::new(self::select(select, query))),
-            SetExpr::SetOperation { .. } => arms(&query.body).map_or(Body::Set, Body::UnionAll),
-            _ => Body::Other,
-        };
-        let clauses = clauses::clauses(tokens).filter(|clauses| agrees(clauses, &body, query));
-        let mut body = body;
-        match &mut body {
-            Body::Select(select) => label(select, tokens, clauses.as_ref()),
-            Body::UnionAll(arms) => arms.iter_mut().for_each(|arm| label(arm, tokens, None)),
-            Body::Set | Body::Other => {}
-        }
-        Ok(Some(Outline {
-            functions,
-            body,
-            ordered: query.order_by.is_some(),
-            clauses,
-        }))
+/// Outlines a SELECT that was read of these tokens. `None`: it is another statement, or has what is not known here.
+pub(super) fn outline(statement: &Statement, tokens: &[Token<'_>]) -> Option<Outline> {
+    let Statement::Query(query) = statement else {
+        return None;
+    };
+    let functions = calls::functions(query)?;
+    let body = match &*query.body {
+        SetExpr::Select(select) => Body::Select(Box::new(self::select(select, query))),
+        SetExpr::SetOperation { .. } => arms(&query.body).map_or(Body::Set, Body::UnionAll),
+        _ => Body::Other,
+    };
+    let clauses = clauses::clauses(tokens).filter(|clauses| agrees(clauses, &body, query));
+    let mut body = body;
+    match &mut body {
+        Body::Select(select) => label(select, tokens, clauses.as_ref()),
+        Body::UnionAll(arms) => arms.iter_mut().for_each(|arm| label(arm, tokens, None)),
+        Body::Set | Body::Other => {}
+    }
+    Some(Outline {
+        functions,
+        body,
+        ordered: query.order_by.is_some(),
+        clauses,
     })
 }
 

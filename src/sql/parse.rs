@@ -12,6 +12,7 @@ use sqlparser::tokenizer as sp;
 
 use super::convert;
 use super::lex::{Kind, Token};
+use super::outline::{Outline, outline};
 use super::rewrite::rewritten;
 use super::tree::Query;
 use crate::error::{PgError, SqlState};
@@ -53,15 +54,19 @@ pub struct Analysis {
     pub named: usize,
     /// Every call of one of the functions asked for.
     pub calls: usize,
+    /// Where it was asked for, and the statement is a SELECT with no part that is not known there.
+    pub outline: Option<Outline>,
 }
 
 /// Analyses SELECT, VALUES, TABLE, INSERT, UPDATE, DELETE or MERGE, with or without WITH. `is_listed` says which names
-/// the caller wants counted, `is_call` of which functions, by their names without schema, it wants the calls.
+/// the caller wants counted, `is_call` of which functions, by their names without schema, it wants the calls. `outlined`: it
+/// wants the outline, too.
 pub fn analyse(
     tokens: &[Token<'_>],
     text: &str,
     is_listed: &dyn Fn(&str) -> bool,
     is_call: &dyn Fn(&str) -> bool,
+    outlined: bool,
 ) -> Result<Analysis, Unread> {
     parsed(tokens, text, |statement| {
         let mut census = Census {
@@ -93,6 +98,10 @@ pub fn analyse(
             query: converted.query,
             named: census.named,
             calls: census.calls,
+            outline: match outlined {
+                true => outline(statement, tokens),
+                false => None,
+            },
         })
     })
 }

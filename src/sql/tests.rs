@@ -69,7 +69,13 @@ fn parse(file: &str) -> Vec<(String, String)> {
 
 fn answer(sql: &str) -> String {
     let tokens = tokens(sql).expect("lexes");
-    match analyse(&tokens, sql, &|_| false, &|name| name.starts_with("f_")) {
+    match analyse(
+        &tokens,
+        sql,
+        &|_| false,
+        &|name| name.starts_with("f_"),
+        false,
+    ) {
         Ok(analysis) => print::query(&analysis.query),
         Err(Unread::Limit(error)) => format!("limit: {}\n", error.message),
         Err(Unread::Syntax { message }) => format!("syntax: {message}\n"),
@@ -93,7 +99,7 @@ fn with_slots(sql: &str) -> String {
         (token.kind, token.value) = (kind, value.into());
         place += 1;
     }
-    let analysis = analyse(&tokens, sql, &|_| false, &|_| false).expect("reads");
+    let analysis = analyse(&tokens, sql, &|_| false, &|_| false, false).expect("reads");
     let printed = print::query(&analysis.query);
     let facts = printed
         .lines()
@@ -141,7 +147,13 @@ fn slots_stand_where_literals_stood() {
 fn calls_and_names_are_counted() {
     let count = |sql: &str| {
         let tokens = tokens(sql).expect("lexes");
-        let analysis = analyse(&tokens, sql, &|name| name == "t", &|name| name == "f");
+        let analysis = analyse(
+            &tokens,
+            sql,
+            &|name| name == "t",
+            &|name| name == "f",
+            false,
+        );
         analysis.map(|analysis| (analysis.named, analysis.calls))
     };
     assert_eq!(

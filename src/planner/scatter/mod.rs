@@ -20,9 +20,7 @@ use crate::plan::{
     ColumnKey, Finish, KeyTarget, Learned, Limit, Merge, RelationKey, Rows, Scatter,
 };
 use crate::sql::tree::Operand;
-use crate::sql::{
-    self, Body, Expression, Groups, Item, Kind, Level, Outline, Select, Token, Unread,
-};
+use crate::sql::{Analysis, Body, Expression, Groups, Item, Kind, Level, Outline, Select, Token};
 
 use crate::types::Oid;
 use functions::kind;
@@ -43,7 +41,7 @@ pub enum Otherwise {
 /// Plans a statement as a scatter, whatever else it may be.
 #[cfg(test)]
 pub fn scatter(text: &str, context: &Context<'_>) -> Result<Scatter, Otherwise> {
-    let tokens = sql::tokens(text).map_err(Otherwise::Refused)?;
+    let tokens = crate::sql::tokens(text).map_err(Otherwise::Refused)?;
     if context.map.is_unsharded() {
         return gather("no table of this database is sharded");
     }
@@ -58,8 +56,18 @@ pub fn scatter(text: &str, context: &Context<'_>) -> Result<Scatter, Otherwise> 
 }
 
 /// The same, of a statement's tokens.
+#[cfg(test)]
 pub(super) fn of_tokens(at: Cursor<'_>, planner: &Planner<'_>) -> Result<Scatter, Otherwise> {
-    let (names, context) = (planner.names, planner.context);
+    may_be(at, planner)?;
+    let calls = super::functions::check(at.rest, planner.names, planner.context)
+        .map_err(Otherwise::Refused)?;
+    let listed = planner.names.mentioned(at.rest).unwrap_or_default();
+    let analysis = planner.analyse(at, listed, calls.in_sql_count, true);
+    of_analysis(at, &analysis.map_err(Otherwise::Refused)?, planner)
+}
+
+/// Whether a statement of these tokens may be one at all.
+fn may_be(at: Cursor<'_>, planner: &Planner<'_>) -> Result<(), Otherwise> {
     let tokens = at.rest;
     if hinted::has_slots(tokens) {
         return Err(Otherwise::Text);
@@ -70,22 +78,28 @@ pub(super) fn of_tokens(at: Cursor<'_>, planner: &Planner<'_>) -> Result<Scatter
     if let Some(reason) = hindrance(tokens) {
         return gather(reason);
     }
-    let calls = super::functions::check(tokens, names, context).map_err(Otherwise::Refused)?;
-    let Some(listed) = names.mentioned(tokens) else {
+    if planner.names.mentioned(tokens).is_none() {
         return gather("it names no table of the shard map");
-    };
-    let analysis = planner
-        .analyse(at, listed, calls.in_sql_count)
-        .map_err(Otherwise::Refused)?;
-    let outline = sql::outline(tokens, at.text)
-        .map_err(|unread: Unread| Otherwise::Refused(planner.unread(unread, listed)))?;
-    let Some(outline) = outline else {
+    }
+    Ok(())
+}
+
+/// The same, of a statement whose functions may be called and whose analysis has its outline.
+pub(super) fn of_analysis(
+    at: Cursor<'_>,
+    analysis: &Analysis,
+    planner: &Planner<'_>,
+) -> Result<Scatter, Otherwise> {
+    may_be(at, planner)?;
+    let (names, context) = (planner.names, planner.context);
+    let tokens = at.rest;
+    let Some(outline) = &analysis.outline else {
         return gather("it has a part that is not known here");
     };
-    if let Some(name) = unsettled(&outline, context.schema) {
+    if let Some(name) = unsettled(outline, context.schema) {
         return gather(format!("{name}() may not be the same on every shard"));
     }
-    let (whole, asked) = asked(&outline);
+    let (whole, asked) = asked(outline);
     if whole == Whole::Query && (analysis.query.limited || outline.ordered) {
         return gather("ORDER BY or LIMIT of a set operation");
     }
@@ -98,7 +112,7 @@ pub(super) fn of_tokens(at: Cursor<'_>, planner: &Planner<'_>) -> Result<Scatter
         Err(error) => Err(Otherwise::Refused(error)),
     };
     let mut proven = prove(&asked)?;
-    if let Some(asked) = aliased(&outline, &asked, &proven) {
+    if let Some(asked) = aliased(outline, &asked, &proven) {
         let names = std::mem::take(&mut proven.found);
         proven = prove(&asked)?;
         for (found, before) in proven.found.iter_mut().zip(names) {
@@ -109,7 +123,7 @@ pub(super) fn of_tokens(at: Cursor<'_>, planner: &Planner<'_>) -> Result<Scatter
     if proven.reads_reference && outline.functions.iter().any(ordered) {
         return gather("an aggregate may depend on the order of a reference table's rows");
     }
-    let (merge, finish) = merge(at, &outline, &proven, query.limited, context)?;
+    let (merge, finish) = merge(at, outline, &proven, query.limited, context)?;
     if let Some(reason) = uncertain_count(&merge, tokens, context) {
         return gather(reason);
     }
@@ -149,10 +163,9 @@ pub(super) fn gather<T>(reason: impl Into<String>) -> Result<T, Otherwise> {
 }
 
 /// Whether every server makes the same of the same rows: of a view, of which the text is not kept.
-pub(super) fn is_settled(tokens: &[Token<'_>], text: &str, schema: &Schema) -> bool {
-    let outline = sql::outline(tokens, text).ok().flatten();
+pub(super) fn is_settled(tokens: &[Token<'_>], outline: Option<&Outline>, schema: &Schema) -> bool {
     hindrance(tokens).is_none()
-        && outline.is_some_and(|outline| unsettled(&outline, schema).is_none())
+        && outline.is_some_and(|outline| unsettled(outline, schema).is_none())
 }
 
 /// A function of which that is not known.

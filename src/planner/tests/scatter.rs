@@ -63,8 +63,8 @@ fn golden_scatters() {
 fn texts_for_shards_are_the_clients_with_a_piece_more() {
     let items = |text: &str| {
         let tokens = sql::tokens(text).expect("tokens");
-        let outline = sql::outline(&tokens, text).expect("readable");
-        match outline.expect("a SELECT").body {
+        let analysis = sql::analyse(&tokens, text, &|_| false, &|_| false, true);
+        match analysis.expect("readable").outline.expect("a SELECT").body {
             sql::Body::Select(select) => select.items.len(),
             _ => 0,
         }
