@@ -8,7 +8,7 @@ use super::tail::tail;
 use super::{Otherwise, counted, gather};
 use crate::plan::{Aggregate, Column, Count, Groups, Limit, Sort};
 use crate::sql::tree::Operand;
-use crate::sql::{self, Distinct, Item, Kind, Token};
+use crate::sql::{self, Distinct, Expression, Item, Kind, Token};
 
 /// An expression of GROUP BY.
 pub(super) struct Key<'a> {
@@ -92,7 +92,12 @@ pub(super) fn keys<'a>(list: &List<'a>) -> Result<Vec<Key<'a>>, Otherwise> {
     };
     let mut keys = Vec::new();
     for (at, (expression, tokens)) in groups.iter().zip(places).enumerate() {
-        let column = list.found.groups.get(at).copied().flatten();
+        let known = list.found.groups.get(at).copied().flatten();
+        let shown = match expression.ordinal {
+            Some(place) => counted(list.select, place),
+            None => Some(expression),
+        };
+        let column = known.filter(|_| shown.is_some_and(is_column));
         let compared = match (&expression.operand, expression.ordinal) {
             (_, Some(place)) => match counted(list.select, place) {
                 Some(_) => Compared::Item(place),
@@ -140,6 +145,11 @@ fn named(
     }
 }
 
+/// Whether it is shown as the column is. A cast that changes no value may be another type, and another form.
+fn is_column(expression: &Expression) -> bool {
+    matches!(expression.operand, Operand::Column(_))
+}
+
 /// The key that an item of the list is.
 pub(super) fn key_of(
     list: &List<'_>,
@@ -150,7 +160,11 @@ pub(super) fn key_of(
         return Ok(None);
     }
     let tokens = list.expression(item)?;
-    let column = list.found.items.get(item).copied().flatten();
+    let known = list.found.items.get(item).copied().flatten();
+    let column = known.filter(|_| match &list.select.items[item] {
+        Item::Column { expression, .. } => is_column(expression),
+        Item::All { .. } => false,
+    });
     Ok(keys.iter().position(|key| {
         key.compared == Compared::Item(item)
             || list.same(&key.tokens, &tokens)
