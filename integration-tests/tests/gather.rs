@@ -4,9 +4,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
-#[path = "gather/within.rs"]
-mod within;
-
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

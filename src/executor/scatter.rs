@@ -18,7 +18,6 @@ mod merging;
 mod probe;
 mod question;
 mod request;
-mod source;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -33,11 +32,9 @@ pub use finishing::Arrays;
 pub use lane::LaneError;
 use lane::{Columns, Lane, Next};
 use merging::{Merging, Step, Window};
-pub use probe::{Circumstances, agrees, check, circumstances, learn};
+pub use probe::{agrees, check, learn};
 use question::Told;
 pub use question::{Asked, Parameters, Question, Translated, changed};
-pub use request::SAVEPOINT;
-use source::{Held, Source};
 
 use crate::backend::{CancelKey, Lease};
 use crate::net::{Buffered, timer};
@@ -50,7 +47,7 @@ const UNWANTED_WAIT: Duration = Duration::from_millis(100);
 
 /// A question under way.
 pub struct Scattering {
-    lanes: Vec<Source>,
+    lanes: Vec<Lane>,
     columns: Columns,
     merging: Merging,
     window: Window,
@@ -58,8 +55,6 @@ pub struct Scattering {
     complete: bool,
     /// Rows that had come out when the client last asked for some.
     before: u64,
-    /// What has come of the lane that is within its client's transaction, with its place.
-    own: Option<(usize, Box<Held>)>,
 }
 
 impl fmt::Debug for Scattering {
@@ -82,25 +77,6 @@ impl From<LaneError> for ScatterError {
     }
 }
 
-/// What is left of a question that is over.
-#[derive(Default)]
-pub struct Ended {
-    /// Where to stop what was closed.
-    pub left: Vec<Arc<CancelKey>>,
-    /// The connection with the client's transaction.
-    pub own: Option<Lease>,
-}
-
-/// How the part that is within the client's transaction has ended.
-pub enum Own {
-    /// There is none.
-    None,
-    /// It is here.
-    Held(Lease),
-    /// It is more than was to be held, and its server goes on.
-    TooMuch(Arc<CancelKey>),
-}
-
 /// How far the client's portal has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
@@ -110,8 +86,7 @@ pub enum Progress {
 }
 
 impl Scattering {
-    /// On these connections, which have the session's settings. One may be within the client's transaction: see
-    /// [`Self::poll_own`].
+    /// On these connections, which have the session's settings.
     pub fn new(question: Question, leases: Vec<Lease>) -> Self {
         let lane = |(place, lease)| {
             let mut own = question.own.iter();
@@ -119,11 +94,8 @@ impl Scattering {
             let request = own.map_or(&question.request, |(_, request)| request);
             Lane::new(lease, request, question.row_bytes_max)
         };
-        let lanes: Vec<Lane> = leases.into_iter().enumerate().map(lane).collect();
-        let own = lanes.iter().position(Lane::is_within);
         Self {
-            own: own.map(|place| (place, Box::new(Held::of(&lanes[place].lease.shard)))),
-            lanes: lanes.into_iter().map(Source::Lane).collect(),
+            lanes: leases.into_iter().enumerate().map(lane).collect(),
             columns: question.columns,
             merging: question.merging,
             window: question.window,
@@ -139,89 +111,12 @@ impl Scattering {
         client: &mut Buffered,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), ScatterError>> {
-        let described = |lane: &mut Source, columns: &Columns| lane.is_described(columns);
+        let described = |lane: &mut Lane, columns: &Columns| lane.is_described(columns);
         let lane = ready!(self.poll_some(described, client, cx))?;
-        if let Some(described) = self.lanes[lane].take_description() {
+        if let Some(described) = self.lanes[lane].described.take() {
             self.told.heed(&described);
         }
         Poll::Ready(Ok(()))
-    }
-
-    /// Reads the part that is within the client's transaction to its end, up to so many bytes of rows: the transaction goes
-    /// on before the answer does. The other lanes are asked meanwhile.
-    ///
-    /// As [`Self::poll_run`].
-    pub fn poll_own(
-        &mut self,
-        bytes_max: usize,
-        client: &mut Buffered,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Own, ScatterError>> {
-        loop {
-            let Some((place, held)) = &mut self.own else {
-                return Poll::Ready(Ok(Own::None));
-            };
-            let Source::Lane(lane) = &mut self.lanes[*place] else {
-                return Poll::Ready(Ok(Own::None));
-            };
-            match lane.next(&self.columns)? {
-                Next::Row if held.bytes() + lane.row().len() > bytes_max => {
-                    return Poll::Ready(Ok(Own::TooMuch(Arc::clone(&lane.lease.cancel))));
-                }
-                Next::Row => {
-                    held.push(lane.row());
-                    lane.take();
-                }
-                Next::Wait => ready!(self.poll_fill(client, cx))?,
-                Next::End => {
-                    if !ready!(lane.poll_end(UNWANTED_BYTES_MAX, cx)) {
-                        return Poll::Ready(Err(LaneError::from(lane.lied("another end")).into()));
-                    }
-                    return Poll::Ready(Ok(self.own_is_held()));
-                }
-            }
-        }
-    }
-
-    fn own_is_held(&mut self) -> Own {
-        let Some((place, mut held)) = self.own.take() else {
-            return Own::None;
-        };
-        held.described = self.lanes[place].take_description();
-        let lane = std::mem::replace(&mut self.lanes[place], Source::Held(held));
-        lane.into_lane()
-            .map_or(Own::None, |lane| Own::Held(lane.lease))
-    }
-
-    /// What is here of a part that was read ahead.
-    pub fn held_bytes(&self) -> usize {
-        let held = |lane: &Source| match lane {
-            Source::Held(held) => held.bytes(),
-            Source::Lane(_) => 0,
-        };
-        self.lanes.iter().map(held).sum()
-    }
-
-    /// Throws away what the part within the client's transaction still has to say, however much that is.
-    pub fn poll_own_unwanted(
-        &mut self,
-        client: &mut Buffered,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), ScatterError>> {
-        let Some(Source::Lane(lane)) = self
-            .own
-            .as_ref()
-            .map(|(place, _)| *place)
-            .map(|place| &mut self.lanes[place])
-        else {
-            return Poll::Ready(Ok(()));
-        };
-        if lane.poll_end(usize::MAX, cx).is_ready() {
-            return Poll::Ready(Ok(()));
-        }
-        client
-            .poll_lost(cx)
-            .map(|error| Err(ScatterError::Client(error)))
     }
 
     /// Ready when some lane has a row, or has none.
@@ -230,14 +125,14 @@ impl Scattering {
         client: &mut Buffered,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), ScatterError>> {
-        let begun = |lane: &mut Source, columns: &Columns| Ok(lane.next(columns)? != Next::Wait);
+        let begun = |lane: &mut Lane, columns: &Columns| Ok(lane.next(columns)? != Next::Wait);
         self.poll_some(begun, client, cx).map_ok(|_| ())
     }
 
     /// The first lane of which this is true.
     fn poll_some(
         &mut self,
-        is: impl Fn(&mut Source, &Columns) -> Result<bool, LaneError>,
+        is: impl Fn(&mut Lane, &Columns) -> Result<bool, LaneError>,
         client: &mut Buffered,
         cx: &mut Context<'_>,
     ) -> Poll<Result<usize, ScatterError>> {
@@ -350,23 +245,19 @@ impl Scattering {
         }
     }
 
-    /// Gives the connections back, but for that with the client's transaction. What they still have to say is thrown away;
-    /// those that have too much of it are closed.
+    /// Gives the connections back. What they still have to say is thrown away; those that have too much of it are
+    /// closed, and where to stop them is returned.
     ///
     /// Cancel safe: what is left is closed.
-    pub async fn end(self) -> Ended {
-        let mut ended = Ended::default();
-        let mut lanes: Vec<Lane> = self
-            .lanes
-            .into_iter()
-            .filter_map(Source::into_lane)
-            .collect();
-        let all = poll_fn(|cx| {
+    pub async fn end(self) -> Vec<Arc<CancelKey>> {
+        let mut left = Vec::new();
+        let mut lanes = self.lanes;
+        let ended = poll_fn(|cx| {
             let mut pending = false;
             lanes.retain_mut(|lane| match lane.poll_end(UNWANTED_BYTES_MAX, cx) {
                 Poll::Ready(true) => true,
                 Poll::Ready(false) => {
-                    ended.left.push(Arc::clone(&lane.lease.cancel));
+                    left.push(Arc::clone(&lane.lease.cancel));
                     false
                 }
                 Poll::Pending => {
@@ -379,23 +270,19 @@ impl Scattering {
                 false => Poll::Ready(()),
             }
         });
-        let _ = timer::timeout(UNWANTED_WAIT, all).await;
+        let _ = timer::timeout(UNWANTED_WAIT, ended).await;
         for lane in lanes {
-            match (lane.is_ready(), lane.is_within()) {
-                (true, false) => lane.lease.release(),
-                (true, true) => ended.own = Some(lane.lease),
-                (false, _) => ended.left.push(Arc::clone(&lane.lease.cancel)),
+            match lane.is_ready() {
+                true => lane.lease.release(),
+                false => left.push(Arc::clone(&lane.lease.cancel)),
             }
         }
-        ended
+        left
     }
 
-    /// Closes the connections, which nobody waits for any more.
-    pub fn give_up(self) -> Ended {
-        let lanes = self.lanes.into_iter().filter_map(Source::into_lane);
-        Ended {
-            left: lanes.map(|lane| Arc::clone(&lane.lease.cancel)).collect(),
-            own: None,
-        }
+    /// Where to stop the lanes, which nobody waits for any more: they are closed.
+    pub fn give_up(self) -> Vec<Arc<CancelKey>> {
+        let keys = self.lanes.iter().map(|lane| Arc::clone(&lane.lease.cancel));
+        keys.collect()
     }
 }

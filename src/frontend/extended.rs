@@ -39,7 +39,7 @@ const AHEAD_ANSWERS: usize = 4_096;
 /// Portals the proxy knows by name; more are a client that leaks them.
 const PORTALS_MAX: usize = 1_000;
 
-/// What they hold together: their names, statements' texts, lines of EXPLAIN, rows of transactions' own shards.
+/// What they hold together: their names, statements' texts and lines of EXPLAIN.
 const PORTAL_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Where a client is in its pipeline.
@@ -83,7 +83,7 @@ impl Portal {
         match self {
             Self::Control(prepared) => prepared.global.text.len(),
             Self::Explain(lines) => lines.len(),
-            Self::Scattered(portal) => portal.bytes(),
+            Self::Scattered(_) => size_of::<ScatteredPortal>(),
         }
     }
 }

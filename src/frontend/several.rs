@@ -27,13 +27,6 @@ pub(super) struct ScatteredPortal {
     prepared: Arc<Prepared>,
 }
 
-impl ScatteredPortal {
-    /// Held for it, but for what waits in its connections' buffers.
-    pub(super) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.answer.held_bytes()
-    }
-}
-
 /// A Bind that is held.
 pub(super) struct BindMessage {
     pub(super) bytes: Vec<u8>,
@@ -198,11 +191,6 @@ impl Client {
         let Some(mut answer) = self.session.scatter(&mut self.io, scattered).await? else {
             return Ok(false);
         };
-        let bytes = size_of::<ScatteredPortal>() + answer.held_bytes();
-        if self.pipeline.check_room(&message.portal, bytes).is_err() {
-            self.session.end_answer(&mut answer).await;
-            return Ok(false);
-        }
         if message.is_named
             && let Err(error) = answer.check_told(prepared)
         {

@@ -494,7 +494,7 @@ fn kept_snapshot() -> PgError {
     )
 }
 
-pub(super) fn is_snapshot_kept(prelude: &str) -> bool {
+fn is_snapshot_kept(prelude: &str) -> bool {
     let prelude = prelude.to_ascii_lowercase();
     prelude.contains("repeatable") || prelude.contains("serializable")
 }

@@ -212,7 +212,7 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn bind(&mut self, shard: ShardId, lease: Lease) {
+    fn bind(&mut self, shard: ShardId, lease: Lease) {
         self.entry().runs_on(lease.cancel.clone());
         self.server = Some(Bound {
             shard,

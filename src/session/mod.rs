@@ -46,7 +46,7 @@ use definitions::Defined;
 use interrupt::unless;
 
 use crate::auth::Credential;
-use crate::backend::{Connection, Parameters, SettingsMark};
+use crate::backend::{Connection, Parameters};
 use crate::config::{PoolMode, User};
 use crate::error::{PgError, SqlState};
 use crate::executor::{Paused, Relay, RelayError};
@@ -140,8 +140,6 @@ pub struct Session {
     kept: Vec<Bound>,
     /// How much of what was gathered has got other names.
     put_aside: u64,
-    /// Settings as connections with the session's have them, and which those are.
-    usual_settings: Option<(SettingsMark, Box<str>)>,
     /// Parameters as the client was last told.
     reported: Arc<Parameters>,
 }
@@ -197,7 +195,6 @@ impl Session {
             server: None,
             kept: Vec::new(),
             put_aside: 0,
-            usual_settings: None,
             reported: Arc::default(),
         }
     }

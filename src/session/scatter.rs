@@ -1,10 +1,10 @@
 //! A statement that several shards answer, each for its rows: their connections are leased for it alone, beside the one
 //! in use, and given back when its answer has gone out.
 //!
-//! Each shard runs its part in a transaction of its own, but for the one that holds the client's ([`within`]).
+//! Each shard runs its part in a transaction of its own. So this is for statements outside of a transaction; others are
+//! gathered.
 
 mod places;
-mod within;
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -21,8 +21,8 @@ use super::{Failure, Prepared, Session};
 use crate::backend::{Lease, StatementId};
 use crate::error::{PgError, SqlState};
 use crate::executor::scatter::{
-    self, Arrays, Asked, Ended, LaneError, Parameters, Progress, Question, ScatterError,
-    Scattering, Translated,
+    self, Arrays, Asked, LaneError, Parameters, Progress, Question, ScatterError, Scattering,
+    Translated,
 };
 use crate::net::Buffered;
 use crate::plan::{Facts, Known, Scatter, Span};
@@ -63,8 +63,6 @@ pub struct Answer {
     /// Its rows are the client's: no server has to finish it.
     is_merged: bool,
     places: Places,
-    /// The shard whose lane is the connection with the client's transaction.
-    lent: Option<ShardId>,
 }
 
 impl Session {
@@ -77,20 +75,21 @@ impl Session {
         io: &mut Buffered,
         scattered: Scattered<'_>,
     ) -> Result<Option<Answer>, Failure> {
-        if tells_time(scattered.parameters.values) || !self.may_scatter(io).await? {
+        // In a transaction it would depend on what that has done and set, and on its isolation.
+        let alone = self.txn == Transaction::Idle && !self.has_effects();
+        if !alone || tells_time(scattered.parameters.values) {
             return Ok(None);
         }
+        self.settle(io).await?;
+        self.end_gather(io).await?;
+        self.leave(io).await;
         // What servers said of it may have changed since; not while it runs.
         for is_last in [false, true] {
             let Some(mut answer) = self.begin_scatter(io, &scattered).await? else {
                 return Ok(None);
             };
             let is_finished = !answer.is_merged;
-            let described = match self.own_part(io, &mut answer).await? {
-                Ok(false) => return Ok(None),
-                Ok(true) => self.described(io, &mut answer).await,
-                Err(stopped) => Err(stopped),
-            };
+            let described = self.described(io, &mut answer).await;
             let finished = match described {
                 Ok(()) if answer.is_merged => Ok(Some(answer)),
                 Ok(()) => self.finished(io, &scattered, answer).await?,
@@ -180,7 +179,6 @@ impl Session {
             is_merged: true,
             places: Places::of(&text, scattered.text),
             facts: Arc::clone(&facts),
-            lent: None,
         };
         let described = self.described(io, &mut answer).await;
         let begun = match described {
@@ -240,9 +238,8 @@ impl Session {
         if facts.shows_floats() && scattered.formats != [Format::Binary] {
             return Ok(None);
         }
-        let own = self.own_shard(scattered.shards);
         let mut lanes = Vec::with_capacity(scattered.shards.len());
-        for shard in scattered.shards.iter().filter(|shard| own != Some(**shard)) {
+        for shard in scattered.shards {
             match self.lane(io, *shard).await {
                 Ok(lane) => lanes.push(lane),
                 Err(failure) => {
@@ -259,7 +256,7 @@ impl Session {
             }
         };
         let agreed = self.agreed(io, scattered, &translated, facts, lanes);
-        let Some((facts, mut lanes)) = agreed.await? else {
+        let Some((facts, lanes)) = agreed.await? else {
             return Ok(None);
         };
         let asked = Asked {
@@ -267,7 +264,7 @@ impl Session {
             parameters: scattered.parameters,
             translated: &translated,
             formats: scattered.formats,
-            lanes: scattered.shards.len(),
+            lanes: lanes.len(),
             row_bytes_max: self.message_bytes_max(),
         };
         let plan = scattered.plan;
@@ -286,15 +283,7 @@ impl Session {
         if let Some(id) = self.name(scattered, &facts, &sent) {
             question.name(id);
         }
-        let place = scattered
-            .shards
-            .iter()
-            .position(|shard| own == Some(*shard));
-        if let (Some(place), Some(lease)) = (place, self.lend(own).await) {
-            lanes.insert(place, lease);
-        }
         Ok(Some(Answer {
-            lent: own,
             description: Bytes::new(),
             running: Some(Box::new(Scattering::new(question, lanes))),
             is_merged: explains || facts.finish.is_none(),
@@ -365,19 +354,11 @@ impl Session {
         let mut asked = facts.asked.clone();
         let mut agreed = Vec::with_capacity(lanes.len());
         let mut others = lanes.into_iter();
-        let own = self.own_shard(scattered.shards);
         for (place, shard) in scattered.shards.iter().enumerate() {
-            let is_asked = facts.texts.is_empty() || asked.contains(shard);
-            let lane = match own == Some(*shard) {
-                true if is_asked => continue,
-                // Beside the transaction, which errors would fail.
-                true => Some(self.lane(io, *shard).await?),
-                false => others.next(),
-            };
-            let Some(mut lane) = lane else {
+            let Some(mut lane) = others.next() else {
                 break;
             };
-            if !is_asked {
+            if !facts.texts.is_empty() && !asked.contains(shard) {
                 let deadline = Instant::now() + self.database.config.pool.connect;
                 let of = (plan, &*facts);
                 let own = translated.iter().find(|own| own.lane == place);
@@ -397,10 +378,7 @@ impl Session {
                 }
                 asked.push(*shard);
             }
-            match own == Some(*shard) {
-                true => lane.release(),
-                false => agreed.push(lane),
-            }
+            agreed.push(lane);
         }
         if asked.len() == facts.asked.len() {
             return Ok(Some((facts, agreed)));
@@ -451,14 +429,10 @@ impl Session {
     /// Nobody wants the rest of an answer.
     pub async fn end_answer(&mut self, answer: &mut Answer) {
         if let Some(running) = answer.running.take() {
-            let ended = running.end().await;
-            self.ended(answer, ended);
+            for key in running.end().await {
+                self.stop(key);
+            }
         }
-    }
-
-    fn ended(&mut self, answer: &mut Answer, ended: Ended) {
-        ended.left.into_iter().for_each(|key| self.stop(key));
-        self.regain(answer, ended.own);
     }
 
     /// Polls an answer until it has what is wanted; a cancel, a deadline and the client's end stop it. Where it does not
@@ -506,11 +480,11 @@ impl Session {
             Ok(Err(ScatterError::Client(error))) => (Stopped::Failed(Failure::Gone(error)), true),
             Err(reason) => (Stopped::Failed(reason.failure()), true),
         };
-        let ended = match lost {
+        let keys = match lost {
             true => running.give_up(),
             false => running.end().await,
         };
-        self.ended(answer, ended);
+        keys.into_iter().for_each(|key| self.stop(key));
         Err(stopped)
     }
 
@@ -569,13 +543,6 @@ impl Answer {
             true => Ok(()),
             false => Err(scatter::changed()),
         }
-    }
-
-    /// Rows that were read ahead and not fetched.
-    pub fn held_bytes(&self) -> usize {
-        self.running
-            .as_ref()
-            .map_or(0, |running| running.held_bytes())
     }
 
     fn tag(&self, rows: u64) -> String {

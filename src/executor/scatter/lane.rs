@@ -2,9 +2,8 @@
 //!
 //! ```text
 //!   Close ──> Parse ──> Bind ──> Describe ──> Rows ──> Ended ──> Ready
-//!     ^        ^         │ what the connection had by this name is no more
-//!     └────────│ Again <─┘
-//!          Savepoint, in a transaction
+//!     ^                  │ what the connection had by this name is no more
+//!     └───── Again <─────┘
 //! ```
 
 use std::io;
@@ -41,14 +40,10 @@ pub struct Lane {
     asked: Option<usize>,
     /// What a row may have, in bytes.
     row_bytes_max: usize,
-    /// It is asked within a transaction of its client's, and left in it.
-    is_within: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// CommandComplete of the savepoint that goes ahead is due.
-    Savepoint,
     /// CloseComplete is due: of a statement that has made room, or is of no use any more.
     Close,
     Parse,
@@ -68,7 +63,7 @@ impl Stage {
     /// It is not certain yet that the statement is right.
     fn is_before_rows(self) -> bool {
         use Stage::*;
-        matches!(self, Savepoint | Close | Parse | Bind | Again | Describe)
+        matches!(self, Close | Parse | Bind | Again | Describe)
     }
 }
 
@@ -100,13 +95,8 @@ impl From<PgError> for LaneError {
 
 impl Lane {
     pub fn new(mut lease: Lease, request: &Request, row_bytes_max: usize) -> Self {
-        let is_within = lease.status != TransactionStatus::Idle;
-        let statement = match is_within {
-            true => request.put_within(&mut lease),
-            false => request.put(&mut lease),
-        };
+        let statement = request.put(&mut lease);
         let stage = match statement {
-            _ if is_within => Stage::Savepoint,
             Statement::Parsed(_, Some(_)) => Stage::Close,
             Statement::Unnamed | Statement::Parsed(_, None) => Stage::Parse,
             Statement::Reused(..) => Stage::Bind,
@@ -121,12 +111,7 @@ impl Lane {
             hungry: true,
             thrown: 0,
             row_bytes_max,
-            is_within,
         }
-    }
-
-    pub(super) fn is_within(&self) -> bool {
-        self.is_within
     }
 
     pub(super) fn is_ready(&self) -> bool {
@@ -246,11 +231,6 @@ impl Lane {
                 self.hungry = true;
                 Stage::Close
             }
-            (Stage::Savepoint, backend::COMMAND_COMPLETE) => Stage::Parse,
-            (
-                Stage::Savepoint,
-                backend::PARSE_COMPLETE | backend::BIND_COMPLETE | backend::NO_DATA,
-            ) => Stage::Savepoint,
             (Stage::Close | Stage::Parse, tag) if self.pass(tag) => self.stage,
             (Stage::Bind, backend::BIND_COMPLETE) => Stage::Describe,
             (Stage::Describe, backend::ROW_DESCRIPTION) => {
@@ -362,15 +342,10 @@ impl Lane {
             }
             self.pass(tag);
             if tag == backend::READY_FOR_QUERY {
-                let status = body.first().copied();
-                let status = status.and_then(TransactionStatus::from_byte);
-                let left = |status: &TransactionStatus| {
-                    self.is_within == (*status != TransactionStatus::Idle)
-                };
-                let Some(status) = status.filter(left) else {
+                if body != [TransactionStatus::Idle.as_byte()] {
                     return Poll::Ready(false);
-                };
-                self.lease.status = status;
+                }
+                self.lease.status = TransactionStatus::Idle;
                 self.stage = Stage::Ready;
             }
         }
@@ -398,7 +373,7 @@ impl Lane {
         .with_hint("Raise message_bytes in the limits, or tie the statement to one sharding key.")
     }
 
-    pub(super) fn lied(&self, what: &str) -> PgError {
+    fn lied(&self, what: &str) -> PgError {
         let lie = io::Error::new(
             io::ErrorKind::InvalidData,
             format!("the server sent {what}"),

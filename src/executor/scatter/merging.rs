@@ -2,8 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::lane::{Columns, LaneError, Next};
-use super::source::Source;
+use super::lane::{Columns, Lane, LaneError, Next};
 use crate::error::{PgError, SqlState};
 use crate::executor::merge::{self, Merge, Previous};
 use crate::net::OUTPUT_BYTES_MAX;
@@ -130,7 +129,7 @@ impl Ordered {
 
     pub(super) fn step(
         &mut self,
-        lanes: &mut [Source],
+        lanes: &mut [Lane],
         columns: &Columns,
         window: &mut Window,
         out: &mut BytesMut,
@@ -194,7 +193,7 @@ enum Head {
 /// Gives the merge what it needs, as far as that has arrived.
 fn advance(
     merge: &mut Merge,
-    lanes: &mut [Source],
+    lanes: &mut [Lane],
     columns: &Columns,
     window: &Window,
     out: &BytesMut,
@@ -227,7 +226,7 @@ pub(super) fn malformed(error: RowError) -> PgError {
 /// Passes rows on as they come.
 pub(super) fn concatenate(
     turn: &mut usize,
-    lanes: &mut [Source],
+    lanes: &mut [Lane],
     columns: &Columns,
     window: &mut Window,
     out: &mut BytesMut,
@@ -278,7 +277,7 @@ impl Sections {
 
     pub(super) fn step(
         &mut self,
-        lanes: &mut [Source],
+        lanes: &mut [Lane],
         columns: &Columns,
         window: &mut Window,
         out: &mut BytesMut,
@@ -299,7 +298,7 @@ impl Sections {
                     Next::Wait => return Ok(Step::Wait),
                     Next::Row | Next::End if !std::mem::replace(told, true) => {
                         let mut row = RowWriter::new(1, out);
-                        row.put(Some(format!("On {}:", lane.shard()).as_bytes()));
+                        row.put(Some(format!("On {}:", lane.lease.shard).as_bytes()));
                         row.finish();
                         window.rows += 1;
                     }
@@ -435,7 +434,7 @@ impl Grouped {
 
     pub(super) fn step(
         &mut self,
-        lanes: &mut [Source],
+        lanes: &mut [Lane],
         columns: &Columns,
         window: &mut Window,
         out: &mut BytesMut,

@@ -136,60 +136,6 @@ pub async fn agrees(
     Ok(facts.texts.iter().zip(answers).all(alike))
 }
 
-/// What the answer to a statement depends on besides its rows, as it is on a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Circumstances {
-    /// Each statement of a transaction has a snapshot of its own.
-    pub reads_committed: bool,
-    /// Settings that values are read, compared or printed by, and who is asking.
-    pub settings: Box<str>,
-}
-
-/// Asks for them.
-///
-/// As [`learn`].
-pub async fn circumstances(
-    connection: &mut Connection,
-    deadline: Instant,
-) -> Result<Circumstances, PgError> {
-    let settings = SETTINGS.map(|name| format!("pg_catalog.current_setting('{name}', true)"));
-    let text = format!(
-        "SELECT pg_catalog.current_setting('transaction_isolation') LIKE 'read %', \
-         pg_catalog.concat_ws(E'\\n', current_user, {})",
-        settings.join(", ")
-    );
-    match &ask(connection, &text, Parameters::NONE, deadline).await?[..] {
-        [Some(reads_committed), Some(settings)] => Ok(Circumstances {
-            reads_committed: reads_committed == "t",
-            settings: settings.as_str().into(),
-        }),
-        _ => Err(super::changed()),
-    }
-}
-
-/// Source: <https://www.postgresql.org/docs/current/runtime-config-client.html> and
-/// <https://www.postgresql.org/docs/current/runtime-config-compatible.html>
-const SETTINGS: [&str; 18] = [
-    "search_path",
-    "datestyle",
-    "intervalstyle",
-    "timezone",
-    "timezone_abbreviations",
-    "extra_float_digits",
-    "bytea_output",
-    "xmlbinary",
-    "xmloption",
-    "lc_messages",
-    "lc_monetary",
-    "lc_numeric",
-    "lc_time",
-    "default_text_search_config",
-    "array_nulls",
-    "transform_null_equals",
-    "quote_all_identifiers",
-    "row_security",
-];
-
 /// Questions to one server about one statement.
 pub(super) struct Probe<'a> {
     pub(super) connection: &'a mut Connection,

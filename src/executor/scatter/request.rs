@@ -3,12 +3,8 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::question::{Parameters, request};
 use crate::backend::{Connection, StatementId};
 use crate::wire::{self, Described, HEADER_BYTES, frontend, header};
-
-/// Begun ahead of what is asked in a transaction of the client's.
-pub const SAVEPOINT: &str = "trunkline_scatter";
 
 /// In both forms.
 pub(super) struct Request {
@@ -68,7 +64,9 @@ impl Request {
     /// Queues it for a connection.
     pub(super) fn put(&self, connection: &mut Connection) -> Statement {
         let Some(named) = &self.named else {
-            return self.put_unnamed(connection);
+            connection.prepared.unnamed = None;
+            connection.output.extend_from_slice(&self.whole);
+            return Statement::Unnamed;
         };
         if connection.prepared.contains_and_touch(named.id) {
             connection.output.extend_from_slice(&named.rest);
@@ -81,25 +79,6 @@ impl Request {
         connection.output.extend_from_slice(&named.parse);
         connection.output.extend_from_slice(&named.rest);
         Statement::Parsed(named.id, evicted)
-    }
-
-    /// As [`Self::put`], behind a savepoint, and without a name: one that the server does not know any more would be an
-    /// error of the transaction.
-    pub(super) fn put_within(&self, connection: &mut Connection) -> Statement {
-        let begin = format!("SAVEPOINT {SAVEPOINT}");
-        let begin = request(&begin, Parameters::NONE, &[]);
-        debug_assert!(begin.is_ok(), "it is short");
-        // One Sync for both.
-        let begin = begin.unwrap_or_default();
-        let before_sync = begin.len().saturating_sub(HEADER_BYTES);
-        connection.output.extend_from_slice(&begin[..before_sync]);
-        self.put_unnamed(connection)
-    }
-
-    fn put_unnamed(&self, connection: &mut Connection) -> Statement {
-        connection.prepared.unnamed = None;
-        connection.output.extend_from_slice(&self.whole);
-        Statement::Unnamed
     }
 }
 
@@ -155,6 +134,7 @@ fn named(message: &[u8], at: usize, name: &[u8]) -> Option<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::executor::scatter::question::{Parameters, request};
     use crate::types::{Format, Oid};
 
     #[test]

@@ -58,7 +58,7 @@ impl Session {
     }
 
     /// Runs statements of our own on the connection in use. What it says is the inner result.
-    pub(in crate::session) async fn ask_server(
+    async fn ask_server(
         &mut self,
         io: &mut Buffered,
         text: &str,
