@@ -613,6 +613,71 @@ fn a_function_of_a_name_that_is_called_here() {
     world.end();
 }
 
+/// Policies that ask for a setting see the client's on every shard, or the statement is refused: what functions of its
+/// transaction have set is on one server.
+#[test]
+fn row_security_asks_for_settings() {
+    let world = World::start("");
+    let policy = "alter table odd enable row level security, force row level security;
+        create policy own on odd using (coalesce(current_setting('app.seen', true), '') = 'yes');
+        create view seen as select * from odd";
+    for shard in 0..SHARDS {
+        let organization = world.cluster.organization_on(shard);
+        let insert = format!("insert into odd values ({organization})");
+        done(&direct(&world.cluster, shard, &insert));
+        done(&direct(&world.cluster, shard, policy));
+    }
+    let mut admin =
+        Wire::connect_as(world.proxy.port, APP, APP, &[("database", "trunkline")]).unwrap();
+    done(&admin.simple("RELOAD").unwrap());
+    let (scattered, gathered) = (
+        "select count(*) from odd",
+        "select count(distinct organization_id) filter (where true) from odd",
+    );
+    let through_view = "select count(distinct organization_id) filter (where true) from seen";
+    let mut wire = world.connect();
+    eventually("the policies are known", || {
+        let replies = wire.simple(through_view).unwrap();
+        replies.iter().any(|reply| reply.tag == b'E')
+    });
+    let (code, said) = error(&wire.simple(through_view).unwrap());
+    assert_eq!(code, "0A000");
+    assert!(said.contains("through a view"), "{said}");
+    let all = SHARDS.to_string();
+    let own = world.cluster.organization_on(0);
+    let one = format!("select count(*) from wide where organization_id = {own}");
+    let refused = |wire: &mut Wire, text: &str| {
+        done(&wire.simple("savepoint s").unwrap());
+        let (code, said) = error(&wire.simple(text).unwrap());
+        assert_eq!(code, "0A000", "{text}: {said}");
+        assert!(said.contains("row security"), "{said}");
+        done(&wire.simple("rollback to s").unwrap());
+    };
+    for text in [scattered, gathered] {
+        let mut answer = |statement: &str| values(&wire.simple(statement).unwrap());
+        assert_eq!(answer(text), ["0"]);
+        answer("set app.seen = 'yes'");
+        assert_eq!(answer(text), [&*all]);
+        answer("reset app.seen");
+        answer("begin");
+        answer("set local app.seen = 'yes'");
+        assert_eq!(answer(text), [&*all]);
+        answer("commit");
+        assert_eq!(answer(text), ["0"]);
+        for set in ["select set_config('app.seen', 'yes', true)", &one] {
+            done(&wire.simple("begin").unwrap());
+            done(&wire.simple(set).unwrap());
+            refused(&mut wire, text);
+            let tied = format!("select count(*) from odd where organization_id = {own}");
+            let seen = values(&wire.simple(&tied).unwrap());
+            // Where it was set is any shard, this one or another.
+            assert!(seen == ["0"] || seen == ["1"] || seen.is_empty());
+            done(&wire.simple("rollback").unwrap());
+        }
+    }
+    world.is_tidy();
+}
+
 /// Nothing is cut to the modifiers that a type had before.
 #[test]
 fn type_modifiers_that_change() {

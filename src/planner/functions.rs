@@ -24,6 +24,8 @@ pub(super) struct Calls {
     pub(super) on_default: Option<String>,
     /// A function that only asks a catalog, which is read on the default shard.
     pub(super) asks_catalog: Option<String>,
+    /// `set_config`, whose setting stays with the transaction.
+    pub(super) sets: bool,
     /// The first function in SQL whose body is known.
     pub(super) in_sql: Option<String>,
     /// How many calls there are of such functions; by the names [`Names::is_sql_function`] knows.
@@ -79,6 +81,7 @@ pub(super) fn check(
             }
             calls.on_default = Some(call.name.clone());
         }
+        calls.sets |= call.name == "set_config";
         if on_default(&call.name) {
             calls.on_default = Some(call.name.clone());
         } else if asks_catalog(&call.name) {

@@ -156,6 +156,9 @@ impl Planner<'_> {
                 "What {function} does would be undone with what is gathered."
             ));
         }
+        if calls.sets {
+            return Err("What set_config sets would be undone with what is gathered.".to_owned());
+        }
         let asks = found.catalog.as_ref().or(calls.asks_catalog.as_ref());
         if let Some(asks) = asks {
             return Err(format!("{asks} would tell of what is gathered."));

@@ -32,6 +32,8 @@ pub struct Schema {
     pub partial: HashSet<TableName>,
     /// Tables that have partitions or children, on any shard.
     pub parents: HashSet<TableName>,
+    /// Tables with row security, on any shard.
+    pub guarded: HashSet<TableName>,
     /// Views whose text tells a table from a copy of it ([`super::tells_copies`]).
     pub telling: HashSet<TableName>,
     /// Who surely may look names up in a schema, the same on all shards: schema and role. A role of

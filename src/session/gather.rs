@@ -95,8 +95,8 @@ impl Session {
     /// [`crate::planner::retold`] tells it. `text` and `values` are the statement and the message that has its parameters.
     ///
     /// Errors: 0A000 within a pipeline that has run statements on a shard, in a transaction that is not READ COMMITTED, in
-    /// one on another shard than has to be read or READ ONLY that cannot stand aside ([`aside`]); 54000 beyond the limits of the database;
-    /// those of the shards.
+    /// one on another shard than has to be read or READ ONLY that cannot stand aside ([`aside`]), and where row security may
+    /// show other rows; 54000 beyond the limits of the database; those of the shards.
     pub async fn gather(
         &mut self,
         io: &mut Buffered,
@@ -113,6 +113,7 @@ impl Session {
         }
         self.settle(io).await?;
         self.end_gather(io).await?;
+        self.check_row_security(gathering)?;
         if gathering.lasting && self.txn == Transaction::Idle {
             // PostgreSQL says what is wrong with that.
             let shard = gathering.at.unwrap_or_else(|| self.default_shard());
@@ -162,6 +163,33 @@ impl Session {
             }
             (Err(failure), None) => Err(failure),
         }
+    }
+
+    /// Row security may ask for settings, which statements and functions of a transaction can have made up on its server
+    /// alone (`set_config('app.tenant', …, true)`), and no catalog lists such ones. Through a view it sees another user.
+    ///
+    /// Errors: 0A000.
+    fn check_row_security(&self, gathering: &Gathering) -> Result<(), PgError> {
+        let schema = self.database.schema();
+        let guarded = |part: &&Part| schema.guarded.contains(&part.table);
+        let Some(part) = gathering.pieces.iter().find(guarded) else {
+            return Ok(());
+        };
+        let (place, hint) = match (self.txn.is_on_server(), gathering.views.is_empty()) {
+            (true, _) => (
+                "in a transaction that has run others",
+                "Let it be the first of its transaction, behind SET LOCAL where its policies need settings, or tie the table to one sharding key.",
+            ),
+            (false, false) => ("through a view", "Read the table itself."),
+            (false, true) => return Ok(()),
+        };
+        Err(PgError::refusal(
+            format!(
+                "a statement over rows of several shards of {}, which has row security, {place}",
+                part.table.name
+            ),
+            hint,
+        ))
     }
 
     /// A transaction that no server has heard of begins on one, where the statement depends on it (`tells`) or lasts

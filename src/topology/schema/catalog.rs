@@ -39,6 +39,8 @@ pub(super) struct Catalog {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Reached {
     pub(super) relations: BTreeMap<TableName, Relation>,
+    /// Those whose rows are not everybody's.
+    pub(super) guarded: BTreeSet<TableName>,
     pub(super) functions: BTreeMap<TableName, Function>,
     /// Of these functions those that take one row, by their names: `m.f` is a call, too.
     pub(super) row_functions: BTreeSet<String>,
@@ -123,6 +125,11 @@ pub(super) async fn reached(control: &Control, map: &ShardMap) -> Result<Reached
         }
     };
     found.relations = relations(control, &rows, &domains).await?;
+    for row in &rows {
+        if row.try_get(7)? {
+            found.guarded.insert(table_name(row)?);
+        }
+    }
     Ok(found)
 }
 
@@ -371,7 +378,8 @@ WITH RECURSIVE listed AS (
 SELECT n.nspname::text, c.relname::text, c.oid, c.relkind::text,
        EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type <> '1'),
        CASE WHEN c.relkind = 'v' THEN pg_catalog.pg_get_viewdef(c.oid) END,
-       ARRAY(SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid ORDER BY i.inhseqno)
+       ARRAY(SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid ORDER BY i.inhseqno),
+       c.relrowsecurity
   FROM reached
   JOIN pg_catalog.pg_class c ON c.oid = reached.oid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -27,6 +27,10 @@ pub(super) fn merge(map: &ShardMap, shards: &[Shard<'_>]) -> Schema {
             .flat_map(|(_, catalog)| catalog.reached.relations.values())
             .flat_map(|relation| relation.parents.iter().cloned())
             .collect(),
+        guarded: shards
+            .iter()
+            .flat_map(|(_, catalog)| catalog.reached.guarded.iter().cloned())
+            .collect(),
         default_paths: defaults(shards, |catalog| &catalog.default_paths),
         default_roles: defaults(shards, |catalog| &catalog.default_roles),
         ..Schema::default()
