@@ -37,24 +37,31 @@ fn few_forms(simple: bool) -> Vec<Form> {
 
 /// Runs every case of a directory. Gives for each file how many statements were refused.
 fn run(world: &World, directory: &str, forms: Forms) -> BTreeMap<String, usize> {
-    let mut files: Vec<_> = fs::read_dir(cases(directory))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
-        .collect();
-    files.sort();
-    assert!(!files.is_empty());
-    files
+    files(directory)
         .into_iter()
-        .map(|file| {
-            let name = format!(
-                "{directory}/{}",
-                file.file_name().unwrap().to_string_lossy()
-            );
-            let refused = run_file(world, &name, &fs::read_to_string(&file).unwrap(), forms);
+        .map(|(name, text)| {
+            let refused = run_file(world, &name, &text, forms);
             (name, refused)
         })
         .collect()
+}
+
+/// Names and texts of a directory's files of cases.
+fn files(directory: &str) -> BTreeMap<String, String> {
+    let entries = fs::read_dir(cases(directory)).unwrap();
+    let files: BTreeMap<_, _> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
+        .map(|path| {
+            let file = path.file_name().unwrap().to_string_lossy();
+            (
+                format!("{directory}/{file}"),
+                fs::read_to_string(&path).unwrap(),
+            )
+        })
+        .collect();
+    assert!(!files.is_empty());
+    files
 }
 
 fn run_file(world: &World, name: &str, text: &str, forms: Forms) -> usize {
@@ -102,15 +109,8 @@ const DONE: [Option<usize>; 3] = [None, Some(0), Some(1)];
 fn run_within(world: &World, directory: &str) {
     let (mut tally, mut written) = (Tally::default(), 0);
     let mut pair = world.pair();
-    let mut files: Vec<_> = fs::read_dir(cases(directory))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
-        .collect();
-    files.sort();
-    for file in files {
-        let name = file.file_name().unwrap().to_string_lossy();
-        for case in case::parse(&name, &fs::read_to_string(&file).unwrap()) {
+    for (name, text) in files(directory) {
+        for case in case::parse(&name, &text) {
             let done = DONE[written % DONE.len()];
             written += 1;
             for form in few_forms(case.parameters.is_empty()) {

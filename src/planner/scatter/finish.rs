@@ -10,7 +10,7 @@ use std::ops::Range;
 use super::functions::{Kind as Of, is_merged, kind};
 use super::groups::{self, Key};
 use super::list::{List, bytes};
-use super::regroup::{Taken as Call, regroup};
+use super::regroup::{Asked, TakenCall, regroup};
 use super::{Otherwise, gather};
 use crate::plan::{
     Aggregate, Column, Finish, Groups, Limit, Merge, Name, OverGroups, Query, Sort, merged_column,
@@ -58,7 +58,11 @@ pub(super) fn finish(list: &List<'_>) -> Result<(Merge, Finish), Otherwise> {
         None => ("", rest),
     };
     let rest = taken.text(rest..tokens.len(), order)?;
-    let (keys, aggregates, regrouped) = regroup(list, &keys, taken.calls)?;
+    let Asked {
+        keys,
+        aggregates,
+        regrouped,
+    } = regroup(list, &keys, taken.calls)?;
     let groups = Groups {
         before: list.at.text[..tokens[select].end].into(),
         after: filtered(list, clauses.from..end, &pushed).into(),
@@ -311,7 +315,7 @@ fn names(list: &List<'_>, keys: &[Key<'_>]) -> Result<Vec<Name>, Otherwise> {
 struct Taken<'a> {
     list: &'a List<'a>,
     keys: &'a [Key<'a>],
-    calls: Vec<Call>,
+    calls: Vec<TakenCall>,
 }
 
 impl Taken<'_> {
@@ -385,11 +389,11 @@ impl Taken<'_> {
         }
         let distinct = tokens[at + 2].is_word("distinct");
         // Of values that are distinct the order is known, too.
-        if is_merged(name) || distinct && name == "array_agg" && self.is_built_in(name) {
+        if is_merged(name) || distinct && name == "array_agg" {
             is_implicit(&tokens[at..close])?;
             let call = match distinct {
-                true => Call::distinct(self.list, at..behind)?,
-                false => Call::Plain(groups::aggregate_at(self.list, name, at..behind)?),
+                true => TakenCall::distinct(self.list, at..behind)?,
+                false => TakenCall::Plain(groups::aggregate_at(self.list, name, at..behind)?),
             };
             return Ok(Some((merged_column(self.place(call)), behind)));
         }
@@ -405,12 +409,8 @@ impl Taken<'_> {
         }
     }
 
-    fn is_built_in(&self, name: &str) -> bool {
-        kind(name, self.list.context.schema).is_some()
-    }
-
     /// The column of a call, behind the keys.
-    fn place(&mut self, call: Call) -> usize {
+    fn place(&mut self, call: TakenCall) -> usize {
         let known = { self.calls.iter() }.position(|it| it.is_like(&call, self.list));
         self.keys.len()
             + known.unwrap_or_else(|| {

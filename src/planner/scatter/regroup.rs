@@ -13,20 +13,20 @@
 use std::ops::Range;
 
 use super::groups::{Key, is_plain};
-use super::list::List;
+use super::list::{Compared, List};
 use super::{Otherwise, gather};
 use crate::plan::{Aggregate, Call, Regrouped};
-use crate::sql::{self, Kind};
+use crate::sql;
 
 /// A call that is taken out of the client's text.
 #[derive(Debug)]
-pub(super) enum Taken {
+pub(super) enum TakenCall {
     Plain(Aggregate),
     /// The tokens of its argument.
     Distinct(Box<str>, Range<usize>),
 }
 
-impl Taken {
+impl TakenCall {
     /// The call of an aggregate that these tokens are, which has DISTINCT.
     pub(super) fn distinct(list: &List<'_>, place: Range<usize>) -> Result<Self, Otherwise> {
         let tokens = list.at.rest;
@@ -37,15 +37,12 @@ impl Taken {
         };
         // Behind the name, its parenthesis and DISTINCT.
         let argument = place.start + 3..close;
-        let whole = tokens[argument.clone()].windows(2);
-        let has_star = { whole }.any(|pair| pair[0].is_op(".") && pair[1].is_op("*"));
-        // The type of a parameter that stands alone is inferred from the function that is called.
-        let is_param = argument.len() == 1 && tokens[argument.start].kind == Kind::Param;
-        if argument.is_empty() || has_star || is_param || !is_plain(&tokens[argument.clone()]) {
+        if argument.is_empty() || !is_plain(&tokens[argument.clone()]) {
             return gather(format!(
                 "{name}() of more than one plain expression with DISTINCT"
             ));
         }
+        list.repeated(&Compared::Tokens(argument.clone()))?;
         Ok(Self::Distinct(name.into(), argument))
     }
 
@@ -61,22 +58,25 @@ impl Taken {
     }
 }
 
-/// The keys and aggregates that shards are asked for, and what is made of those of one group of the client's, if they are
-/// more than its own.
-#[expect(
-    clippy::type_complexity,
-    reason = "three things that belong together for one caller"
-)]
+/// What shards are asked for.
+pub(super) struct Asked {
+    pub(super) keys: Vec<Box<str>>,
+    pub(super) aggregates: Vec<Aggregate>,
+    /// What is made of the merged groups of one group of the client's, if they are more than its own.
+    pub(super) regrouped: Option<Regrouped>,
+}
+
+/// Takes keys and calls apart into what shards give and what is made of it.
 pub(super) fn regroup(
     list: &List<'_>,
     keys: &[Key<'_>],
-    taken: Vec<Taken>,
-) -> Result<(Vec<Box<str>>, Vec<Aggregate>, Option<Regrouped>), Otherwise> {
+    taken: Vec<TakenCall>,
+) -> Result<Asked, Otherwise> {
     let mut texts: Vec<Box<str>> = keys.iter().map(|key| key.text.into()).collect();
     let mut tokens: Vec<Range<usize>> = keys.iter().map(|key| key.tokens.clone()).collect();
     let mut places = Vec::new();
     for call in &taken {
-        if let Taken::Distinct(_, argument) = call {
+        if let TakenCall::Distinct(_, argument) = call {
             let known = tokens.iter().position(|known| list.same(known, argument));
             places.push(known.unwrap_or_else(|| {
                 tokens.push(argument.clone());
@@ -90,12 +90,12 @@ pub(super) fn regroup(
     let (mut aggregates, mut calls) = (Vec::new(), Vec::new());
     for call in taken {
         match call {
-            Taken::Distinct(name, _) => calls.push(Call {
+            TakenCall::Distinct(name, _) => calls.push(Call {
                 name,
                 place: places.next().unwrap_or_default(),
                 distinct: true,
             }),
-            Taken::Plain(aggregate) => {
+            TakenCall::Plain(aggregate) => {
                 if has_distinct {
                     calls.push(Call {
                         name: again(&aggregate.name)?.into(),
@@ -111,7 +111,11 @@ pub(super) fn regroup(
         keys: keys.len(),
         calls: calls.into(),
     });
-    Ok((texts, aggregates, regrouped))
+    Ok(Asked {
+        keys: texts,
+        aggregates,
+        regrouped,
+    })
 }
 
 /// The aggregate that makes of an aggregate's values for parts of a group that for the whole of it; `count` stands for the
