@@ -613,6 +613,77 @@ fn a_function_of_a_name_that_is_called_here() {
     world.end();
 }
 
+/// Tables of few rows need no temporary tables; within limits, and outside of a transaction.
+#[test]
+fn small_tables_travel_as_arrays() {
+    let world = World::start("");
+    for shard in 0..SHARDS {
+        for organization in world.cluster.organizations_on(shard).take(ORGANIZATIONS) {
+            let insert = format!("insert into odd values ({organization})");
+            done(&direct(&world.cluster, shard, &insert));
+        }
+        let revoke = format!("revoke temporary on database {APP} from public, {APP}");
+        done(&direct(&world.cluster, shard, &revoke));
+    }
+    let few = "select count(*), sum(o.organization_id - p.organization_id) from odd o, odd p";
+    let all = (SHARDS * ORGANIZATIONS).pow(2).to_string();
+    let many = "select count(distinct filler) filter (where true) from wide";
+    let mut wire = world.connect();
+    for _ in 0..3 {
+        let replies = wire.simple(few).unwrap();
+        assert_eq!(values(&replies), [&*all, "0"], "{replies:?}");
+        let replies = wire.extended(few, &Parameters::NONE).unwrap();
+        assert_eq!(values(&replies), [&*all, "0"], "{replies:?}");
+        for copied in [many, &format!("explain {few}")] {
+            let (code, said) = error(&wire.simple(copied).unwrap());
+            assert_eq!(code, "42501", "{said}");
+        }
+    }
+    let own = world.cluster.organization_on(0);
+    done(&wire.simple("begin").unwrap());
+    let one = format!("select count(*) from odd where organization_id = {own}");
+    done(&wire.simple(&one).unwrap());
+    assert_eq!(error(&wire.simple(few).unwrap()).0, "42501");
+    done(&wire.simple("rollback").unwrap());
+    // A column that was added a moment ago is there, or it is told that tables cannot be made.
+    let star = "select *, count(*) over () from odd";
+    let columns = |wire: &mut Wire| {
+        let replies = wire.simple(star).unwrap();
+        let row = replies.iter().find(|reply| reply.tag == b'D');
+        row.map(|row| u16::from_be_bytes([row.body[0], row.body[1]]))
+    };
+    assert_eq!(columns(&mut wire), Some(2));
+    let outer = "select count(*) from (select organization_id, 5 as n from odd) o
+                 where exists (select from odd p where p.organization_id <> o.organization_id and n = 7)";
+    assert_eq!(values(&wire.simple(outer).unwrap()), ["0"]);
+    for shard in 0..SHARDS {
+        let alter = "alter table odd add n int not null default 7";
+        done(&direct(&world.cluster, shard, alter));
+    }
+    let all = (SHARDS * ORGANIZATIONS).to_string();
+    eventually("the catalogs have been read", || {
+        let found = values(&wire.simple(outer).unwrap());
+        assert!(found.is_empty() || found == [&*all], "{found:?}");
+        let columns = columns(&mut wire);
+        assert!(columns.is_none_or(|columns| columns == 3), "{columns:?}");
+        columns.is_some()
+    });
+    world.is_tidy();
+    let limited = ProxyOptions {
+        database: "    limits: { gather_rows: 2 }".to_owned(),
+        tables: vec!["wide".to_owned(), "odd".to_owned()],
+        ..ProxyOptions::default()
+    };
+    let limited = Proxy::start(&world.cluster, &limited);
+    let mut wire = Wire::connect(limited.port).unwrap();
+    for shard in 0..SHARDS {
+        let grant = format!("grant temporary on database {APP} to {APP}");
+        done(&direct(&world.cluster, shard, &grant));
+    }
+    let (code, said) = error(&wire.simple(few).unwrap());
+    assert_eq!(code, "54000", "{said}");
+}
+
 /// Policies that ask for a setting see the client's on every shard, or the statement is refused: what functions of its
 /// transaction have set is on one server.
 #[test]

@@ -390,7 +390,7 @@ fn little_travels(world: &World, both: &mut Both) {
             total("trunkline_gathered_bytes_total"),
         )
     };
-    let mut of = |statement: &str| {
+    let of = |both: &mut Both, statement: &str| {
         let before = moved();
         both.run(statement);
         let after = moved();
@@ -398,18 +398,27 @@ fn little_travels(world: &World, both: &mut Both) {
         println!("{statement}: {} rows, {} bytes", moved.0, moved.1);
         moved
     };
+    // Outside of a transaction they would travel as arrays, those of the shard itself among them.
+    both.run(
+        "begin
+         select name from organizations where organization_id = $o",
+    );
     let all = of(
+        both,
         "select count(*), max(name) from (select * from organizations) o, (select * from detections) d \
          where d.class_id = o.organization_id % 9 and d.score > 0.9",
     );
     let named = of(
+        both,
         "select count(*), max(name) from organizations o, detections d \
          where d.class_id = o.organization_id % 9 and (d.score > 0.9)",
     );
     let few = of(
+        both,
         "select count(*), max(name) from organizations o, detections d \
          where d.class_id = o.organization_id % 9 and d.score > 0.9",
     );
+    both.run("commit");
     assert_eq!(named.0, all.0);
     assert!(named.1 * 2.0 < all.1 && few.0 * 4.0 < all.0 && few.1 * 8.0 < all.1);
 }

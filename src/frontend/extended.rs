@@ -20,12 +20,11 @@ use bytes::{Buf, Bytes};
 
 use super::Client;
 use super::service::{answer, malformed};
-use super::several::ScatteredPortal;
 use super::simple::{not_utf8, shown};
 use crate::error::{PgError, SqlState};
 use crate::executor::{Expect, Forward, Stage};
 use crate::plan::{Control, Plan};
-use crate::session::{Failure, Prepared, Purpose, aside};
+use crate::session::{Answer, Failure, Prepared, Purpose, aside};
 use crate::sql;
 use crate::types::Oid;
 use crate::wire::{self, Described, HEADER_BYTES, Header, Replies, frontend};
@@ -75,7 +74,7 @@ pub(super) enum Portal {
     /// EXPLAIN: its rows go ahead of the server's. Taken by the first Execute.
     Explain(Bytes),
     /// Several shards answer it, on connections of its own.
-    Scattered(Box<ScatteredPortal>),
+    Scattered(Box<Answer>),
 }
 
 impl Portal {
@@ -83,7 +82,7 @@ impl Portal {
         match self {
             Self::Control(prepared) => prepared.global.text.len(),
             Self::Explain(lines) => lines.len(),
-            Self::Scattered(_) => size_of::<ScatteredPortal>(),
+            Self::Scattered(_) => size_of::<Answer>(),
         }
     }
 }

@@ -13,19 +13,13 @@ use crate::error::{PgError, SqlState};
 use crate::executor::Forward;
 use crate::executor::scatter::Parameters;
 use crate::metrics;
-use crate::plan::{Gathering, Plan, Planned, Route};
+use crate::plan::{Gathering, Plan, Planned, Route, Scatter, Span};
 use crate::planner::retold;
 use crate::session::{Answer, Failure, Prepared, Scattered, Several};
+use crate::shardmap::ShardId;
 use crate::sql;
 use crate::types::Format;
 use crate::wire::{self, HEADER_BYTES, Header, RequestError};
-
-/// A portal whose rows come from several shards.
-#[derive(Debug)]
-pub(super) struct ScatteredPortal {
-    answer: Answer,
-    prepared: Arc<Prepared>,
-}
 
 /// A Bind that is held.
 pub(super) struct BindMessage {
@@ -103,32 +97,29 @@ impl Client {
             return Ok(());
         };
         let lines = self.explained(route, planned.values());
-        let (shards, span) = match several {
-            Several::Gather(gathering) => return self.gather(text, &gathering, lines).await,
-            Several::Scatter(shards, span) => (shards, span),
-            Several::ByText => return Ok(()),
-        };
-        let Some(plan) = &route.scatter else {
-            return Ok(());
-        };
-        self.session.goes(metrics::Route::Scatter);
-        let scattered = Scattered {
-            plan,
-            shards: &shards,
-            span,
-            text: match plan.explained {
-                Some(_) => sql::only_statement(text)?,
-                None => text,
-            },
-            parameters: Parameters::NONE,
-            formats: &[],
-            is_named: false,
-            ahead: lines.clone().unwrap_or_default(),
-        };
-        if let Some(mut answer) = self.session.scatter(&mut self.io, scattered).await? {
-            let out = &mut self.io.output;
-            out.extend_from_slice(answer.description());
-            return self.session.fetch(&mut self.io, plan, &mut answer, 0).await;
+        if let Some((plan, shards, span)) = asked(route, &several) {
+            self.session.goes(route_of(&several));
+            let scattered = Scattered {
+                plan,
+                shards,
+                span,
+                text: match plan.explained {
+                    Some(_) => sql::only_statement(text)?,
+                    None => text,
+                },
+                parameters: Parameters::NONE,
+                formats: &[],
+                is_named: false,
+                ahead: lines.clone().unwrap_or_default(),
+            };
+            if let Some(mut answer) = self.session.scatter(&mut self.io, scattered).await? {
+                let out = &mut self.io.output;
+                out.extend_from_slice(answer.description());
+                return self.session.fetch(&mut self.io, &mut answer, 0).await;
+            }
+        }
+        if let Several::Gather(gathering) = several {
+            return self.gather(text, &gathering, lines).await;
         }
         let way = self.session.resolve_gathering(route, planned.values())?;
         match way.several {
@@ -163,17 +154,16 @@ impl Client {
         several: &Several,
         lines: Option<Bytes>,
     ) -> Result<bool, Failure> {
-        let (Plan::Route(route), Several::Scatter(shards, span)) = (&*prepared.plan, several)
-        else {
+        let Plan::Route(route) = &*prepared.plan else {
             return Ok(false);
         };
-        let Some(plan) = &route.scatter else {
+        let Some((plan, shards, span)) = asked(route, several) else {
             return Ok(false);
         };
         let scattered = Scattered {
             plan,
             shards,
-            span: *span,
+            span,
             text: match plan.explained {
                 Some(_) => sql::only_statement(&prepared.global.text)?,
                 None => &prepared.global.text,
@@ -187,7 +177,7 @@ impl Client {
             ahead: lines.unwrap_or_default(),
         };
         self.pipeline
-            .check_room(&message.portal, size_of::<ScatteredPortal>())?;
+            .check_room(&message.portal, size_of::<Answer>())?;
         let Some(mut answer) = self.session.scatter(&mut self.io, scattered).await? else {
             return Ok(false);
         };
@@ -197,23 +187,17 @@ impl Client {
             self.session.end_answer(&mut answer).await;
             return Err(error.into());
         }
-        let portal = ScatteredPortal {
-            answer,
-            prepared: Arc::clone(prepared),
-        };
-        let portal = Portal::Scattered(Box::new(portal));
+        let portal = Portal::Scattered(Box::new(answer));
         self.pipeline.keep_portal(message.portal.clone(), portal)?;
         Ok(true)
     }
 
     /// Describes a portal of this kind; false where there is none of this name.
     pub(super) fn describe_scattered(&mut self, name: &[u8]) -> bool {
-        let Some(Portal::Scattered(portal)) = self.pipeline.portal(name) else {
+        let Some(Portal::Scattered(answer)) = self.pipeline.portal(name) else {
             return false;
         };
-        self.io
-            .output
-            .extend_from_slice(portal.answer.description());
+        self.io.output.extend_from_slice(answer.description());
         true
     }
 
@@ -225,45 +209,34 @@ impl Client {
         rows_max: i32,
     ) -> Result<(), Failure> {
         self.io.input.advance(head.len);
-        let Some(Portal::Scattered(mut portal)) = self.pipeline.forget_portal(&name) else {
+        let Some(Portal::Scattered(mut answer)) = self.pipeline.forget_portal(&name) else {
             return Ok(());
         };
         let fetched = match self.session.heard_nothing_else() {
             Err(error) => Err(error.into()),
-            Ok(()) => self.fetch_scattered(&mut portal, rows_max).await,
+            Ok(()) => self.fetch_scattered(&mut answer, rows_max).await,
         };
         if let Err(failure) = fetched {
-            self.session.end_answer(&mut portal.answer).await;
+            self.session.end_answer(&mut answer).await;
             return Err(failure);
         }
-        self.pipeline.keep_portal(name, Portal::Scattered(portal))?;
+        self.pipeline.keep_portal(name, Portal::Scattered(answer))?;
         Ok(())
     }
 
-    async fn fetch_scattered(
-        &mut self,
-        portal: &mut ScatteredPortal,
-        rows_max: i32,
-    ) -> Result<(), Failure> {
-        let Plan::Route(Route {
-            scatter: Some(plan),
-            ..
-        }) = &*portal.prepared.plan
-        else {
-            return Ok(());
-        };
+    async fn fetch_scattered(&mut self, answer: &mut Answer, rows_max: i32) -> Result<(), Failure> {
         self.in_turn().await?;
         self.session.routed_as_bound();
         let rows_max = u64::try_from(rows_max).unwrap_or(0);
         let (session, io) = (&mut self.session, &mut self.io);
-        session.fetch(io, plan, &mut portal.answer, rows_max).await
+        session.fetch(io, answer, rows_max).await
     }
 
     /// A portal is no longer wanted; true where it was one that no server has.
     pub(super) async fn end_portal(&mut self, name: &[u8]) -> bool {
         match self.pipeline.forget_portal(name) {
-            Some(Portal::Scattered(mut portal)) => {
-                self.session.end_answer(&mut portal.answer).await;
+            Some(Portal::Scattered(mut answer)) => {
+                self.session.end_answer(&mut answer).await;
                 true
             }
             Some(Portal::Control(_)) => true,
@@ -274,10 +247,30 @@ impl Client {
     /// None of them is: their transaction is over.
     pub(super) async fn end_portals(&mut self) {
         for portal in self.pipeline.take_portals() {
-            if let Portal::Scattered(mut portal) = portal {
-                self.session.end_answer(&mut portal.answer).await;
+            if let Portal::Scattered(mut answer) = portal {
+                self.session.end_answer(&mut answer).await;
             }
         }
+    }
+}
+
+/// What shards are asked at once, and which: for their answers, or for the rows of small tables.
+fn asked<'a>(route: &'a Route, several: &'a Several) -> Option<(&'a Scatter, &'a [ShardId], Span)> {
+    match several {
+        Several::Scatter(shards, span) => Some((route.scatter.as_deref()?, shards, *span)),
+        Several::Gather(gathering) if route.explain.is_none() => {
+            let small = route.gather.as_ref()?.small.as_deref()?;
+            Some((small, gathering.common_shards()?, Span::default()))
+        }
+        Several::Gather(_) | Several::ByText => None,
+    }
+}
+
+/// How a statement is answered that does not have to be copied for.
+pub(super) fn route_of(several: &Several) -> metrics::Route {
+    match several {
+        Several::Gather(_) => metrics::Route::Gather,
+        Several::Scatter(..) | Several::ByText => metrics::Route::Scatter,
     }
 }
 

@@ -252,7 +252,7 @@ impl Metrics {
             ),
             gathered_rows: family.counters(
                 "trunkline_gathered_rows_total",
-                "Rows that went from shard to shard for statements that need those of several.",
+                "Rows that went from shard to shard for statements that need those of several; as arrays, also those of the shard itself.",
                 &["database"],
             ),
             gathered_bytes: family.counters(

@@ -2,6 +2,7 @@
 //! once for all plans that differ in the values of literals only, which are made anew where the catalogs have changed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use arc_swap::ArcSwapOption;
 
@@ -58,6 +59,29 @@ pub struct Finishing {
     pub by_bytes: Box<[usize]>,
     /// By which rules the texts of [`Facts::texts`] are ordered, where each shard orders and limits rows by them.
     pub rules: Option<Box<[String]>>,
+    pub pause: Pause,
+}
+
+/// Where there was too much to finish there may be too much the next time, too: then it is not asked for, for a while.
+#[derive(Clone, Debug, Default)]
+pub struct Pause(Arc<AtomicU32>);
+
+impl Pause {
+    /// So many statements are answered otherwise.
+    const STATEMENTS: u32 = 63;
+
+    pub fn begin(&self) {
+        self.0.store(Self::STATEMENTS, Ordering::Relaxed);
+    }
+
+    /// One statement more; true where it is no pause any longer.
+    pub fn is_over(&self) -> bool {
+        let less = |left: u32| left.checked_sub(1);
+        let before = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        before.is_err()
+    }
 }
 
 /// What is compared and merged.
@@ -70,6 +94,8 @@ pub enum Merged {
         keys: Box<[SortKey]>,
         aggregates: Box<[Aggregate]>,
     },
+    /// Nothing: rows of tables come as they are.
+    Tables,
 }
 
 impl Facts {
@@ -90,7 +116,7 @@ impl Facts {
         let is_float = |aggregate: &Aggregate| [FLOAT4, FLOAT8].contains(&aggregate.result());
         match &self.merged {
             _ if self.finish.is_some() => false,
-            Merged::Rows(_) => false,
+            Merged::Rows(_) | Merged::Tables => false,
             Merged::Groups { aggregates, .. } => aggregates.iter().any(is_float),
         }
     }
@@ -120,5 +146,20 @@ impl Learned {
 impl PartialEq for Learned {
     fn eq(&self, _: &Self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_ends() {
+        let pause = Pause::default();
+        assert!(pause.is_over() && pause.is_over());
+        pause.clone().begin();
+        let paused = (0..Pause::STATEMENTS).filter(|_| !pause.is_over()).count();
+        assert_eq!(paused as u32, Pause::STATEMENTS);
+        assert!(pause.is_over());
     }
 }

@@ -46,6 +46,7 @@ pub struct Call {
 pub enum Query {
     Groups(OverGroups),
     Rows(OverRows),
+    Tables(OverTables),
 }
 
 /// Pieces of the client's text in which what has been merged is named by its place.
@@ -69,6 +70,17 @@ pub struct OverRows {
     pub distinct: usize,
     /// The client's LIMIT, OFFSET and FETCH.
     pub tail: Box<str>,
+}
+
+/// The client's own query, whose tables are WITH queries of what has been merged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OverTables {
+    /// WITH, perhaps with RECURSIVE.
+    pub head: Box<str>,
+    /// Each with its columns, in the order of the merged ones.
+    pub tables: Box<[(Box<str>, Box<[Box<str>]>)]>,
+    /// What comes behind these.
+    pub rest: Box<str>,
 }
 
 /// A column's name, perhaps with its relation's.
@@ -102,6 +114,9 @@ impl Finish {
     /// The whole text. `params`: how many parameters are the client's; those of the merged columns follow, an array each.
     /// `labels`: what the client's columns are called.
     pub fn text(&self, types: &[FinishedType], params: usize, labels: &[String]) -> String {
+        if let Query::Tables(query) = &self.query {
+            return query.text(types, params);
+        }
         let mut relation = relation(types, params);
         if let Some(regrouped) = &self.regrouped {
             relation = regrouped.relation(&relation, types);
@@ -109,6 +124,7 @@ impl Finish {
         match &self.query {
             Query::Groups(query) => query.text(&relation, labels),
             Query::Rows(query) => query.text(&relation, labels),
+            Query::Tables(query) => query.text(types, params),
         }
     }
 
@@ -121,6 +137,11 @@ impl Finish {
                 query.head.len() + items + query.rest.len() + names
             }
             Query::Rows(query) => query.order.len() * size_of::<Sort>() + query.tail.len(),
+            Query::Tables(query) => {
+                let names = query.tables.iter().flat_map(|(_, columns)| columns);
+                let names: usize = names.map(|name| size_of::<Box<str>>() + name.len()).sum();
+                query.rest.len() + names
+            }
         };
         let regrouped = self.regrouped.as_ref();
         let regrouped = regrouped.map_or(0, |it| it.calls.len() * (size_of::<Call>() + 8));
@@ -146,7 +167,7 @@ impl Finish {
                     query.rest
                 )
             }
-            Query::Rows(_) => String::new(),
+            Query::Rows(_) | Query::Tables(_) => String::new(),
         };
         format!("  finished by a server{when}{again}{what}")
     }
@@ -243,13 +264,34 @@ impl OverRows {
     }
 }
 
+impl OverTables {
+    fn text(&self, types: &[FinishedType], params: usize) -> String {
+        let (mut queries, mut first) = (Vec::with_capacity(self.tables.len()), 0);
+        for (name, columns) in &self.tables {
+            let own = types.get(first..first + columns.len());
+            let rows = rows(own.unwrap_or_default(), params + first, |at| {
+                quoted(&columns[at])
+            });
+            queries.push(format!("{} AS ({rows})", quoted(name)));
+            first += columns.len();
+        }
+        format!("{} {}{}", self.head, queries.join(", "), self.rest)
+    }
+}
+
 /// FROM, with the merged columns as a relation.
 fn relation(types: &[FinishedType], params: usize) -> String {
+    let rows = rows(types, params, |place| format!("trunkline_{place}"));
+    format!(" FROM ({rows}) AS trunkline")
+}
+
+/// A query of merged columns, which are the parameters behind so many, as arrays.
+fn rows(types: &[FinishedType], params: usize, name: impl Fn(usize) -> String) -> String {
     let column = |(place, of): (usize, &FinishedType)| {
         let collate = of.collation.as_ref();
         let collate = collate.map_or(String::new(), |name| format!(" COLLATE {name}"));
         // A column of a query within has a type and a collation as a table's has.
-        format!("u.c{place}::{}{collate} AS trunkline_{place}", of.exact)
+        format!("u.c{place}::{}{collate} AS {}", of.exact, name(place))
     };
     let columns: Vec<String> = types.iter().enumerate().map(column).collect();
     let array = |(place, of): (usize, &FinishedType)| {
@@ -258,7 +300,7 @@ fn relation(types: &[FinishedType], params: usize) -> String {
     let arrays: Vec<String> = types.iter().enumerate().map(array).collect();
     let aliases: Vec<String> = (0..types.len()).map(|place| format!("c{place}")).collect();
     format!(
-        " FROM (SELECT {} FROM ROWS FROM ({}) AS u({})) AS trunkline",
+        "SELECT {} FROM ROWS FROM ({}) AS u({})",
         columns.join(", "),
         arrays.join(", "),
         aliases.join(", ")
@@ -329,6 +371,22 @@ mod tests {
         assert!(
             text.contains("AS trunkline GROUP BY 1) AS trunkline CROSS JOIN"),
             "{text}"
+        );
+        let tables = finish(Query::Tables(OverTables {
+            head: "WITH".into(),
+            tables: [
+                ("a".into(), ["x".into(), "y".into()].into()),
+                ("B".into(), ["z".into()].into()),
+            ]
+            .into(),
+            rest: " select $1".into(),
+        }));
+        let with_number = [&types[..], &[of("integer", "integer", None)]].concat();
+        assert_eq!(
+            tables.text(&with_number, 1, &[]),
+            "WITH \"a\" AS (SELECT u.c0::varchar(3) COLLATE \"C\" AS \"x\", u.c1::integer AS \"y\" \
+             FROM ROWS FROM (pg_catalog.unnest($2::varchar[]), pg_catalog.unnest($3::integer[])) AS u(c0, c1)), \
+             \"B\" AS (SELECT u.c0::bigint AS \"z\" FROM ROWS FROM (pg_catalog.unnest($4::bigint[])) AS u(c0)) select $1"
         );
         let rows = finish(Query::Rows(OverRows {
             order: [Sort {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Destination, KeyTarget, Values};
+use super::{Destination, KeyTarget, Scatter, Values};
 use crate::error::PgError;
 use crate::shardmap::{ShardId, ShardMap, TableName};
 
@@ -16,6 +16,9 @@ pub struct Gather {
     pub views: Vec<TableName>,
     /// It declares a cursor: what was gathered is read after the statement has ended.
     pub lasting: bool,
+    /// How it is answered while its tables' rows are few: they travel as arrays. Its shards are those of the pieces, which
+    /// all have the same ones then.
+    pub small: Option<Box<Scatter>>,
 }
 
 /// The rows of one sharded table that can matter.
@@ -130,6 +133,13 @@ impl Gathering {
         let first = *shards.next()?;
         (shards.all(|shard| *shard == first) && self.at.is_none_or(|at| at == first))
             .then_some(first)
+    }
+
+    /// The shards that may have rows of each table, where these are the same ones.
+    pub fn common_shards(&self) -> Option<&[ShardId]> {
+        let (first, others) = self.pieces.split_first()?;
+        let same = |part: &Part| part.shards == first.shards;
+        others.iter().all(same).then_some(&first.shards)
     }
 
     /// Every shard that has something to give, in the shard map's order.

@@ -14,9 +14,10 @@ mod facts;
 mod finish;
 
 pub use constant::{Compared, compared, compared_elements};
-pub use facts::{Facts, Finishing, Known, Learned, Merged};
+pub use facts::{Facts, Finishing, Known, Learned, Merged, Pause};
 pub use finish::{
-    Call, Finish, FinishedType, Name, OverGroups, OverRows, Query, Regrouped, merged_column,
+    Call, Finish, FinishedType, Name, OverGroups, OverRows, OverTables, Query, Regrouped,
+    merged_column,
 };
 pub use gather::{Called, Columns, Gather, Gathering, Part, Piece};
 pub use hint::{Hint, Hinted, HintedTo, key_list, key_values, quoted};
@@ -29,5 +30,5 @@ pub use print::{explain_gathering, explain_lines};
 pub use resolve::NoParams;
 pub use resolve::{Destination, Located, ParamValues, Values};
 pub use scatter::{
-    Aggregate, Column, Count, Groups, Limit, Merge, Rows, Scatter, Sort, Span, counts,
+    Aggregate, Column, Count, Groups, Limit, Merge, Rows, Scatter, Sort, Span, Tables, counts,
 };

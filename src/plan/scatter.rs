@@ -29,6 +29,15 @@ pub struct Scatter {
 pub enum Merge {
     Rows(Rows),
     Groups(Groups),
+    Tables(Tables),
+}
+
+/// A shard's rows are those of several tables, for a server to run the client's own query over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tables {
+    /// Its columns are those of all the tables, one after the other, and the number of the table that a row is of, from zero.
+    /// Columns of the other tables are NULL.
+    pub text: Box<str>,
 }
 
 /// A shard's rows are the client's, but for columns at their end that are the proxy's.
@@ -185,6 +194,7 @@ impl Scatter {
         match &self.merge {
             Merge::Rows(rows) => &rows.limit,
             Merge::Groups(groups) => &groups.limit,
+            Merge::Tables(_) => &Limit::NONE,
         }
     }
 
@@ -198,6 +208,7 @@ impl Scatter {
         match &self.merge {
             Merge::Rows(rows) => rows.print(&mut lines),
             Merge::Groups(groups) => groups.print(&mut lines),
+            Merge::Tables(tables) => lines.push(format!("  shards: {}", tables.text)),
         }
         lines.extend(self.limit().line());
         lines.extend(self.finish.as_ref().map(|finish| finish.line()));
@@ -212,6 +223,7 @@ impl Merge {
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Rows(rows) => rows.text.as_deref().map_or(0, str::len),
+            Self::Tables(tables) => tables.text.len(),
             Self::Groups(groups) => {
                 let keys: usize = groups.keys.iter().map(|key| key.len()).sum();
                 let aggregate = |aggregate: &Aggregate| {
@@ -363,6 +375,12 @@ fn sorts(order: &[Sort]) -> String {
 }
 
 impl Limit {
+    pub const NONE: Self = Self {
+        count: None,
+        offset: None,
+        with_ties: false,
+    };
+
     /// Reads the parameters. NULL is no limit, and no offset.
     ///
     /// Errors: 2201W and 2201X for negative ones, as PostgreSQL says it of the statement; 0A000 for what cannot be read

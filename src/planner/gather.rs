@@ -4,12 +4,15 @@
 //! session's search_path stands; the statement's own text then means that. So whatever tells a copy from its original is
 //! refused: system columns, catalogs, the bodies of functions.
 
+mod arrays;
 mod columns;
 mod filters;
 mod rows;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
+use super::cursor::Cursor;
 use super::functions::Calls;
 use super::scope::{self, Footprint, Untied};
 use super::{Planner, RelationKind, only, params};
@@ -32,15 +35,16 @@ const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "
 const TELL_OF_COPIES: [&str; 3] = ["current_schemas", "pg_column_size", "pg_column_compression"];
 
 impl Planner<'_> {
-    /// The plan of a query that `refusal` keeps from one shard.
+    /// The plan of a query that `refusal` keeps from one shard. `only_way`: it is not scattered.
     ///
     /// Errors: that refusal, where its rows cannot be gathered either; with the reason, if there is one to tell.
     pub(super) fn gathered(
         &self,
         query: &Query,
-        tokens: &[Token<'_>],
+        at: Cursor<'_>,
         calls: &Calls,
         refusal: PgError,
+        only_way: bool,
     ) -> Result<Plan, PgError> {
         let Ok(found) = scope::footprint(query, self.names, self.context, Untied::Gathered) else {
             return Err(refusal);
@@ -57,10 +61,14 @@ impl Planner<'_> {
                 "A row as a whole has the type of its table, which is another one of what is gathered.",
             ));
         }
-        let gather = match self.gather(&found, query, tokens, calls) {
+        let mut gather = match self.gather(&found, query, at.rest, calls) {
             Ok(gather) => gather,
             Err(reason) => return Err(refusal.with_detail(reason)),
         };
+        // Other tables are read where the statement runs, at another moment.
+        if only_way && found.default.is_empty() && found.reference.is_empty() {
+            gather.small = self.in_arrays(&gather, query, at).map(Box::new);
+        }
         let targets = match found.default.is_empty() {
             false => Targets::Default,
             true => Targets::Any,
@@ -130,6 +138,7 @@ impl Planner<'_> {
             pieces: pieces.collect(),
             views: found.views.iter().copied().cloned().collect(),
             lasting: false,
+            small: None,
         })
     }
 
@@ -296,10 +305,10 @@ pub(super) fn may_be_several(targets: &Targets) -> bool {
 pub fn retold<'t>(text: &'t str, gathering: &Gathering) -> Result<Cow<'t, str>, PgError> {
     let mut told = String::new();
     let mut copied = 0;
-    for (start, end) in schemas(text, gathering)? {
-        told.push_str(&text[copied..start]);
+    for (schema, _) in schemas(text, gathered(gathering))? {
+        told.push_str(&text[copied..schema.start]);
         told.push_str(PG_TEMP);
-        copied = end;
+        copied = schema.end;
     }
     if copied == 0 {
         return Ok(Cow::Borrowed(text));
@@ -314,10 +323,10 @@ pub fn retold<'t>(text: &'t str, gathering: &Gathering) -> Result<Cow<'t, str>, 
 /// Errors: as there.
 pub fn shifts(text: &str, gathering: &Gathering) -> Result<Vec<(usize, isize)>, PgError> {
     let (mut shifts, mut counted, mut at) = (Vec::new(), 0, 1);
-    for (start, end) in schemas(text, gathering)? {
-        at += text[counted..start].chars().count() + PG_TEMP.len();
-        counted = end;
-        let by = PG_TEMP.len() as isize - text[start..end].chars().count() as isize;
+    for (schema, _) in schemas(text, gathered(gathering))? {
+        at += text[counted..schema.start].chars().count() + PG_TEMP.len();
+        counted = schema.end;
+        let by = PG_TEMP.len() as isize - text[schema].chars().count() as isize;
         shifts.push((at, by));
     }
     Ok(shifts)
@@ -325,26 +334,27 @@ pub fn shifts(text: &str, gathering: &Gathering) -> Result<Vec<(usize, isize)>, 
 
 const PG_TEMP: &str = "pg_temp";
 
-/// Where the text names the schema of what is gathered.
-fn schemas(text: &str, gathering: &Gathering) -> Result<Vec<(usize, usize)>, PgError> {
+fn gathered(gathering: &Gathering) -> impl Iterator<Item = &TableName> + Clone {
+    let tables = gathering.pieces.iter().map(|part| &part.table);
+    tables.chain(&gathering.views)
+}
+
+/// Where the text names the schema of one of these tables, and where the table's own name begins.
+fn schemas<'a>(
+    text: &str,
+    tables: impl Iterator<Item = &'a TableName> + Clone,
+) -> Result<Vec<(Range<usize>, usize)>, PgError> {
     let tokens = sql::tokens(text)?;
-    let tables = || {
-        gathering
-            .pieces
-            .iter()
-            .map(|part| &part.table)
-            .chain(&gathering.views)
-    };
     let is_gathered = |schema: &Token<'_>, name: &Token<'_>| {
         let is = |table: &TableName| table.schema == schema.value && table.name == name.value;
-        schema.is_name() && name.is_name() && tables().any(is)
+        schema.is_name() && name.is_name() && tables.clone().any(is)
     };
     let mut found = Vec::new();
     for (at, three) in tokens.windows(3).enumerate() {
         let [schema, dot, name] = three else { continue };
         let qualified = at > 0 && tokens[at - 1].is_op(".");
         if dot.is_op(".") && !qualified && is_gathered(schema, name) {
-            found.push((schema.start, schema.end));
+            found.push((schema.start..schema.end, name.start));
         }
     }
     Ok(found)

@@ -32,7 +32,7 @@ impl Planner<'_> {
             });
         let reason = format!("not one shard: {}", refusal.message);
         let gathered = match self.gathers {
-            true => self.gathered(&analysis.query, at.rest, calls, refusal),
+            true => self.gathered(&analysis.query, at, calls, refusal, scatter.is_err()),
             false => Err(refusal),
         };
         match (gathered, scatter) {

@@ -522,6 +522,9 @@ fn concerns_database(mut at: Cursor<'_>) -> bool {
 /// What is made of a query's rows needs them in one place.
 fn without_scatter(mut route: Route) -> Result<Route, PgError> {
     let only = route.scatter.take().is_some() && route.gather.is_none();
+    if let Some(gather) = &mut route.gather {
+        gather.small = None;
+    }
     match route.targets {
         Targets::Any | Targets::Default if only => Err(PgError::refusal(
             "EXPLAIN (FORMAT …), DECLARE and COPY of a statement over rows of several shards",

@@ -25,7 +25,7 @@ use crate::executor::scatter::{
     Translated,
 };
 use crate::net::Buffered;
-use crate::plan::{Facts, Known, Scatter, Span};
+use crate::plan::{Facts, Known, Learned, Merge, Query, Scatter, Span};
 use crate::shardmap::ShardId;
 use crate::txn::Transaction;
 use crate::types::Format;
@@ -63,6 +63,8 @@ pub struct Answer {
     /// Its rows are the client's: no server has to finish it.
     is_merged: bool,
     places: Places,
+    /// What its plan knows of it.
+    learned: Learned,
 }
 
 impl Session {
@@ -83,6 +85,7 @@ impl Session {
         self.settle(io).await?;
         self.end_gather(io).await?;
         self.leave(io).await;
+        let of_tables = matches!(scattered.plan.merge, Merge::Tables(_));
         // What servers said of it may have changed since; not while it runs.
         for is_last in [false, true] {
             let Some(mut answer) = self.begin_scatter(io, &scattered).await? else {
@@ -107,14 +110,15 @@ impl Session {
                 }
                 // PostgreSQL may never come to that value: LIMIT, or what HAVING leaves out.
                 Err(Stopped::Failed(Failure::Statement(error)) | Stopped::Misplaced(error))
-                    if is_finished && error.code.is_of_data() =>
+                    if is_finished && error.code.is_of_data()
+                        || of_tables && scatter::is_of_text(&error) =>
                 {
                     return Ok(None);
                 }
                 Err(Stopped::Misplaced(error)) => {
                     return Err(self.own_error(io, &scattered, error).await);
                 }
-                Err(stopped) => return Err(self.stopped(scattered.plan, stopped)),
+                Err(stopped) => return Err(stopped.failure(&scattered.plan.learned)),
                 Ok(answer) => return Ok(answer),
             }
         }
@@ -134,7 +138,12 @@ impl Session {
         };
         let described = answer.running.as_ref().map(|running| running.described());
         let described = described.unwrap_or_else(|| facts.description.clone());
-        let mut arrays = Arrays::new(finishing.columns.len());
+        let mut arrays = match &finish.query {
+            Query::Tables(query) => {
+                Arrays::of_tables(query.tables.iter().map(|(_, columns)| columns.len()))
+            }
+            Query::Groups(_) | Query::Rows(_) => Arrays::of_rows(finishing.columns.len()),
+        };
         let collected = self
             .drive(io, &mut answer, |running, io, cx| {
                 running.poll_collect(&mut arrays, io, cx)
@@ -143,8 +152,14 @@ impl Session {
         self.end_answer(&mut answer).await;
         match collected {
             Ok(true) => {}
-            Ok(false) => return Ok(Ok(None)),
+            Ok(false) => {
+                finishing.pause.begin();
+                return Ok(Ok(None));
+            }
             Err(stopped) => return Ok(Err(stopped)),
+        }
+        if !self.may_carry(&finish.query, &arrays) {
+            return Ok(Ok(None));
         }
         let shard = self.default_shard();
         let lane = self.lane(io, shard).await?;
@@ -165,7 +180,9 @@ impl Session {
                 return Err(error.into());
             }
         };
+        // How rows of tables are joined best depends on how many there are.
         if arrays.bytes() <= NAMED_BYTES_MAX
+            && !matches!(finish.query, Query::Tables(_))
             && let Some(id) = self.name(scattered, &facts, &text)
         {
             question.name(id);
@@ -179,6 +196,7 @@ impl Session {
             is_merged: true,
             places: Places::of(&text, scattered.text),
             facts: Arc::clone(&facts),
+            learned: scattered.plan.learned.clone(),
         };
         let described = self.described(io, &mut answer).await;
         let begun = match described {
@@ -186,6 +204,21 @@ impl Session {
             Err(stopped) => Err(stopped),
         };
         Ok(begun.map(|()| Some(answer)))
+    }
+
+    /// Counts rows of tables as gathered ones; false where they are more than may be.
+    fn may_carry(&self, query: &Query, arrays: &Arrays) -> bool {
+        let Query::Tables(_) = query else {
+            return true;
+        };
+        let limits = self.database.config.gather;
+        let (rows, bytes) = (arrays.rows(), arrays.bytes() as u64);
+        if rows > limits.rows || bytes > limits.bytes {
+            return false;
+        }
+        self.metrics.gathered_rows.inc_by(rows);
+        self.metrics.gathered_bytes.inc_by(bytes);
+        true
     }
 
     /// Until its columns are known, and the statement to be right.
@@ -232,6 +265,9 @@ impl Session {
             return Ok(None);
         };
         if facts.has_user_types_in_binary(scattered.formats) {
+            return Ok(None);
+        }
+        if { facts.finish.as_ref() }.is_some_and(|finish| !finish.pause.is_over()) {
             return Ok(None);
         }
         // How a server would print them depends on settings that are not known here.
@@ -291,6 +327,7 @@ impl Session {
             shards: scattered.shards.to_vec(),
             explains,
             places: Places::of(&sent, scattered.text),
+            learned: plan.learned.clone(),
         }))
     }
 
@@ -397,7 +434,6 @@ impl Session {
     pub async fn fetch(
         &mut self,
         io: &mut Buffered,
-        plan: &Scatter,
         answer: &mut Answer,
         rows_max: u64,
     ) -> Result<(), Failure> {
@@ -420,7 +456,7 @@ impl Session {
                     self.count_transaction(true);
                 }
             }
-            Err(stopped) => return Err(self.stopped(plan, stopped)),
+            Err(stopped) => return Err(stopped.failure(&answer.learned)),
         }
         self.relay.answered += 1;
         Ok(())
@@ -487,17 +523,6 @@ impl Session {
         keys.into_iter().for_each(|key| self.stop(key));
         Err(stopped)
     }
-
-    fn stopped(&self, plan: &Scatter, stopped: Stopped) -> Failure {
-        match stopped {
-            Stopped::Failed(failure) => failure,
-            Stopped::Misplaced(error) => Failure::Statement(error),
-            Stopped::Changed | Stopped::Remodified => {
-                plan.learned.forget();
-                Failure::Statement(scatter::changed())
-            }
-        }
-    }
 }
 
 /// The rows ahead of an EXPLAIN's, with what servers have decided of the plan.
@@ -525,6 +550,19 @@ enum Stopped {
     Changed,
     /// Of their type modifiers.
     Remodified,
+}
+
+impl Stopped {
+    fn failure(self, learned: &Learned) -> Failure {
+        match self {
+            Self::Failed(failure) => failure,
+            Self::Misplaced(error) => Failure::Statement(error),
+            Self::Changed | Self::Remodified => {
+                learned.forget();
+                Failure::Statement(scatter::changed())
+            }
+        }
+    }
 }
 
 impl Answer {

@@ -50,6 +50,7 @@ impl<'a> Texts<'a> {
                 None => client.to_owned(),
             },
             Merge::Groups(groups) => groups.arguments(from),
+            Merge::Tables(tables) => tables.text.to_string(),
         };
         Self { client, compared }
     }
@@ -164,11 +165,13 @@ impl Probe<'_> {
         };
         let hidden = match &scatter.merge {
             Merge::Rows(rows) => all.len().saturating_sub(rows.hidden()),
-            Merge::Groups(_) => 0,
+            Merge::Groups(_) | Merge::Tables(_) => 0,
         };
         let client = match &scatter.merge {
             Merge::Rows(_) => all.first(hidden),
-            Merge::Groups(_) => self.describe(texts.client, parameters.types).await?.columns,
+            Merge::Groups(_) | Merge::Tables(_) => {
+                self.describe(texts.client, parameters.types).await?.columns
+            }
         };
         let types: Vec<Oid> = all.types().skip(hidden).collect();
         if types.len() != wanted(&scatter.merge) {
@@ -187,7 +190,7 @@ impl Probe<'_> {
             Err(reason) => return Ok(Known::Unmergeable(reason)),
         };
         let expected = match &scatter.merge {
-            Merge::Rows(_) => all.types().collect(),
+            Merge::Rows(_) | Merge::Tables(_) => all.types().collect(),
             Merge::Groups(groups) => types[..groups.keys.len().min(types.len())].into(),
         };
         let texts = are_texts.iter().filter(|at| by_bytes(**at));
@@ -229,9 +232,14 @@ impl Probe<'_> {
     }
 }
 
+/// It is about the text that was made here, not about rows or the moment.
+pub fn is_of_text(error: &PgError) -> bool {
+    error.code.is_of_syntax() || error.code == SqlState::FEATURE_NOT_SUPPORTED
+}
+
 /// What a server makes of a text that was made here.
 pub(super) fn not_understood(error: PgError) -> Result<Known, PgError> {
-    if error.code == SqlState::CONNECTION_FAILURE || !error.code.is_of_syntax() {
+    if error.code == SqlState::CONNECTION_FAILURE || !is_of_text(&error) {
         // It may be over the next time.
         return Err(PgError {
             position: None,
@@ -253,6 +261,7 @@ pub(super) fn other_columns() -> Known {
 pub(super) fn wanted(source: &Merge) -> usize {
     match source {
         Merge::Rows(rows) => rows.hidden(),
+        Merge::Tables(_) => 0,
         Merge::Groups(groups) => {
             let calls = groups.aggregates.iter();
             let columns = calls.map(|call| {
@@ -280,10 +289,11 @@ pub(super) fn merged(
     let order = match source {
         Merge::Rows(rows) => &rows.order,
         Merge::Groups(groups) => &groups.order,
+        Merge::Tables(_) => return Ok(Merged::Tables),
     };
     let first = match source {
         Merge::Rows(_) => client.len(),
-        Merge::Groups(_) => 0,
+        Merge::Groups(_) | Merge::Tables(_) => 0,
     };
     let mut keys = Vec::with_capacity(order.len());
     for (at, sort) in order.iter().enumerate() {

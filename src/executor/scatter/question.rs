@@ -130,7 +130,9 @@ impl Question {
         let source = scatter.source(finish.is_some());
         let formats = match (source, finish) {
             (Merge::Groups(groups), Some(_)) => vec![Format::Binary; groups.outputs.len()],
-            (Merge::Rows(_), Some(_)) => vec![Format::Binary; facts.types.len()],
+            (Merge::Rows(_) | Merge::Tables(_), Some(_)) => {
+                vec![Format::Binary; facts.types.len()]
+            }
             _ => each(asked.formats, columns)?,
         };
         let (text, lane_formats, merging);
@@ -159,16 +161,26 @@ impl Question {
                     ))),
                 };
             }
+            (Merge::Tables(tables), Merged::Tables) => {
+                text = tables.text.to_string();
+                lane_formats = formats.clone();
+                merging = Merging::Concatenation(0);
+            }
             _ => return Err(changed()),
         }
+        // What tables have depends on no parameter.
+        let (parameters, translated) = match source {
+            Merge::Tables(_) => (Parameters::NONE, &[][..]),
+            Merge::Rows(_) | Merge::Groups(_) => (asked.parameters.typed(facts), asked.translated),
+        };
         let mut types = facts.types.to_vec();
         if let (Merge::Groups(groups), Merged::Groups { aggregates, .. }) = (source, &facts.merged)
         {
             types.extend(behind_keys(groups, aggregates, &formats, &facts.types));
         }
         let question = Self {
-            request: request(&text, asked.parameters.typed(facts), &lane_formats)?.into(),
-            own: own_requests(&text, asked.translated, facts, &lane_formats)?,
+            request: request(&text, parameters, &lane_formats)?.into(),
+            own: own_requests(&text, translated, facts, &lane_formats)?,
             columns: Columns {
                 types: types.into(),
                 client: matches!(facts.merged, Merged::Rows(_)).then(|| facts.description.clone()),
@@ -243,6 +255,7 @@ impl Question {
 fn shown_places(source: &Merge, columns: usize) -> Vec<Option<usize>> {
     match source {
         Merge::Rows(_) => (0..columns).map(Some).collect(),
+        Merge::Tables(_) => Vec::new(),
         Merge::Groups(groups) => {
             let place = |output: &Column| match output {
                 Column::Key(key) => Some(*key),

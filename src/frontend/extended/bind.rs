@@ -9,7 +9,7 @@ use crate::error::{PgError, SqlState};
 use crate::executor::{Expect, Forward};
 use crate::frontend::Client;
 use crate::frontend::service::{malformed, too_long};
-use crate::frontend::several::BindMessage;
+use crate::frontend::several::{BindMessage, route_of};
 use crate::frontend::simple::{Manner, rows};
 use crate::metrics;
 use crate::plan::{ExplainFormat, ParamValues, Plan, Route};
@@ -372,7 +372,7 @@ impl Client {
                 self.io.output.parse_complete();
             }
             self.io.output.bind_complete();
-            let way = Some(metrics::Route::Scatter);
+            let way = Some(route_of(several));
             self.session.bound(&prepared.plan, way);
             self.io.input.advance(head.len);
             return Ok(true);

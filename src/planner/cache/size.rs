@@ -58,7 +58,9 @@ pub(super) fn keys_size(route: &Route) -> usize {
         size_of::<Piece>() + names + columns
     });
     let keys = pieces.map(|piece| &piece.keys).chain(target);
-    let scatter = route.scatter.iter().map(|scatter| scatter.bytes());
+    let small = route.gather.iter().flat_map(|gather| &gather.small);
+    let scatter = route.scatter.iter().chain(small);
+    let scatter = scatter.map(|scatter| scatter.bytes());
     let anchors = route.scatter.iter().map(|scatter| &scatter.anchors);
     let keys = keys.chain(anchors).map(target_size);
     keys.chain(named).chain(scatter).sum()

@@ -19,7 +19,8 @@ impl<'t> Read<'t> {
     /// `None` where a column may be read whose name does not stand there.
     pub(super) fn of(query: &Query, tokens: &'t [Token<'_>]) -> Option<Self> {
         let mut met = Met::default();
-        if means_all(query, &mut met) || met.stars != idle_stars(tokens) {
+        meet(query, &mut met);
+        if met.all || met.renamed || met.stars != idle_stars(tokens) {
             return None;
         }
         let mut relations = met.relations;
@@ -66,13 +67,24 @@ impl<'t> Read<'t> {
     }
 }
 
-/// What is counted on the way through a query.
+/// Columns of a table have other names: `t AS a (x, y)`.
+pub(super) fn are_renamed(query: &Query) -> bool {
+    let mut met = Met::default();
+    meet(query, &mut met);
+    met.renamed
+}
+
+/// What is met on the way through a query.
 #[derive(Default)]
 struct Met<'q> {
-    /// Words that introduce relations.
+    /// Words that introduce relations, with how often they do.
     relations: HashMap<&'q str, usize>,
     /// Stars in SELECT lists.
     stars: usize,
+    /// All columns of a relation may be meant, but for stars.
+    all: bool,
+    /// A table's columns have other names.
+    renamed: bool,
 }
 
 /// Stars of `EXISTS (SELECT * FROM …)`, which ask for no column; with a set operation about they might.
@@ -92,34 +104,33 @@ fn idle_stars(tokens: &[Token<'_>]) -> usize {
     tokens.windows(5).filter(is_idle).count()
 }
 
-/// All columns of a relation may be meant, but for stars, which are counted.
-fn means_all<'q>(query: &'q Query, met: &mut Met<'q>) -> bool {
-    let mut arm = |arm: &'q Arm| match arm {
-        Arm::Nested(query) => means_all(query, met),
-        Arm::Block(block) => of_block(block, met),
-    };
-    if query.arms.iter().any(&mut arm) {
-        return true;
+/// Goes through a query.
+fn meet<'q>(query: &'q Query, met: &mut Met<'q>) {
+    for arm in &query.arms {
+        match arm {
+            Arm::Nested(query) => meet(query, met),
+            Arm::Block(block) => meet_block(block, met),
+        }
     }
     for cte in &query.ctes {
         *met.relations.entry(&cte.name).or_default() += 1;
     }
-    let mut queries = query.ctes.iter().map(|cte| &cte.query).chain(&query.tail);
-    queries.any(|query| means_all(query, met))
+    let queries = query.ctes.iter().map(|cte| &cte.query).chain(&query.tail);
+    queries.for_each(|query| meet(query, met));
 }
 
-fn of_block<'q>(block: &'q Block, met: &mut Met<'q>) -> bool {
-    let reads = matches!(block.verb, Verb::Select | Verb::Values);
+fn meet_block<'q>(block: &'q Block, met: &mut Met<'q>) {
     let stars = block.outputs.iter();
     met.stars += stars
         .filter(|output| matches!(output, Output::All(_)))
         .count();
-    !reads
-        || block.from.iter().any(|item| of_item(item, met))
-        || block.subqueries.iter().any(|query| means_all(query, met))
+    met.all |= !matches!(block.verb, Verb::Select | Verb::Values);
+    block.from.iter().for_each(|item| meet_item(item, met));
+    let queries = block.subqueries.iter();
+    queries.for_each(|query| meet(query, met));
 }
 
-fn of_item<'q>(item: &'q From, met: &mut Met<'q>) -> bool {
+fn meet_item<'q>(item: &'q From, met: &mut Met<'q>) {
     match item {
         From::Table(table) => {
             for name in [Some(&table.name.name), table.alias.as_ref()]
@@ -128,15 +139,18 @@ fn of_item<'q>(item: &'q From, met: &mut Met<'q>) -> bool {
             {
                 *met.relations.entry(name).or_default() += 1;
             }
-            !table.columns.is_empty()
+            met.renamed |= !table.columns.is_empty();
         }
-        From::Derived { query, .. } => means_all(query, met),
-        From::Function { subqueries, .. } => subqueries.iter().any(|query| means_all(query, met)),
+        From::Derived { query, .. } => meet(query, met),
+        From::Function { subqueries, .. } => {
+            subqueries.iter().for_each(|query| meet(query, met));
+        }
         From::Join(join) => {
-            join.natural
-                || of_item(&join.left, met)
-                || of_item(&join.right, met)
-                || join.subqueries.iter().any(|query| means_all(query, met))
+            met.all |= join.natural;
+            meet_item(&join.left, met);
+            meet_item(&join.right, met);
+            let queries = join.subqueries.iter();
+            queries.for_each(|query| meet(query, met));
         }
     }
 }

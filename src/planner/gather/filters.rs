@@ -46,11 +46,20 @@ pub(super) fn called(query: &Query, table: &TableName) -> Option<Called> {
 
 /// The condition for rows of the table to matter, in SQL; `None` where none is found. `columns` are the table's.
 pub fn filter(text: &str, part: &Part, columns: &[Column]) -> Option<String> {
-    let called = part.called.as_ref()?;
+    condition(text, &part.table, part.called.as_ref()?, columns)
+}
+
+/// The same, of a table that is `called` so.
+pub(super) fn condition(
+    text: &str,
+    table: &TableName,
+    called: &Called,
+    columns: &[Column],
+) -> Option<String> {
     let tokens = sql::tokens(text).ok()?;
     let uses = tokens.iter().enumerate().filter(|(at, token)| {
         let qualifies = tokens.get(at + 1).is_some_and(|next| next.is_op("."));
-        token.is_name() && token.value == part.table.name && !qualifies
+        token.is_name() && token.value == table.name && !qualifies
     });
     // An alias that is called like the table is taken for another use of it.
     let sampled = tokens.iter().any(|token| token.is_word("tablesample"));

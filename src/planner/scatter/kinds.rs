@@ -9,7 +9,10 @@
 //! asked about twice, then.
 //! Source: `make_const` in `parse_node.c`, `typenameTypeMod` in `parse_type.c`
 
-use crate::plan::{Aggregate, Finish, Groups, Merge, OverGroups, OverRows, Query, Rows, Scatter};
+use crate::plan::{
+    Aggregate, Finish, Groups, Merge, OverGroups, OverRows, OverTables, Query, Rows, Scatter,
+    Tables,
+};
 use crate::sql::{self, Kind, Token};
 
 /// Marks of kinds, and what ends a token: bytes that no UTF-8 text has.
@@ -88,6 +91,10 @@ impl Kinds {
                 }
                 kinds.put_some(pushed.as_deref())?;
             }
+            Merge::Tables(Tables { text }) => {
+                kinds.structure(&"tables");
+                kinds.put(text)?;
+            }
         }
         Some(())
     }
@@ -121,6 +128,10 @@ impl Kinds {
             }) => {
                 self.structure(&("rows", order, distinct));
                 self.put(tail)
+            }
+            Query::Tables(OverTables { head, tables, rest }) => {
+                self.structure(&("tables", head, tables));
+                self.put(rest)
             }
         }
     }

@@ -146,6 +146,7 @@ fn uncertain_count(
     let limit = match merge {
         Merge::Rows(rows) => &rows.limit,
         Merge::Groups(groups) => &groups.limit,
+        Merge::Tables(_) => return None,
     };
     let is_uncertain = |index: u16| {
         let name = (u32::from(index) + 1).to_string();

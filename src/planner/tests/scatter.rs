@@ -86,6 +86,7 @@ fn texts_for_shards_are_the_clients_with_a_piece_more() {
                     None => return String::new(),
                     Some(sent) => (sent.to_string(), items(text) + rows.hidden()),
                 },
+                Merge::Tables(_) => return String::new(),
                 Merge::Groups(groups) => {
                     (groups.calls(), groups.keys.len() + groups.aggregates.len())
                 }

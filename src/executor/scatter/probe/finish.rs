@@ -9,7 +9,7 @@ use super::{
 use crate::error::PgError;
 use crate::executor::scatter::Parameters;
 use crate::plan::{
-    Facts, Finish, FinishedType, Finishing, Groups, Known, Merge, Merged, Query, Scatter,
+    Facts, Finish, FinishedType, Finishing, Groups, Known, Merge, Merged, Pause, Query, Scatter,
 };
 use crate::types::Oid;
 use crate::types::order::Order;
@@ -43,9 +43,13 @@ impl Probe<'_> {
             let reason = "parameters of users' types beside merged groups".to_owned();
             return Ok(Known::Unmergeable(reason));
         }
-        let parameters = Parameters {
-            types: &client.params,
-            ..parameters
+        // What tables have has none.
+        let parameters = match source {
+            Merge::Tables(_) => Parameters::NONE,
+            Merge::Rows(_) | Merge::Groups(_) => Parameters {
+                types: &client.params,
+                ..parameters
+            },
         };
         let from = scatter.explained.unwrap_or_default();
         let (calls, merging);
@@ -60,6 +64,10 @@ impl Probe<'_> {
             (Merge::Rows(_), Query::Rows(query)) => {
                 calls = texts.compared;
                 merging = self.rows(query.order.len(), &calls, parameters).await;
+            }
+            (Merge::Tables(_), Query::Tables(_)) => {
+                calls = texts.compared;
+                merging = self.tables(&calls).await;
             }
             _ => return Ok(other_columns()),
         }
@@ -95,6 +103,7 @@ impl Probe<'_> {
                 columns: merging.columns.types().collect(),
                 by_bytes: merging.by_bytes,
                 rules: merging.rules,
+                pause: Pause::default(),
             }),
         })))
     }
@@ -178,6 +187,19 @@ impl Probe<'_> {
             by_bytes: [].into(),
             rules: Some(answers.into_iter().map(|text| text.rules).collect()),
             types: types.into(),
+            columns,
+        }))
+    }
+
+    /// Rows of tables, as they come.
+    async fn tables(&mut self, text: &str) -> Result<Result<Merging, Known>, PgError> {
+        let Described { columns, .. } = self.describe(text, &[]).await?;
+        Ok(Ok(Merging {
+            merged: Merged::Tables,
+            texts: [].into(),
+            by_bytes: [].into(),
+            rules: None,
+            types: columns.types().collect(),
             columns,
         }))
     }
