@@ -33,10 +33,15 @@ const ARRAYS: [(u32, u32); 11] = [
 ];
 
 impl Parameter {
-    /// `int8 5`.
+    /// `int8 5`, `int8[] {5,6}`.
     pub fn parse(text: &str) -> Self {
         let (name, value) = text.split_once(' ').unwrap_or((text, ""));
-        let oid = match name {
+        let list = value.strip_prefix('{').and_then(|it| it.strip_suffix('}'));
+        let (element, list) = match name.strip_suffix("[]") {
+            Some(element) => (element, Some(list.expect("a list"))),
+            None => (name, None),
+        };
+        let oid = match element {
             "int2" => 21,
             "int4" => 23,
             "int8" => 20,
@@ -47,7 +52,10 @@ impl Parameter {
             "bool" => 16,
             other => panic!("no type {other}"),
         };
-        Self::new(oid, (value != "null").then_some(value))
+        match list {
+            Some(list) => Self::array(oid, &list.split(',').collect::<Vec<_>>()),
+            None => Self::new(oid, (value != "null").then_some(value)),
+        }
     }
 
     pub fn new(oid: u32, text: Option<&str>) -> Self {

@@ -168,19 +168,14 @@ impl Question {
             }
             _ => return Err(changed()),
         }
-        // What tables have depends on no parameter.
-        let (parameters, translated) = match source {
-            Merge::Tables(_) => (Parameters::NONE, &[][..]),
-            Merge::Rows(_) | Merge::Groups(_) => (asked.parameters.typed(facts), asked.translated),
-        };
         let mut types = facts.types.to_vec();
         if let (Merge::Groups(groups), Merged::Groups { aggregates, .. }) = (source, &facts.merged)
         {
             types.extend(behind_keys(groups, aggregates, &formats, &facts.types));
         }
         let question = Self {
-            request: request(&text, parameters, &lane_formats)?.into(),
-            own: own_requests(&text, translated, facts, &lane_formats)?,
+            request: request(&text, asked.parameters.typed(facts), &lane_formats)?.into(),
+            own: own_requests(&text, asked.translated, facts, &lane_formats)?,
             columns: Columns {
                 types: types.into(),
                 client: matches!(facts.merged, Merged::Rows(_)).then(|| facts.description.clone()),

@@ -87,8 +87,9 @@ impl Planner<'_> {
             table: &piece.table,
             used,
             others,
-            condition: called
-                .and_then(|called| condition(text, &piece.table, called, &relation.columns)),
+            condition: called.and_then(|called| {
+                condition((text, true), &piece.table, called, &relation.columns)
+            }),
         })
     }
 }

@@ -46,12 +46,12 @@ pub(super) fn called(query: &Query, table: &TableName) -> Option<Called> {
 
 /// The condition for rows of the table to matter, in SQL; `None` where none is found. `columns` are the table's.
 pub fn filter(text: &str, part: &Part, columns: &[Column]) -> Option<String> {
-    condition(text, &part.table, part.called.as_ref()?, columns)
+    condition((text, false), &part.table, part.called.as_ref()?, columns)
 }
 
-/// The same, of a table that is `called` so.
+/// The same, of a table that is `called` so, perhaps with parameters.
 pub(super) fn condition(
-    text: &str,
+    (text, params): (&str, bool),
     table: &TableName,
     called: &Called,
     columns: &[Column],
@@ -71,6 +71,7 @@ pub(super) fn condition(
         text,
         called,
         columns,
+        params,
         extended: tokens
             .iter()
             .any(|token| extends.iter().any(|word| token.is_word(word))),
@@ -142,6 +143,8 @@ struct Condition<'c> {
     text: &'c str,
     called: &'c Called,
     columns: &'c [Column],
+    /// Shards are told the parameters, too.
+    params: bool,
     /// An outer join may make up rows of it, for which a condition that NULL passes says nothing of its own rows.
     extended: bool,
 }
@@ -182,6 +185,14 @@ impl Condition<'_> {
                 let (low, high) = (value(&bounds[..and])?, value(&bounds[and + 1..])?);
                 Some(format!("{name} {negated}BETWEEN {low} AND {high}"))
             }
+            [equals, any, open, param, close]
+                if equals.is_op("=")
+                    && any.is_word("any")
+                    && open.is_op("(")
+                    && close.is_op(")") =>
+            {
+                Some(format!("{name} = ANY ({})", self.param(column, param)?))
+            }
             [operator, literal @ ..] if negated.is_empty() && operator.kind == Kind::Operator => {
                 let sign = &*operator.value;
                 let compares =
@@ -209,6 +220,16 @@ impl Condition<'_> {
         Some((column, rest))
     }
 
+    /// A parameter, which has the same type and value everywhere.
+    fn param(&self, column: &Column, token: &Token<'_>) -> Option<String> {
+        let of = column.type_oid;
+        let plain = (of == Oid::TEXT || of == Oid::VARCHAR) && column.key_type.is_some();
+        let is_param = self.params && token.kind == Kind::Param;
+        (is_param && (plain || COMPARED.contains(&of)))
+            .then(|| self.text.get(token.start..token.end).map(str::to_owned))
+            .flatten()
+    }
+
     /// A literal that is read alike on every server and has a value of the column's type, as it is written.
     fn literal(&self, column: &Column, tokens: &[Token<'_>]) -> Option<String> {
         let numeric = [
@@ -222,6 +243,7 @@ impl Condition<'_> {
         let written = |token: &Token<'_>| self.text.get(token.start..token.end).map(str::to_owned);
         let of = column.type_oid;
         match tokens {
+            [param] if param.kind == Kind::Param => self.param(column, param),
             [number] if number.kind == Kind::Number && numeric.contains(&of) => written(number),
             [minus, number]
                 if minus.is_op("-") && number.kind == Kind::Number && numeric.contains(&of) =>
@@ -243,6 +265,21 @@ impl Condition<'_> {
         }
     }
 }
+
+/// Types whose values any server compares alike with those of others, and without an error.
+const COMPARED: [Oid; 11] = [
+    Oid::BOOL,
+    Oid::INT2,
+    Oid::INT4,
+    Oid::INT8,
+    Oid::NUMERIC,
+    FLOAT4,
+    FLOAT8,
+    Oid::DATE,
+    Oid::TIMESTAMP,
+    Oid::TIMESTAMPTZ,
+    Oid::UUID,
+];
 
 /// `2025-03-01`: the same day whatever DateStyle is, and none that may be missing from its month.
 fn is_day(text: &str) -> bool {
@@ -276,9 +313,8 @@ mod tests {
         }
     }
 
-    /// Of a table `t`, which the statement calls `called`.
-    fn of(text: &str, called: &str, alone: bool) -> String {
-        let columns = [
+    fn columns() -> [Column; 7] {
+        [
             column("k", Oid::INT8, Some(KeyType::BigInt)),
             column("f", FLOAT8, None),
             column("s", Oid::TEXT, Some(KeyType::Text)),
@@ -286,7 +322,12 @@ mod tests {
             column("d", Oid::DATE, Some(KeyType::Date)),
             column("z", Oid::TIMESTAMPTZ, None),
             column("Two Words", Oid::INT4, None),
-        ];
+        ]
+    }
+
+    /// Of a table `t`, which the statement calls `called`.
+    fn of(text: &str, called: &str, alone: bool) -> String {
+        let columns = columns();
         let name = called.to_owned();
         let part = Part {
             table: TableName {
@@ -346,6 +387,39 @@ mod tests {
             "k = 5"
         );
         assert_eq!(of("select * from t where k = 5", "t", false), "");
+    }
+
+    #[test]
+    fn conditions_with_parameters_are_for_those_who_are_told_them() {
+        let table = TableName {
+            schema: "public".to_owned(),
+            name: "t".to_owned(),
+        };
+        let called = Called {
+            name: "m".to_owned(),
+            alone: false,
+        };
+        let of = |condition: &str, params: bool| {
+            let text = format!("select 1 from t m, u where {condition}");
+            super::condition((&text, params), &table, &called, &columns()).unwrap_or_default()
+        };
+        for (condition, found) in [
+            ("m.k = $1 and m.f < $12", "\"k\" = $1 AND \"f\" < $12"),
+            (
+                "m.k = any($1) and m.s = $2",
+                "\"k\" = ANY ($1) AND \"s\" = $2",
+            ),
+            ("m.k in ($1, 2)", "\"k\" IN ($1, 2)"),
+            ("m.z between $1 and $2", "\"z\" BETWEEN $1 AND $2"),
+            ("m.s > $1 and m.c = $2", ""),
+            (
+                "m.k = any(array[$1]) and m.k < any($1) and m.k = $1::int",
+                "",
+            ),
+        ] {
+            assert_eq!(of(condition, true), found, "{condition}");
+            assert_eq!(of(condition, false), "", "{condition}");
+        }
     }
 
     #[test]

@@ -43,13 +43,9 @@ impl Probe<'_> {
             let reason = "parameters of users' types beside merged groups".to_owned();
             return Ok(Known::Unmergeable(reason));
         }
-        // What tables have has none.
-        let parameters = match source {
-            Merge::Tables(_) => Parameters::NONE,
-            Merge::Rows(_) | Merge::Groups(_) => Parameters {
-                types: &client.params,
-                ..parameters
-            },
+        let parameters = Parameters {
+            types: &client.params,
+            ..parameters
         };
         let from = scatter.explained.unwrap_or_default();
         let (calls, merging);
@@ -67,7 +63,7 @@ impl Probe<'_> {
             }
             (Merge::Tables(_), Query::Tables(_)) => {
                 calls = texts.compared;
-                merging = self.tables(&calls).await;
+                merging = self.tables(&calls, parameters).await;
             }
             _ => return Ok(other_columns()),
         }
@@ -192,8 +188,12 @@ impl Probe<'_> {
     }
 
     /// Rows of tables, as they come.
-    async fn tables(&mut self, text: &str) -> Result<Result<Merging, Known>, PgError> {
-        let Described { columns, .. } = self.describe(text, &[]).await?;
+    async fn tables(
+        &mut self,
+        text: &str,
+        parameters: Parameters<'_>,
+    ) -> Result<Result<Merging, Known>, PgError> {
+        let Described { columns, .. } = self.describe(text, parameters.types).await?;
         Ok(Ok(Merging {
             merged: Merged::Tables,
             texts: [].into(),
