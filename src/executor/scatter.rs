@@ -32,7 +32,7 @@ pub use finishing::Arrays;
 pub use lane::LaneError;
 use lane::{Columns, Lane, Next};
 use merging::{Merging, Step, Window};
-pub use probe::{agrees, check, is_of_text, learn};
+pub use probe::{agrees, check, is_of_text, learn, moment};
 use question::Told;
 pub use question::{Asked, Parameters, Question, Translated, changed};
 

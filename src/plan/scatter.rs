@@ -18,6 +18,8 @@ pub struct Scatter {
     pub finish: Option<Box<Finish>>,
     /// Why this is right, in words for EXPLAIN.
     pub reason: String,
+    /// It asks for the time of its transaction: shards are told one ([`crate::sql::at_moment`]).
+    pub has_moments: bool,
     /// It is the EXPLAIN of such a SELECT, which begins at this byte of its text.
     pub explained: Option<usize>,
     /// What servers have said of it.
@@ -212,6 +214,9 @@ impl Scatter {
         }
         lines.extend(self.limit().line());
         lines.extend(self.finish.as_ref().map(|finish| finish.line()));
+        if self.has_moments {
+            lines.push("  the time of the transaction is one shard's".to_owned());
+        }
         if !self.reason.is_empty() {
             lines.push(format!("  {}", self.reason));
         }

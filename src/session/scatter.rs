@@ -27,6 +27,7 @@ use crate::executor::scatter::{
 use crate::net::Buffered;
 use crate::plan::{Facts, Known, Learned, Merge, Query, Scatter, Span};
 use crate::shardmap::ShardId;
+use crate::sql;
 use crate::txn::Transaction;
 use crate::types::Format;
 use crate::wire::row::RowWriter;
@@ -65,6 +66,8 @@ pub struct Answer {
     places: Places,
     /// What its plan knows of it.
     learned: Learned,
+    /// The time that its shards were told.
+    now: Option<String>,
 }
 
 impl Session {
@@ -164,6 +167,9 @@ impl Session {
         let shard = self.default_shard();
         let lane = self.lane(io, shard).await?;
         let text = finish.text(&finishing.types, finishing.params.len(), &finishing.labels);
+        let text = answer
+            .now
+            .map_or(text.clone(), |now| sql::at_moment(&text, &now));
         let asked = Asked {
             text: &text,
             parameters: scattered.parameters,
@@ -171,6 +177,7 @@ impl Session {
             formats: scattered.formats,
             lanes: 1,
             row_bytes_max: self.message_bytes_max(),
+            now: None,
         };
         let question = Question::finish(&facts, finishing, &arrays, described, asked);
         let mut question = match question {
@@ -197,6 +204,7 @@ impl Session {
             places: Places::of(&text, scattered.text),
             facts: Arc::clone(&facts),
             learned: scattered.plan.learned.clone(),
+            now: None,
         };
         let described = self.described(io, &mut answer).await;
         let begun = match described {
@@ -295,6 +303,20 @@ impl Session {
         let Some((facts, lanes)) = agreed.await? else {
             return Ok(None);
         };
+        let plan = scattered.plan;
+        let explains = plan.explained.is_some();
+        let mut lanes = lanes;
+        let now = match lanes.first_mut() {
+            Some(first) if plan.has_moments && !explains => match self.moment(io, first).await {
+                Ok(now) => Some(now),
+                Err(failure) => {
+                    // The first may be in the midst of an answer.
+                    lanes.drain(1..).for_each(Lease::release);
+                    return Err(failure);
+                }
+            },
+            _ => None,
+        };
         let asked = Asked {
             text: scattered.text,
             parameters: scattered.parameters,
@@ -302,9 +324,8 @@ impl Session {
             formats: scattered.formats,
             lanes: lanes.len(),
             row_bytes_max: self.message_bytes_max(),
+            now: now.as_deref(),
         };
-        let plan = scattered.plan;
-        let explains = plan.explained.is_some();
         let question = match explains {
             false => Question::new(plan, &facts, scattered.span, asked),
             true => Question::explain(plan, &facts, ahead(scattered, &facts), asked),
@@ -328,14 +349,23 @@ impl Session {
             explains,
             places: Places::of(&sent, scattered.text),
             learned: plan.learned.clone(),
+            now,
         }))
+    }
+
+    /// The time that the shards are told.
+    async fn moment(&mut self, io: &mut Buffered, lane: &mut Lease) -> Result<String, Failure> {
+        let deadline = Instant::now() + self.database.config.pool.connect;
+        let moment = Box::pin(scatter::moment(lane, deadline));
+        Ok(self.entry().wait(io, moment).await??)
     }
 
     /// What connections know this part of a statement by. PostgreSQL makes the first plans of a statement without a name for
     /// the values of its parameters, and those of one with a name soon for any values: which it is, is the client's to say.
     fn name(&self, scattered: &Scattered<'_>, facts: &Facts, sent: &str) -> Option<StatementId> {
         let same_plan = scattered.is_named || scattered.parameters.is_none();
-        if !same_plan || scattered.plan.explained.is_some() {
+        let plan = scattered.plan;
+        if !same_plan || plan.has_moments || plan.explained.is_some() {
             return None;
         }
         let types = scattered.parameters.typed(facts).types;

@@ -3,6 +3,7 @@
 
 mod finish;
 
+use std::io;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -12,6 +13,7 @@ use crate::backend::Connection;
 use crate::error::{PgError, SqlState};
 use crate::plan::{self, Facts, Known, Merge, Merged, Scatter};
 use crate::shardmap::ShardId;
+use crate::sql;
 use crate::types::aggregate::{Aggregate, Function};
 use crate::types::order::{Order, SortKey};
 use crate::types::{Format, Oid};
@@ -20,6 +22,20 @@ use crate::wire::{self, Described as Target, Description, backend, frontend};
 
 /// The column of an EXPLAIN.
 const QUERY_PLAN: &[u8] = b"QUERY PLAN";
+
+/// Stands where shards will be told the time.
+const SOME_MOMENT: &str = "2000-01-01 00:00:00+00";
+
+/// The time at which a transaction on this server begins now, as every server reads it.
+///
+/// As [`learn`].
+pub async fn moment(connection: &mut Connection, deadline: Instant) -> Result<String, PgError> {
+    const NOW: &str = "SELECT pg_catalog.to_char(pg_catalog.timezone('UTC', pg_catalog.now()), \
+                       'YYYY-MM-DD HH24:MI:SS.US') || '+00'";
+    let answer = ask(connection, NOW, Parameters::NONE, deadline).await?;
+    let told = answer.into_iter().flatten().next();
+    told.ok_or_else(|| connection.lost(&io::ErrorKind::InvalidData.into()))
+}
 
 /// RowDescription of an EXPLAIN.
 pub(super) fn query_plan() -> Option<Description> {
@@ -51,6 +67,10 @@ impl<'a> Texts<'a> {
             },
             Merge::Groups(groups) => groups.arguments(from),
             Merge::Tables(tables) => tables.text.to_string(),
+        };
+        let compared = match scatter.has_moments {
+            true => sql::at_moment(&compared, SOME_MOMENT),
+            false => compared,
         };
         Self { client, compared }
     }
@@ -168,6 +188,14 @@ impl Probe<'_> {
             Merge::Groups(_) | Merge::Tables(_) => 0,
         };
         let client = match &scatter.merge {
+            Merge::Rows(_) if scatter.has_moments => {
+                let client = self.describe(texts.client, parameters.types).await?.columns;
+                // A column may be called like the function that is not called any longer.
+                if !all.first(hidden).tells_exactly(&client) {
+                    return Ok(other_columns());
+                }
+                client
+            }
             Merge::Rows(_) => all.first(hidden),
             Merge::Groups(_) | Merge::Tables(_) => {
                 self.describe(texts.client, parameters.types).await?.columns

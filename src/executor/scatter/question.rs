@@ -11,6 +11,7 @@ use super::request::Request;
 use crate::backend::StatementId;
 use crate::error::{PgError, SqlState};
 use crate::plan::{self, Column, Facts, Groups, Merge, Merged, Scatter, Span};
+use crate::sql;
 use crate::types::aggregate::Aggregate;
 use crate::types::{Format, Oid};
 use crate::wire::{self, Described as Target, Description, Oversized, frontend};
@@ -113,6 +114,8 @@ pub struct Asked<'a> {
     pub lanes: usize,
     /// What a row may have, in bytes.
     pub row_bytes_max: usize,
+    /// The time of the transaction, where the shards are told one ([`sql::at_moment`]).
+    pub now: Option<&'a str>,
 }
 
 impl Question {
@@ -168,6 +171,9 @@ impl Question {
             }
             _ => return Err(changed()),
         }
+        let text = asked
+            .now
+            .map_or(text.clone(), |now| sql::at_moment(&text, now));
         let mut types = facts.types.to_vec();
         if let (Merge::Groups(groups), Merged::Groups { aggregates, .. }) = (source, &facts.merged)
         {

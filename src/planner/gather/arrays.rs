@@ -65,6 +65,7 @@ impl Planner<'_> {
                 }),
             })),
             reason: String::new(),
+            has_moments: false,
             explained: None,
             learned: Learned::default(),
         })

@@ -1,9 +1,10 @@
 //! Which built-in functions make the same of the same arguments on every server of a session.
 //!
-//! Only those listed: others may be volatile, may be the transaction's (`now()`), or may look at tables or catalogs. What
-//! depends on settings is listed, because settings are the session's everywhere.
+//! Only those listed: others may be volatile, or may look at tables or catalogs. What depends on settings is listed, because
+//! settings are the session's everywhere; and the time of the transaction, because shards are told one ([`sql::at_moment`]).
 
 use crate::planner::Schema;
+use crate::sql;
 
 /// What a call of this name is, where it may stand in a scatter at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,9 @@ pub(super) fn kind(name: &str, schema: &Schema) -> Option<Kind> {
         (Kind::Ordered, ORDERED),
         (Kind::Window, WINDOWS),
     ];
+    if sql::is_moment(name) {
+        return Some(Kind::Scalar);
+    }
     let listed = |(_, names): &&(Kind, &[&str])| names.contains(&name);
     lists.iter().find(listed).map(|(kind, _)| *kind)
 }
@@ -291,16 +295,10 @@ mod tests {
     fn what_is_not_the_same_everywhere_is_not_listed() {
         let schema = Schema::default();
         for name in [
-            "now",
             "random",
             "clock_timestamp",
-            "statement_timestamp",
-            "transaction_timestamp",
             "timeofday",
             "age",
-            "current_date",
-            "current_timestamp",
-            "localtime",
             "nextval",
             "currval",
             "gen_random_uuid",

@@ -38,10 +38,11 @@ pub(in crate::planner) fn kinds(scatter: &Scatter, text: &str) -> Option<Vec<u8>
         merge,
         finish,
         reason: _,
+        has_moments,
         explained,
         learned: _,
     } = scatter;
-    kinds.structure(&explained.is_some());
+    kinds.structure(&(has_moments, explained.is_some()));
     kinds.merge(merge)?;
     kinds.structure(&finish.is_some());
     if let Some(finish) = finish {

@@ -20,7 +20,9 @@ use crate::plan::{
     ColumnKey, Finish, KeyTarget, Learned, Limit, Merge, RelationKey, Rows, Scatter,
 };
 use crate::sql::tree::Operand;
-use crate::sql::{Analysis, Body, Expression, Groups, Item, Kind, Level, Outline, Select, Token};
+use crate::sql::{
+    self, Analysis, Body, Expression, Groups, Item, Kind, Level, Outline, Select, Token,
+};
 
 use crate::types::Oid;
 use functions::kind;
@@ -93,6 +95,9 @@ pub(super) fn of_analysis(
     may_be(at, planner)?;
     let (names, context) = (planner.names, planner.context);
     let tokens = at.rest;
+    let Some(moments) = sql::moments(tokens) else {
+        return gather("a name that may be the time of the transaction");
+    };
     let Some(outline) = &analysis.outline else {
         return gather("it has a part that is not known here");
     };
@@ -132,6 +137,7 @@ pub(super) fn of_analysis(
         merge,
         finish: finish.map(Box::new),
         reason: proven.reasons.join(", "),
+        has_moments: !moments.is_empty(),
         explained: None,
         learned: Learned::default(),
     })
@@ -166,6 +172,7 @@ pub(super) fn gather<T>(reason: impl Into<String>) -> Result<T, Otherwise> {
 /// Whether every server makes the same of the same rows: of a view, of which the text is not kept.
 pub(super) fn is_settled(tokens: &[Token<'_>], outline: Option<&Outline>, schema: &Schema) -> bool {
     hindrance(tokens).is_none()
+        && sql::moments(tokens).is_some_and(|moments| moments.is_empty())
         && outline.is_some_and(|outline| unsettled(outline, schema).is_none())
 }
 
@@ -199,14 +206,9 @@ fn hindrance(tokens: &[Token<'_>]) -> Option<&'static str> {
     ];
     const OWN: &[&str] = &[
         "current_catalog",
-        "current_date",
         "current_role",
         "current_schema",
-        "current_time",
-        "current_timestamp",
         "current_user",
-        "localtime",
-        "localtimestamp",
         "session_user",
         "system_user",
         "tablesample",
@@ -223,7 +225,7 @@ fn hindrance(tokens: &[Token<'_>]) -> Option<&'static str> {
         if token.kind == Kind::Word && OWN.contains(&value) {
             return Some("a value of the transaction, the session or one server");
         }
-        if token.kind == Kind::String && is_moment(value) {
+        if token.kind == Kind::String && says_moment(value) {
             return Some("a string that may be the time of the transaction");
         }
     }
@@ -232,7 +234,7 @@ fn hindrance(tokens: &[Token<'_>]) -> Option<&'static str> {
 
 /// `'now'`, `'today 10:00'`: a date or time that is the transaction's. A text of several words is none.
 /// Source: <https://www.postgresql.org/docs/current/datatype-datetime.html#DATATYPE-DATETIME-SPECIAL-VALUES>
-fn is_moment(text: &str) -> bool {
+fn says_moment(text: &str) -> bool {
     const WORDS_MAX: usize = 3;
     let mut words = text
         .split(|c: char| !c.is_ascii_alphabetic())
