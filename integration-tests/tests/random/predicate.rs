@@ -20,13 +20,14 @@ enum Kind {
     Array,
     Document,
     Constant,
+    Moment,
     Exists,
     InSubquery,
     Quantified,
     ScalarSubquery,
 }
 
-const KINDS: [(u64, Kind); 17] = [
+const KINDS: [(u64, Kind); 18] = [
     (30, Kind::Comparison),
     (12, Kind::Key),
     (10, Kind::In),
@@ -40,6 +41,7 @@ const KINDS: [(u64, Kind); 17] = [
     (3, Kind::Array),
     (3, Kind::Document),
     (2, Kind::Constant),
+    (3, Kind::Moment),
     (6, Kind::Exists),
     (7, Kind::InSubquery),
     (3, Kind::Quantified),
@@ -68,6 +70,22 @@ impl Generator {
             }
             _ => self.predicate(depth - 1),
         }
+    }
+
+    /// No column is as near to the present as the two answers are to each other.
+    fn moment(&mut self) -> Option<Node> {
+        let times = [Type::Date, Type::Timestamp, Type::Timestamptz];
+        let atom = self.atom(|atom| times.contains(&atom.ty))?;
+        self.used("time of the transaction");
+        let now = self.pick(&[
+            "now()",
+            "current_date",
+            "localtimestamp(0)",
+            "pg_catalog.now()",
+            "(current_timestamp - interval '1 year')",
+        ]);
+        let operator = self.pick(&[" < ", " >= ", " <> "]);
+        Some(tree![atom.node, operator, now])
     }
 
     fn connected(&mut self, word: &str, depth: u32) -> Node {
@@ -99,6 +117,7 @@ impl Generator {
                 "null::boolean",
                 "1 = 1"
             ])]),
+            Kind::Moment => self.moment(),
             Kind::Exists => self.exists(),
             Kind::InSubquery => self.in_subquery(depth),
             Kind::Quantified => self.quantified(depth),
