@@ -613,6 +613,46 @@ fn a_function_of_a_name_that_is_called_here() {
     world.end();
 }
 
+/// Rows and bytes of each table and shard, and how each finds them.
+#[test]
+fn explain_tells_what_has_travelled() {
+    let world = World::start("");
+    let mut wire = world.connect();
+    let text = "explain (analyze, costs off) select max(id) filter (where true) over () from wide where id <= 10";
+    for replies in [
+        wire.simple(text).unwrap(),
+        wire.extended(text, &Parameters::NONE).unwrap(),
+    ] {
+        done(&replies);
+        let rows = replies.iter().filter(|reply| reply.tag == b'D');
+        let lines: Vec<_> = rows
+            .map(|row| String::from_utf8_lossy(&row.body[6..]).into_owned())
+            .collect();
+        let rows = ORGANIZATIONS * 10;
+        for shard in 1..SHARDS {
+            let moved = format!("wide from {}: {rows} rows, ", Cluster::shard_name(shard));
+            assert!(
+                lines.iter().any(|line| line.starts_with(&moved)),
+                "{lines:#?}"
+            );
+        }
+        let first = Cluster::shard_name(0);
+        for own in [
+            format!("wide on {first}"),
+            format!("Over what was gathered, on {first}:"),
+        ] {
+            assert!(lines.contains(&own), "{lines:#?}");
+        }
+        // Each shard's plan has the condition, and times; so has that over all of it.
+        for (wanted, count) in [("id <= 10", SHARDS + 1), ("Execution Time", SHARDS + 1)] {
+            let found = lines.iter().filter(|line| line.contains(wanted)).count();
+            assert_eq!(found, count, "{wanted}: {lines:#?}");
+        }
+    }
+    world.works(&mut wire);
+    world.is_tidy();
+}
+
 /// Tables of few rows need no temporary tables; within limits, and outside of a transaction.
 #[test]
 fn small_tables_travel_as_arrays() {

@@ -310,7 +310,7 @@ fn malformed(what: &str) -> io::Error {
 /// Our own queries set things; their answers are short.
 const SIMPLE_BODY_MAX: usize = 1024 * 1024;
 /// Messages of an answer that is kept as a whole.
-const EXCHANGE_MESSAGES_MAX: usize = 64;
+const EXCHANGE_MESSAGES_MAX: usize = 1_024;
 /// Room for one read in the midst of a long result. Measured: docs/design/0016.
 const STREAM_READ_BYTES: usize = 4 * READ_BYTES;
 const TERMINATE: [u8; 5] = [b'X', 0, 0, 0, 4];

@@ -61,6 +61,14 @@ pub struct Moved {
     pub bytes: u64,
 }
 
+/// All that was moved.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Given {
+    pub total: Moved,
+    /// For each of [`Pieces::loads`] what each of its lanes gave.
+    pub by_lane: Vec<Vec<Moved>>,
+}
+
 /// What a copy in binary form begins and ends with: the signature, no flags, no extension; a field count of -1.
 const BINARY_HEADER: [u8; 19] = *b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const BINARY_TRAILER: [u8; 2] = [0xff, 0xff];
@@ -82,7 +90,7 @@ pub async fn gather(
     scratch: &mut Connection,
     lanes: &mut [Lane<'_>],
     pieces: &Pieces,
-) -> Result<Moved, GatherError> {
+) -> Result<Given, GatherError> {
     let of_lane = |error| GatherError {
         error,
         scratch_lost: false,
@@ -91,15 +99,20 @@ pub async fn gather(
         lane.begin().await.map_err(of_lane)?;
     }
     own(scratch.run(&pieces.prepare).await)?;
-    let mut moved = Moved::default();
-    for load in pieces.loads.iter().filter(|load| !load.lanes.is_empty()) {
+    let mut given = Given::default();
+    for load in &pieces.loads {
+        if load.lanes.is_empty() {
+            given.by_lane.push(Vec::new());
+            continue;
+        }
         let format = if load.binary { " (FORMAT binary)" } else { "" };
         let copy = format!("COPY {} FROM STDIN{format}", load.table);
         own(scratch.copy_in(&copy).await)?;
         if load.binary {
             copy_data(scratch, &BINARY_HEADER);
         }
-        let loaded = poll_fn(|cx| poll_load(scratch, lanes, load, pieces, &mut moved, cx)).await;
+        let loaded =
+            poll_fn(|cx| poll_load(scratch, lanes, load, pieces, &mut given.total, cx)).await;
         if let Err(error) = loaded {
             let scratch_lost = !give_up(scratch, lanes).await;
             return Err(GatherError {
@@ -114,6 +127,8 @@ pub async fn gather(
         let sent = scratch.flush().await;
         own(sent.map_err(|error| scratch.lost(&error)))?;
         own(scratch.copied_in().await)?;
+        let end = |lane: &usize| lanes[*lane].next_table();
+        given.by_lane.push(load.lanes.iter().map(end).collect());
     }
     for lane in lanes {
         poll_fn(|cx| lane.poll_end(cx)).await.map_err(of_lane)?;
@@ -121,10 +136,10 @@ pub async fn gather(
     if !pieces.complete.is_empty() {
         own(scratch.run(&pieces.complete).await)?;
     }
-    if moved.rows > pieces.analyze.0 {
+    if given.total.rows > pieces.analyze.0 {
         own(scratch.run(&pieces.analyze.1).await)?;
     }
-    Ok(moved)
+    Ok(given)
 }
 
 /// What the scratch itself said. Where that is that it is lost, it is.
@@ -213,9 +228,6 @@ fn poll_load(
             advanced |= !lanes[lane].is_within_frame();
         }
         if done && scratch.output.is_empty() && !scratch.stream.holds_back() {
-            for lane in &load.lanes {
-                lanes[*lane].next_table();
-            }
             return Poll::Ready(Ok(()));
         }
         if !advanced {

@@ -3,6 +3,7 @@
 //!
 //! Knows no SQL and no session; what to expect of the server is pushed by `session` and `frontend`.
 
+mod answer;
 mod copy;
 mod expect;
 mod fault;
@@ -13,10 +14,11 @@ mod relay;
 pub mod scatter;
 mod transfer;
 
+pub use answer::explain;
 #[cfg(feature = "internals")]
 pub use copy::fuzz as fuzz_copy;
 pub use expect::{Expect, Forward, Signature, Stage};
-pub use gather::{GatherError, Lane, Load, Moved, Pieces, gather};
+pub use gather::{GatherError, Given, Lane, Load, Pieces, gather};
 pub use oids::{is_looked_at, parameters_to_server, types_to_server};
 #[cfg(feature = "internals")]
 pub use relay::fuzz as fuzz_relay;

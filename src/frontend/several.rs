@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes};
 use super::Client;
 use super::extended::Portal;
 use super::service::malformed;
-use super::simple::Manner;
+use super::simple::{Manner, rows};
 use crate::error::{PgError, SqlState};
 use crate::executor::Forward;
 use crate::executor::scatter::Parameters;
@@ -140,7 +140,9 @@ impl Client {
     ) -> Result<(), Failure> {
         let session = &mut self.session;
         session.goes(metrics::Route::Gather);
-        session.gather(&mut self.io, gathering, text, &[]).await?;
+        let gathered = session.gather(&mut self.io, gathering, text, &[], before.is_some());
+        let lines = gathered.await?;
+        let before = before.map(|before| followed(before, &lines));
         let told = retold(text, gathering)?;
         session.queue_string(&told, Forward::ToClient, before, false)?;
         session.run(&mut self.io).await
@@ -251,6 +253,14 @@ impl Client {
                 self.session.end_answer(&mut answer).await;
             }
         }
+    }
+}
+
+/// The rows of an EXPLAIN that go ahead, with more of them.
+pub(super) fn followed(before: Bytes, lines: &[String]) -> Bytes {
+    match lines.is_empty() {
+        true => before,
+        false => [before, rows(lines)].concat().into(),
     }
 }
 

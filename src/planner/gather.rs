@@ -332,6 +332,33 @@ pub fn shifts(text: &str, gathering: &Gathering) -> Result<Vec<(usize, isize)>, 
     Ok(shifts)
 }
 
+/// EXPLAIN with its options, where the text begins with it; and where the statement itself begins, in bytes.
+pub fn explain_prefix(text: &str) -> Option<(&str, usize)> {
+    let tokens = sql::tokens(text).ok()?;
+    let (explain, rest) = tokens.split_first()?;
+    let words = ["analyze", "analyse", "verbose"];
+    let is_option = |token: &Token<'_>| words.iter().any(|word| token.is_word(word));
+    let behind = match rest.first()? {
+        open if open.is_op("(") => match rest.get(1)? {
+            // A query in parentheses.
+            first
+                if ["select", "with", "values", "table"]
+                    .iter()
+                    .any(|word| first.is_word(word))
+                    || first.is_op("(") =>
+            {
+                0
+            }
+            _ => sql::closing(rest, 0)? + 1,
+        },
+        _ => rest.iter().take_while(|token| is_option(token)).count(),
+    };
+    let begins = rest.get(behind)?.start;
+    explain
+        .is_word("explain")
+        .then(|| (text[explain.start..begins].trim_end(), begins))
+}
+
 const PG_TEMP: &str = "pg_temp";
 
 fn gathered(gathering: &Gathering) -> impl Iterator<Item = &TableName> + Clone {

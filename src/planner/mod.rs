@@ -28,7 +28,7 @@ mod utility;
 pub use body::{names_in, read_query};
 pub use cache::{Lookup, PlanCache};
 pub use control::check_setting;
-pub use gather::{filter, retold, shifts, tells_copies};
+pub use gather::{explain_prefix, filter, retold, shifts, tells_copies};
 pub use hint::{KEY, KEYSPACE, SHARD, check_own_setting, is_own_setting, of_settings, own_column};
 pub use schema::{Column, Function, PUBLIC, Relation, RelationKind, Schema, SqlFunction};
 

@@ -6,6 +6,7 @@
 //! statement, for a cursor or a portal that is read in parts: then they get other names, and end with the transaction.
 
 mod aside;
+mod explain;
 mod text;
 
 use std::fmt::Write;
@@ -17,13 +18,14 @@ use super::lease::Bound;
 use super::{Failure, Purpose, Session};
 use crate::backend::Lease;
 use crate::error::PgError;
-use crate::executor::{self, Lane, Load, Moved, Pieces};
+use crate::executor::{self, Given, Lane, Load, Pieces};
 use crate::net::Buffered;
 use crate::plan::{Gathering, Part};
 use crate::planner::{filter, retold, shifts};
 use crate::shardmap::{ShardId, TableName};
 use crate::txn::Transaction;
 use crate::types::Oid;
+use explain::Explained;
 use text::{copy_of, fill, make, primary_key};
 
 /// What of a gathering is on the connection in use.
@@ -92,7 +94,8 @@ impl Session {
     }
 
     /// Brings together what a statement reads, on the connection in use from now on, where it is to be run next as
-    /// [`crate::planner::retold`] tells it. `text` and `values` are the statement and the message that has its parameters.
+    /// [`crate::planner::retold`] tells it. `text` and `values` are the statement and the message that has its parameters. For an EXPLAIN
+    /// (`explains`) the lines that tell what was brought, and how.
     ///
     /// Errors: 0A000 within a pipeline that has run statements on a shard, in a transaction that is not READ COMMITTED, in
     /// one on another shard than has to be read or READ ONLY that cannot stand aside ([`aside`]), and where row security may
@@ -103,7 +106,8 @@ impl Session {
         gathering: &Gathering,
         text: &str,
         values: &[u8],
-    ) -> Result<(), Failure> {
+        explains: bool,
+    ) -> Result<Vec<String>, Failure> {
         // A Sync of ours in between would commit those, where no transaction has been begun.
         if self.has_effects() && !self.txn.is_on_server() {
             return Err(Failure::Statement(PgError::refusal(
@@ -117,7 +121,8 @@ impl Session {
         if gathering.lasting && self.txn == Transaction::Idle {
             // PostgreSQL says what is wrong with that.
             let shard = gathering.at.unwrap_or_else(|| self.default_shard());
-            return self.enter(io, shard, Purpose::Run).await;
+            self.enter(io, shard, Purpose::Run).await?;
+            return Ok(Vec::new());
         }
         // What a view says is not looked into.
         let tells =
@@ -143,19 +148,21 @@ impl Session {
                 }
                 (_, false) => self.begin_own(),
             };
-            return self.bring(io, gathering, shard, text, begin).await;
+            let to = (shard, begin);
+            return self.bring(io, gathering, to, text, explains).await;
         };
         let begin = self.begin_own() + &aside::check_settings(&settings);
         let aside = self.stand_aside().await;
-        let brought = self.bring(io, gathering, shard, text, begin).await;
+        let to = (shard, begin);
+        let brought = self.bring(io, gathering, to, text, explains).await;
         match (brought, aside) {
-            (Ok(()), aside) => {
+            (Ok(lines), aside) => {
                 if let Some(server) = &mut self.server
                     && let Some(gathered) = &mut server.gathered
                 {
                     gathered.aside = aside;
                 }
-                Ok(())
+                Ok(lines)
             }
             (Err(failure), Some(aside)) => {
                 self.resume(io, aside).await?;
@@ -227,10 +234,10 @@ impl Session {
         &mut self,
         io: &mut Buffered,
         gathering: &Gathering,
-        shard: ShardId,
+        (shard, begin): (ShardId, String),
         text: &str,
-        begin: String,
-    ) -> Result<(), Failure> {
+        explains: bool,
+    ) -> Result<Vec<String>, Failure> {
         let joins = begin.is_empty();
         let mut lanes = self.lanes(io, gathering, shard, joins).await?;
         let told = retold(text, gathering)?;
@@ -241,7 +248,7 @@ impl Session {
             .iter()
             .map(|(lane, _)| self.lane_text(gathering, &filters, *lane))
             .collect();
-        self.load(io, &mut lanes, &texts, pieces, joins).await?;
+        let given = self.load(io, &mut lanes, &texts, pieces, joins).await?;
         if let Some(server) = &mut self.server {
             let names = |tables: &mut dyn Iterator<Item = &TableName>| {
                 tables.map(|table| table.name.clone()).collect::<Vec<_>>()
@@ -253,11 +260,21 @@ impl Session {
                 aside: None,
             }));
         }
+        let explained = Explained {
+            gathering,
+            filters: &filters,
+            text,
+            given: &given,
+        };
+        let lines = match explains {
+            true => self.explain_lanes(io, shard, &mut lanes, explained).await?,
+            false => Vec::new(),
+        };
         for (_, lease) in lanes {
             lease.release();
         }
         self.relay.shifts = shifts(text, gathering)?;
-        Ok(())
+        Ok(lines)
     }
 
     /// Connections to the shards to be read, and the one to run on, leased in the shard map's order: who waits for one
@@ -383,9 +400,9 @@ impl Session {
         texts: &[String],
         pieces: Pieces,
         joins: bool,
-    ) -> Result<(), Failure> {
+    ) -> Result<Given, Failure> {
         let Some(server) = &mut self.server else {
-            return Ok(());
+            return Ok(Given::default());
         };
         server.peeking = !joins;
         let keys: Vec<_> = lanes
@@ -403,10 +420,10 @@ impl Session {
             entry.wait(io, work).await
         };
         let failure = match loaded {
-            Ok(Ok(Moved { rows, bytes })) => {
-                self.metrics.gathered_rows.inc_by(rows);
-                self.metrics.gathered_bytes.inc_by(bytes);
-                return Ok(());
+            Ok(Ok(given)) => {
+                self.metrics.gathered_rows.inc_by(given.total.rows);
+                self.metrics.gathered_bytes.inc_by(given.total.bytes);
+                return Ok(given);
             }
             Ok(Err(executor::GatherError {
                 error,

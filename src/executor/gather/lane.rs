@@ -24,6 +24,8 @@ pub struct Lane<'a> {
     stage: Stage,
     /// Of a large row: bytes that are still to be passed on.
     remaining: usize,
+    /// Of this table.
+    given: Moved,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +48,7 @@ impl<'a> Lane<'a> {
             sql,
             stage: Stage::Before,
             remaining: 0,
+            given: Moved::default(),
         }
     }
 
@@ -66,8 +69,10 @@ impl<'a> Lane<'a> {
         self.remaining > 0
     }
 
-    pub(super) fn next_table(&mut self) {
+    /// What it gave of the table that has ended.
+    pub(super) fn next_table(&mut self) -> Moved {
         self.stage = Stage::Before;
+        std::mem::take(&mut self.given)
     }
 
     /// Moves the rows that are here to `output`.
@@ -134,8 +139,10 @@ impl<'a> Lane<'a> {
             self.connection.input.advance(body);
             return Ok(());
         }
-        moved.rows += 1;
-        moved.bytes += body as u64;
+        for moved in [moved, &mut self.given] {
+            moved.rows += 1;
+            moved.bytes += body as u64;
+        }
         output.put_u8(frontend::COPY_DATA);
         output.put_u32((body + 4) as u32);
         let here = body.min(self.connection.input.len());

@@ -11,13 +11,13 @@ use tokio::time::Instant;
 use super::Parameters;
 use crate::backend::Connection;
 use crate::error::{PgError, SqlState};
+use crate::executor::answer::texts;
 use crate::plan::{self, Facts, Known, Merge, Merged, Scatter};
 use crate::shardmap::ShardId;
 use crate::sql;
 use crate::types::aggregate::{Aggregate, Function};
 use crate::types::order::{Order, SortKey};
 use crate::types::{Format, Oid};
-use crate::wire::row::RowPlaces;
 use crate::wire::{self, Described as Target, Description, backend, frontend};
 
 /// The column of an EXPLAIN.
@@ -518,22 +518,6 @@ async fn ask(
     let request = super::question::request(text, parameters, &[Format::Text])?;
     connection.output.extend_from_slice(&request);
     let answer = connection.exchange(deadline).await?;
-    let rows = answer.iter().filter(|(tag, _)| *tag == backend::DATA_ROW);
-    let mut values = Vec::new();
-    for (_, body) in rows {
-        let mut frame = vec![0; wire::HEADER_BYTES];
-        frame.extend_from_slice(body);
-        let columns = body
-            .first_chunk()
-            .map_or(0, |count| u16::from_be_bytes(*count));
-        let mut places = RowPlaces::new(columns);
-        places
-            .read(&frame)
-            .map_err(|error| PgError::shard(SqlState::PROTOCOL_VIOLATION, error.to_string()))?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        values = (0..columns)
-            .map(|column| places.value(column, &frame).map(text))
-            .collect();
-    }
-    Ok(values)
+    let mut rows = answer.iter().filter(|(tag, _)| *tag == backend::DATA_ROW);
+    rows.next().map_or(Ok(Vec::new()), |(_, body)| texts(body))
 }

@@ -9,7 +9,7 @@ use crate::error::{PgError, SqlState};
 use crate::executor::{Expect, Forward};
 use crate::frontend::Client;
 use crate::frontend::service::{malformed, too_long};
-use crate::frontend::several::{BindMessage, route_of};
+use crate::frontend::several::{BindMessage, followed, route_of};
 use crate::frontend::simple::{Manner, rows};
 use crate::metrics;
 use crate::plan::{ExplainFormat, ParamValues, Plan, Route};
@@ -391,10 +391,8 @@ impl Client {
             }
             _ => lines,
         };
-        if let Some(lines) = lines {
-            let portal = message.portal.clone();
-            self.pipeline.keep_portal(portal, Portal::Explain(lines))?;
-        }
+        let explains = lines.is_some();
+        let mut more = Vec::new();
         let (session, io) = (&mut self.session, &mut self.io);
         match (several, &fallback) {
             (Some(Several::Gather(gathering)), _) => {
@@ -403,7 +401,9 @@ impl Client {
                 gathering.lasting |= !message.portal.is_empty() && session.txn != Transaction::Idle;
                 let text = &prepared.global.text;
                 let values = &message.bytes;
-                session.gather(io, &gathering, text, values).await?;
+                more = session
+                    .gather(io, &gathering, text, values, explains)
+                    .await?;
                 session.queue_parse_apart(prepared, &gathering, parsed)?;
             }
             (_, Some(way)) => {
@@ -411,6 +411,10 @@ impl Client {
                 session.queue_parse(prepared, true, parsed)?;
             }
             (_, None) => {}
+        }
+        if let Some(lines) = lines {
+            let lines = Portal::Explain(followed(lines, &more));
+            self.pipeline.keep_portal(message.portal, lines)?;
         }
         Ok(false)
     }

@@ -56,7 +56,10 @@ pub(super) fn condition(
     called: &Called,
     columns: &[Column],
 ) -> Option<String> {
-    let tokens = sql::tokens(text).ok()?;
+    let all = sql::tokens(text).ok()?;
+    // An EXPLAIN has the rows travel that its statement has.
+    let begins = super::explain_prefix(text).map_or(0, |(_, begins)| begins);
+    let tokens = &all[all.partition_point(|token| token.start < begins)..];
     let uses = tokens.iter().enumerate().filter(|(at, token)| {
         let qualifies = tokens.get(at + 1).is_some_and(|next| next.is_op("."));
         token.is_name() && token.value == table.name && !qualifies
@@ -76,7 +79,7 @@ pub(super) fn condition(
             .iter()
             .any(|token| extends.iter().any(|word| token.is_word(word))),
     };
-    let conjuncts = conjuncts(&tokens)?;
+    let conjuncts = conjuncts(tokens)?;
     let known: Vec<String> = conjuncts
         .iter()
         .filter_map(|conjunct| condition.read(conjunct))
@@ -456,11 +459,14 @@ mod tests {
         for text in [
             "select 1 from t m where m.k = 5 union select 1 from u where true",
             "select 1 from t m, u where m.k = 5 and exists (select 1 from t)",
-            "explain select 1 from t m where m.k = 5",
             "select 1 from u left join t m on true where m.k is null",
             "select 1 from t m",
         ] {
             assert_eq!(of(text, "m", false), "", "{text}");
+        }
+        for explain in ["explain", "explain analyze verbose", "EXPLAIN (costs off)"] {
+            let text = format!("{explain} select 1 from t m where m.k = 5");
+            assert_eq!(of(&text, "m", false), "k = 5");
         }
         let joined = "select 1 from u left join t m on true where m.k = 5 and m.f is not null";
         assert_eq!(of(joined, "m", false), "k = 5 AND f IS NOT NULL");
