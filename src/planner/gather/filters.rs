@@ -225,43 +225,40 @@ impl Condition<'_> {
 
     /// A parameter, which has the same type and value everywhere.
     fn param(&self, column: &Column, token: &Token<'_>) -> Option<String> {
-        let of = column.type_oid;
-        let plain = (of == Oid::TEXT || of == Oid::VARCHAR) && column.key_type.is_some();
+        let of = &column.type_oid;
+        let is_compared = NUMBERS.contains(of) || OTHERS.contains(of) || is_plain_text(column);
         let is_param = self.params && token.kind == Kind::Param;
-        (is_param && (plain || COMPARED.contains(&of)))
-            .then(|| self.text.get(token.start..token.end).map(str::to_owned))
+        (is_param && is_compared)
+            .then(|| self.written(token))
             .flatten()
+    }
+
+    fn written(&self, token: &Token<'_>) -> Option<String> {
+        self.text.get(token.start..token.end).map(str::to_owned)
     }
 
     /// A literal that is read alike on every server and has a value of the column's type, as it is written.
     fn literal(&self, column: &Column, tokens: &[Token<'_>]) -> Option<String> {
-        let numeric = [
-            Oid::INT2,
-            Oid::INT4,
-            Oid::INT8,
-            Oid::NUMERIC,
-            FLOAT4,
-            FLOAT8,
-        ];
-        let written = |token: &Token<'_>| self.text.get(token.start..token.end).map(str::to_owned);
         let of = column.type_oid;
         match tokens {
             [param] if param.kind == Kind::Param => self.param(column, param),
-            [number] if number.kind == Kind::Number && numeric.contains(&of) => written(number),
+            [number] if number.kind == Kind::Number && NUMBERS.contains(&of) => {
+                self.written(number)
+            }
             [minus, number]
-                if minus.is_op("-") && number.kind == Kind::Number && numeric.contains(&of) =>
+                if minus.is_op("-") && number.kind == Kind::Number && NUMBERS.contains(&of) =>
             {
-                Some(format!("-{}", written(number)?))
+                Some(format!("-{}", self.written(number)?))
             }
             [string] if string.kind == Kind::String => {
-                // Collations in which what differs may be equal are others' on other servers.
-                let plain = (of == Oid::TEXT || of == Oid::VARCHAR) && column.key_type.is_some();
                 let day = (of == Oid::DATE || of == Oid::TIMESTAMP) && is_day(&string.value);
-                (plain || day).then(|| written(string)).flatten()
+                (day || is_plain_text(column))
+                    .then(|| self.written(string))
+                    .flatten()
             }
             [word, string] if word.is_word("date") && string.kind == Kind::String => {
                 let day = (of == Oid::DATE || of == Oid::TIMESTAMP) && is_day(&string.value);
-                day.then(|| Some(format!("date {}", written(string)?)))
+                day.then(|| Some(format!("date {}", self.written(string)?)))
                     .flatten()
             }
             _ => None,
@@ -269,20 +266,28 @@ impl Condition<'_> {
     }
 }
 
-/// Types whose values any server compares alike with those of others, and without an error.
-const COMPARED: [Oid; 11] = [
-    Oid::BOOL,
+const NUMBERS: [Oid; 6] = [
     Oid::INT2,
     Oid::INT4,
     Oid::INT8,
     Oid::NUMERIC,
     FLOAT4,
     FLOAT8,
+];
+
+/// Other types whose values any server compares alike with those of any type, and without an error.
+const OTHERS: [Oid; 5] = [
+    Oid::BOOL,
     Oid::DATE,
     Oid::TIMESTAMP,
     Oid::TIMESTAMPTZ,
     Oid::UUID,
 ];
+
+/// Collations in which what differs may be equal are others' on other servers.
+fn is_plain_text(column: &Column) -> bool {
+    [Oid::TEXT, Oid::VARCHAR].contains(&column.type_oid) && column.key_type.is_some()
+}
 
 /// `2025-03-01`: the same day whatever DateStyle is, and none that may be missing from its month.
 fn is_day(text: &str) -> bool {
