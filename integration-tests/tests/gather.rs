@@ -653,6 +653,72 @@ fn explain_tells_what_has_travelled() {
     world.is_tidy();
 }
 
+/// What equals a column of a table of few rows is looked for on the shards, unless those have too many values.
+#[test]
+fn rows_that_have_no_value_of_another_table_stay() {
+    let world = World::start("");
+    let own = world.cluster.organization_on(1);
+    let more = format!("insert into wide select {own}, n, '' from generate_series(4001, 14100) n");
+    done(&direct(&world.cluster, 1, &more));
+    for shard in 0..SHARDS {
+        for organization in world.cluster.organizations_on(shard).take(ORGANIZATIONS) {
+            let insert = format!("insert into odd values ({organization})");
+            done(&direct(&world.cluster, shard, &insert));
+        }
+    }
+    let mut wire = world.connect();
+    let one = format!("select count(*) from odd where organization_id = {own}");
+    let mut moved = Vec::new();
+    for condition in ["o.organization_id > 0", "w.id > 0", "w.id < 3", "w.id < 0"] {
+        let text = format!(
+            "select count(*), sum(w.organization_id) from wide w join odd o on o.organization_id = w.id, anchor where {condition}"
+        );
+        let alone = values(&wire.simple(&text).unwrap());
+        assert_eq!(alone.len(), 2, "{text}");
+        let extended = wire.extended(&text, &Parameters::NONE).unwrap();
+        assert_eq!(values(&extended), alone, "{text}");
+        // In a transaction all of it comes in one round.
+        for before in ["begin", &*one] {
+            done(&wire.simple(before).unwrap());
+        }
+        assert_eq!(values(&wire.simple(&text).unwrap()), alone, "{text}");
+        done(&wire.simple("commit").unwrap());
+        let explained = wire.simple(&format!("explain {text}")).unwrap();
+        done(&explained);
+        let lines = explained.iter().filter(|reply| reply.tag == b'D');
+        let of = |table: &str| -> u64 {
+            let head = format!("{table} from ");
+            let lines = lines.clone().filter_map(|line| {
+                let line = String::from_utf8_lossy(&line.body[6..]).into_owned();
+                let count = line.strip_prefix(&head)?.split(' ').nth(1)?.parse::<u64>();
+                count.ok()
+            });
+            lines.sum()
+        };
+        moved.push((of("wide"), of("odd")));
+    }
+    let others = ((SHARDS - 1) * ORGANIZATIONS) as u64;
+    let wide = others * ROWS as u64 + 10_100;
+    let odd: Vec<i64> = (0..SHARDS)
+        .flat_map(|shard| world.cluster.organizations_on(shard).take(ORGANIZATIONS))
+        .collect();
+    let small = odd
+        .iter()
+        .filter(|id| **id < 3 && world.cluster.shard_of(**id) > 0);
+    // Rows of `wide` by an id that `odd` has; `odd` whole where there are more than 10,000 ids; by two ids; by none.
+    assert_eq!(moved[0], (others * odd.len() as u64, others));
+    assert_eq!(moved[1], (wide, others));
+    assert_eq!(moved[2], (others * 2, small.count() as u64));
+    assert_eq!(moved[3], (0, 0));
+    done(&direct(
+        &world.cluster,
+        1,
+        "delete from wide where id > 4000",
+    ));
+    world.works(&mut wire);
+    world.is_tidy();
+}
+
 /// Tables of few rows need no temporary tables; within limits, and outside of a transaction.
 #[test]
 fn small_tables_travel_as_arrays() {

@@ -24,12 +24,12 @@ pub(super) fn texts(body: &[u8]) -> Result<Vec<Option<String>>, PgError> {
         .collect())
 }
 
-/// The lines of an EXPLAIN.
+/// The rows of a simple query that have a column: the lines of an EXPLAIN. NULLs are left out.
 ///
 /// Errors: the server's own; 08006.
 ///
 /// Not cancel safe: dropped midway, the connection has to be closed.
-pub async fn explain(
+pub async fn lines(
     connection: &mut Connection,
     text: &str,
     deadline: Instant,

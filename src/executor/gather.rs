@@ -26,7 +26,7 @@ pub use lane::Lane;
 use crate::backend::{Connection, error_response};
 use crate::error::{PgError, SqlState};
 use crate::net::{OUTPUT_BYTES_MAX, poll_write};
-use crate::wire::{backend, frontend, header};
+use crate::wire::{TransactionStatus, backend, frontend, header};
 
 /// What is brought together for one statement.
 #[derive(Debug)]
@@ -42,6 +42,10 @@ pub struct Pieces {
     /// What may be moved.
     pub rows_max: u64,
     pub bytes_max: u64,
+    /// What was moved before.
+    pub moved: Moved,
+    /// What lanes are in when their strings have ended.
+    pub ends: TransactionStatus,
 }
 
 /// One table of the scratch, and whose rows go into it.
@@ -61,7 +65,7 @@ pub struct Moved {
     pub bytes: u64,
 }
 
-/// All that was moved.
+/// All that was moved, now and before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Given {
     pub total: Moved,
@@ -99,7 +103,10 @@ pub async fn gather(
         lane.begin().await.map_err(of_lane)?;
     }
     own(scratch.run(&pieces.prepare).await)?;
-    let mut given = Given::default();
+    let mut given = Given {
+        total: pieces.moved,
+        by_lane: Vec::new(),
+    };
     for load in &pieces.loads {
         if load.lanes.is_empty() {
             given.by_lane.push(Vec::new());

@@ -14,11 +14,11 @@ mod relay;
 pub mod scatter;
 mod transfer;
 
-pub use answer::explain;
+pub use answer::lines;
 #[cfg(feature = "internals")]
 pub use copy::fuzz as fuzz_copy;
 pub use expect::{Expect, Forward, Signature, Stage};
-pub use gather::{GatherError, Given, Lane, Load, Pieces, gather};
+pub use gather::{GatherError, Given, Lane, Load, Moved, Pieces, gather};
 pub use oids::{is_looked_at, parameters_to_server, types_to_server};
 #[cfg(feature = "internals")]
 pub use relay::fuzz as fuzz_relay;

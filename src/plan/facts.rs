@@ -157,7 +157,7 @@ mod tests {
     fn a_pause_ends() {
         let pause = Pause::default();
         assert!(pause.is_over() && pause.is_over());
-        pause.clone().begin();
+        pause.begin();
         let paused = (0..Pause::STATEMENTS).filter(|_| !pause.is_over()).count();
         assert_eq!(paused as u32, Pause::STATEMENTS);
         assert!(pause.is_over());

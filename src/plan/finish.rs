@@ -78,9 +78,16 @@ pub struct OverTables {
     /// WITH, perhaps with RECURSIVE.
     pub head: Box<str>,
     /// Each with its columns, in the order of the merged ones.
-    pub tables: Box<[(Box<str>, Box<[Box<str>]>)]>,
+    pub tables: Box<[WithQuery]>,
     /// What comes behind these.
     pub rest: Box<str>,
+}
+
+/// It stands for the table of its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WithQuery {
+    pub name: Box<str>,
+    pub columns: Box<[Box<str>]>,
 }
 
 /// A column's name, perhaps with its relation's.
@@ -138,7 +145,7 @@ impl Finish {
             }
             Query::Rows(query) => query.order.len() * size_of::<Sort>() + query.tail.len(),
             Query::Tables(query) => {
-                let names = query.tables.iter().flat_map(|(_, columns)| columns);
+                let names = query.tables.iter().flat_map(|table| &table.columns);
                 let names: usize = names.map(|name| size_of::<Box<str>>() + name.len()).sum();
                 query.rest.len() + names
             }
@@ -267,7 +274,7 @@ impl OverRows {
 impl OverTables {
     fn text(&self, types: &[FinishedType], params: usize) -> String {
         let (mut queries, mut first) = (Vec::with_capacity(self.tables.len()), 0);
-        for (name, columns) in &self.tables {
+        for WithQuery { name, columns } in &self.tables {
             let own = types.get(first..first + columns.len());
             let rows = rows(own.unwrap_or_default(), params + first, |at| {
                 quoted(&columns[at])
@@ -372,13 +379,13 @@ mod tests {
             text.contains("AS trunkline GROUP BY 1) AS trunkline CROSS JOIN"),
             "{text}"
         );
+        let table = |name: &str, columns: &[&str]| WithQuery {
+            name: name.into(),
+            columns: columns.iter().map(|name| (*name).into()).collect(),
+        };
         let tables = finish(Query::Tables(OverTables {
             head: "WITH".into(),
-            tables: [
-                ("a".into(), ["x".into(), "y".into()].into()),
-                ("B".into(), ["z".into()].into()),
-            ]
-            .into(),
+            tables: [table("a", &["x", "y"]), table("B", &["z"])].into(),
             rest: " select $1".into(),
         }));
         let with_number = [&types[..], &[of("integer", "integer", None)]].concat();

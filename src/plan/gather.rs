@@ -30,6 +30,18 @@ pub struct Piece {
     pub columns: Columns,
     /// Conditions of the statement's WHERE may be about its rows.
     pub called: Option<Called>,
+    /// Rows that matter have, in these columns, values of other pieces.
+    pub joined: Vec<Joined>,
+}
+
+/// In each row that passes WHERE a column equals another table's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Joined {
+    pub column: String,
+    pub table: TableName,
+    pub other: String,
+    /// Of an array of the other's values, in SQL.
+    pub array: &'static str,
 }
 
 /// Of a table's columns those that the statement can read.
@@ -57,6 +69,7 @@ pub struct Part {
     pub shards: Vec<ShardId>,
     pub columns: Columns,
     pub called: Option<Called>,
+    pub joined: Vec<Joined>,
 }
 
 /// A [`Gather`] once its keys are known.
@@ -83,6 +96,7 @@ impl Gather {
                 shards: piece.shards(map, values)?,
                 columns: piece.columns.clone(),
                 called: piece.called.clone(),
+                joined: piece.joined.clone(),
             })
         };
         let pieces: Result<_, PgError> = self.pieces.iter().map(piece).collect();

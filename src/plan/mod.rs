@@ -17,9 +17,9 @@ pub use constant::{Compared, compared, compared_elements};
 pub use facts::{Facts, Finishing, Known, Learned, Merged, Pause};
 pub use finish::{
     Call, Finish, FinishedType, Name, OverGroups, OverRows, OverTables, Query, Regrouped,
-    merged_column,
+    WithQuery, merged_column,
 };
-pub use gather::{Called, Columns, Gather, Gathering, Part, Piece};
+pub use gather::{Called, Columns, Gather, Gathering, Joined, Part, Piece};
 pub use hint::{Hint, Hinted, HintedTo, key_list, key_values, quoted};
 pub use node::{
     Access, Catalogs, ColumnKey, Control, ExplainFormat, KeySource, KeyTarget, Plan, Planned,

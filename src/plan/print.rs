@@ -102,7 +102,14 @@ fn gather_lines(route: &Route, gathering: &Gathering, access: &str, map: &ShardM
             false => format!(" ({})", part.columns.used.join(", ")),
         };
         let shards = map.shard_names(part.shards.iter().copied());
-        format!("  rows of {}{columns} from {shards}", part.table)
+        let joined = part.joined.iter().map(|joined| {
+            format!(
+                ", joined on {} = {}.{}",
+                joined.column, joined.table, joined.other
+            )
+        });
+        let joined: String = joined.collect();
+        format!("  rows of {}{columns} from {shards}{joined}", part.table)
     }));
     lines.extend(
         gathering

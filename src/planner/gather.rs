@@ -7,6 +7,7 @@
 mod arrays;
 mod columns;
 mod filters;
+mod joined;
 mod rows;
 
 use std::borrow::Cow;
@@ -132,6 +133,10 @@ impl Planner<'_> {
                     _ => Columns::default(),
                 },
                 called: named.then(|| filters::called(query, table)).flatten(),
+                joined: match named {
+                    true => joined::joined(query, table, tokens, self.context.schema),
+                    false => Vec::new(),
+                },
             }
         });
         Ok(Gather {
@@ -305,7 +310,7 @@ pub(super) fn may_be_several(targets: &Targets) -> bool {
 pub fn retold<'t>(text: &'t str, gathering: &Gathering) -> Result<Cow<'t, str>, PgError> {
     let mut told = String::new();
     let mut copied = 0;
-    for (schema, _) in schemas(text, gathered(gathering))? {
+    for (schema, _) in schemas(text, &gathered(gathering))? {
         told.push_str(&text[copied..schema.start]);
         told.push_str(PG_TEMP);
         copied = schema.end;
@@ -323,7 +328,7 @@ pub fn retold<'t>(text: &'t str, gathering: &Gathering) -> Result<Cow<'t, str>, 
 /// Errors: as there.
 pub fn shifts(text: &str, gathering: &Gathering) -> Result<Vec<(usize, isize)>, PgError> {
     let (mut shifts, mut counted, mut at) = (Vec::new(), 0, 1);
-    for (schema, _) in schemas(text, gathered(gathering))? {
+    for (schema, _) in schemas(text, &gathered(gathering))? {
         at += text[counted..schema.start].chars().count() + PG_TEMP.len();
         counted = schema.end;
         let by = PG_TEMP.len() as isize - text[schema].chars().count() as isize;
@@ -369,7 +374,7 @@ fn gathered(gathering: &Gathering) -> impl Iterator<Item = &TableName> + Clone {
 /// Where the text names the schema of one of these tables, and where the table's own name begins.
 fn schemas<'a>(
     text: &str,
-    tables: impl Iterator<Item = &'a TableName> + Clone,
+    tables: &(impl Iterator<Item = &'a TableName> + Clone),
 ) -> Result<Vec<(Range<usize>, usize)>, PgError> {
     let tokens = sql::tokens(text)?;
     let is_gathered = |schema: &Token<'_>, name: &Token<'_>| {
@@ -404,6 +409,7 @@ mod tests {
             shards: Vec::new(),
             columns: Columns::default(),
             called: None,
+            joined: Vec::new(),
         };
         let gathering = Gathering {
             at: None,

@@ -7,6 +7,7 @@
 
 mod aside;
 mod explain;
+mod rounds;
 mod text;
 
 use std::fmt::Write;
@@ -18,14 +19,16 @@ use super::lease::Bound;
 use super::{Failure, Purpose, Session};
 use crate::backend::Lease;
 use crate::error::PgError;
-use crate::executor::{self, Given, Lane, Load, Pieces};
+use crate::executor::{self, Given, Lane, Load, Moved, Pieces};
 use crate::net::Buffered;
 use crate::plan::{Gathering, Part};
 use crate::planner::{filter, retold, shifts};
 use crate::shardmap::{ShardId, TableName};
 use crate::txn::Transaction;
 use crate::types::Oid;
+use crate::wire::TransactionStatus;
 use explain::Explained;
+use rounds::Read;
 use text::{copy_of, fill, make, primary_key};
 
 /// What of a gathering is on the connection in use.
@@ -226,7 +229,7 @@ impl Session {
     /// How a transaction of our own begins, in which nothing is seen but one moment.
     fn begin_own(&self) -> String {
         let pending = self.settings.pending();
-        format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE;\n{pending}")
+        format!("{BEGIN_OWN}{pending}")
     }
 
     /// Brings the rows together on `shard`: in the client's transaction, which is there, where `begin` says nothing.
@@ -241,14 +244,44 @@ impl Session {
         let joins = begin.is_empty();
         let mut lanes = self.lanes(io, gathering, shard, joins).await?;
         let told = retold(text, gathering)?;
-        let filters = self.filters(gathering, text);
-        let made = make(gathering) + &fill(gathering, &filters, shard);
-        let pieces = self.pieces(gathering, &lanes, (begin, made), &told);
-        let texts: Vec<String> = lanes
-            .iter()
-            .map(|(lane, _)| self.lane_text(gathering, &filters, *lane))
-            .collect();
-        let given = self.load(io, &mut lanes, &texts, pieces, joins).await?;
+        let mut filters = self.filters(gathering, text);
+        let waits = rounds::waits(gathering, &filters, &begin);
+        let last = u8::from(waits.iter().any(Option::is_some));
+        let mut given = Given {
+            by_lane: vec![Vec::new(); filters.len()],
+            ..Given::default()
+        };
+        for round in 0..=last {
+            for (filter, joined) in filters.iter_mut().zip(&waits) {
+                if let Some(joined) = joined
+                    && round > 0
+                {
+                    *filter = self.narrowed(io, joined).await?;
+                }
+            }
+            let is_now = |place: &usize| u8::from(waits[*place].is_some()) == round;
+            let places: Vec<usize> = (0..filters.len()).filter(is_now).collect();
+            let part = |place: &usize| (&gathering.pieces[*place], &filters[*place]);
+            let parts: Vec<Read<'_>> = places.iter().map(part).collect();
+            let begins = (round == 0).then_some(&*begin);
+            let ends = (round == last).then_some(&*told);
+            let pieces = self.pieces(
+                gathering,
+                (&parts, given.total),
+                &lanes,
+                shard,
+                (begins, ends),
+            );
+            let texts: Vec<String> = lanes
+                .iter()
+                .map(|(lane, _)| self.lane_text(&parts, *lane, (begins.is_some(), ends.is_some())))
+                .collect();
+            let loaded = self.load(io, &mut lanes, &texts, pieces, joins).await?;
+            given.total = loaded.total;
+            for (place, by_lane) in places.into_iter().zip(loaded.by_lane) {
+                given.by_lane[place] = by_lane;
+            }
+        }
         if let Some(server) = &mut self.server {
             let names = |tables: &mut dyn Iterator<Item = &TableName>| {
                 tables.map(|table| table.name.clone()).collect::<Vec<_>>()
@@ -311,11 +344,14 @@ impl Session {
     }
 
     /// What a shard is asked for: its rows of the tables, in one snapshot.
-    fn lane_text(&self, gathering: &Gathering, filters: &[String], lane: ShardId) -> String {
-        let mut text = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n".to_owned();
-        text.push_str(&self.settings.pending());
-        text.push_str(AS_TEXT);
-        for (part, filter) in gathering.pieces.iter().zip(filters) {
+    fn lane_text(&self, parts: &[Read<'_>], lane: ShardId, (begins, ends): (bool, bool)) -> String {
+        let mut text = String::new();
+        if begins {
+            text.push_str("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n");
+            text.push_str(&self.settings.pending());
+            text.push_str(AS_TEXT);
+        }
+        for (part, filter) in parts {
             if part.shards.contains(&lane) {
                 let format = match self.is_plain(part) {
                     true => " (FORMAT binary)",
@@ -329,7 +365,9 @@ impl Session {
                 );
             }
         }
-        text.push_str("ROLLBACK");
+        if ends {
+            text.push_str("ROLLBACK");
+        }
         text
     }
 
@@ -350,14 +388,17 @@ impl Session {
         })
     }
 
+    /// What the scratch takes in of some of the tables. It begins what it says, unless it has begun; it `ends` with the
+    /// text that runs next. `moved`: by rounds before this one.
     fn pieces(
         &self,
         gathering: &Gathering,
+        (parts, moved): (&[Read<'_>], Moved),
         lanes: &[(ShardId, Lease)],
-        (begin, made): (String, String),
-        text: &str,
+        shard: ShardId,
+        (begins, ends): (Option<&str>, Option<&str>),
     ) -> Pieces {
-        let load = |part: &Part| Load {
+        let load = |(part, _): &Read<'_>| Load {
             table: match text::names(&part.columns) {
                 Some(names) => format!("{} ({names})", copy_of(&part.table.name)),
                 None => copy_of(&part.table.name),
@@ -367,29 +408,40 @@ impl Session {
                 .collect(),
             binary: self.is_plain(part),
         };
-        let loads: Vec<Load> = gathering.pieces.iter().map(load).collect();
-        let reads = !gathering.views.is_empty() || loads.iter().any(|load| !load.binary);
+        let mut all = gathering.pieces.iter();
+        let reads = !gathering.views.is_empty() || all.any(|part| !self.is_plain(part));
         let (as_written, as_set) = match reads {
             true => (read_as_written(), read_as_set()),
             false => (String::new(), String::new()),
         };
-        let groups = text.to_ascii_lowercase().contains("group");
+        let mut prepare = match begins {
+            Some(begin) => [begin, &as_written, &make(gathering)].concat(),
+            None => String::new(),
+        };
+        prepare += &fill(parts, shard);
+        let groups = ends.filter(|text| text.to_ascii_lowercase().contains("group"));
         let tables = || gathering.pieces.iter().map(|part| &part.table);
         let analyze: Vec<_> = tables().map(|table| copy_of(&table.name)).collect();
         let limits = self.database.config.gather;
         Pieces {
-            prepare: [begin, as_written, made].concat(),
-            loads,
-            complete: match groups {
-                true => {
+            prepare,
+            loads: parts.iter().map(load).collect(),
+            complete: match (ends, groups) {
+                (None, _) => String::new(),
+                (Some(_), None) => as_set,
+                (Some(_), Some(text)) => {
                     let keys = tables().map(|table| primary_key(table, text));
                     as_set + &keys.collect::<String>()
                 }
-                false => as_set,
+            },
+            ends: match ends {
+                Some(_) => TransactionStatus::Idle,
+                None => TransactionStatus::InTransaction,
             },
             analyze: (ANALYZED_ROWS, format!("ANALYZE {}", analyze.join(", "))),
             rows_max: limits.rows,
             bytes_max: limits.bytes,
+            moved,
         }
     }
 
@@ -414,15 +466,18 @@ impl Session {
             let mut running: Vec<Lane<'_>> = lanes
                 .iter_mut()
                 .zip(texts)
-                .map(|((_, lease), text)| Lane::new(lease, text))
+                .map(|((_, lease), text)| Lane::new(lease, text, pieces.ends))
                 .collect();
             let work = Box::pin(executor::gather(&mut server.lease, &mut running, &pieces));
             entry.wait(io, work).await
         };
         let failure = match loaded {
             Ok(Ok(given)) => {
-                self.metrics.gathered_rows.inc_by(given.total.rows);
-                self.metrics.gathered_bytes.inc_by(given.total.bytes);
+                let (total, before) = (given.total, pieces.moved);
+                self.metrics.gathered_rows.inc_by(total.rows - before.rows);
+                self.metrics
+                    .gathered_bytes
+                    .inc_by(total.bytes - before.bytes);
                 return Ok(given);
             }
             Ok(Err(executor::GatherError {
@@ -501,6 +556,9 @@ impl Session {
         text
     }
 }
+
+/// A transaction of our own, which keeps its snapshot.
+const BEGIN_OWN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE;\n";
 
 const SAVEPOINT: &str = "trunkline_gather";
 

@@ -143,7 +143,7 @@ impl Session {
         let described = described.unwrap_or_else(|| facts.description.clone());
         let mut arrays = match &finish.query {
             Query::Tables(query) => {
-                Arrays::of_tables(query.tables.iter().map(|(_, columns)| columns.len()))
+                Arrays::of_tables(query.tables.iter().map(|table| table.columns.len()))
             }
             Query::Groups(_) | Query::Rows(_) => Arrays::of_rows(finishing.columns.len()),
         };

@@ -19,8 +19,10 @@ pub(super) const FRAME_BYTES_MAX: usize = 1 << 20;
 /// A server connection and how far it is.
 pub struct Lane<'a> {
     connection: &'a mut Connection,
-    /// `BEGIN; COPY (…) TO STDOUT; …; ROLLBACK`.
+    /// `BEGIN; COPY (…) TO STDOUT; …; ROLLBACK`, or a part of that.
     sql: &'a str,
+    /// After which it is within its transaction, or not.
+    ends: TransactionStatus,
     stage: Stage,
     /// Of a large row: bytes that are still to be passed on.
     remaining: usize,
@@ -42,10 +44,11 @@ enum Stage {
 }
 
 impl<'a> Lane<'a> {
-    pub fn new(connection: &'a mut Connection, sql: &'a str) -> Self {
+    pub fn new(connection: &'a mut Connection, sql: &'a str, ends: TransactionStatus) -> Self {
         Self {
             connection,
             sql,
+            ends,
             stage: Stage::Before,
             remaining: 0,
             given: Moved::default(),
@@ -184,7 +187,7 @@ impl<'a> Lane<'a> {
         Poll::Ready(read.map_err(|error| self.connection.lost(&error)))
     }
 
-    /// Ready once its string has ended, and its transaction with it.
+    /// Ready once its string has ended.
     pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), PgError>> {
         loop {
             while let Some((tag, len)) = self.head()? {
@@ -201,8 +204,8 @@ impl<'a> Lane<'a> {
                 }
                 let status = frame.last().copied().and_then(TransactionStatus::from_byte);
                 return Poll::Ready(match status {
-                    Some(TransactionStatus::Idle) => {
-                        self.connection.status = TransactionStatus::Idle;
+                    Some(status) if status == self.ends => {
+                        self.connection.status = status;
                         Ok(())
                     }
                     _ => Err(self.lied("a transaction that does not end")),

@@ -2,7 +2,8 @@
 
 use super::{Answer, ENTRY_BYTES, Key};
 use crate::plan::{
-    ColumnKey, Hint, KeySource, KeyTarget, Piece, Plan, RelationKey, Route, Scatter, Targets,
+    ColumnKey, Hint, Joined, KeySource, KeyTarget, Piece, Plan, RelationKey, Route, Scatter,
+    Targets,
 };
 use crate::types::KeyValue;
 
@@ -55,7 +56,9 @@ pub(super) fn keys_size(route: &Route) -> usize {
         let called = piece.called.as_ref().map_or(0, |called| called.name.len());
         let names = piece.table.schema.len() + piece.table.name.len() + called;
         let columns = columns(&piece.columns.used) + columns(&piece.columns.others);
-        size_of::<Piece>() + names + columns
+        let joined = piece.joined.iter();
+        let joined = joined.map(|it| size_of::<Joined>() + it.column.len() + it.other.len());
+        size_of::<Piece>() + names + columns + joined.sum::<usize>()
     });
     let keys = pieces.map(|piece| &piece.keys).chain(target);
     let small = route.gather.iter().flat_map(|gather| &gather.small);

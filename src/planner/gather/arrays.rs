@@ -16,7 +16,7 @@ use super::columns::are_renamed;
 use super::filters::condition;
 use super::schemas;
 use crate::plan::{
-    Finish, Gather, KeyTarget, Learned, Merge, OverTables, Piece, Query, Scatter, Tables,
+    Finish, Gather, KeyTarget, Learned, Merge, OverTables, Piece, Query, Scatter, Tables, WithQuery,
 };
 use crate::planner::Planner;
 use crate::planner::cursor::Cursor;
@@ -44,7 +44,10 @@ impl Planner<'_> {
         let (head, rest) = behind_with(at, &bare(text, gather)?)?;
         let columns = tables.iter().map(|table| {
             let columns = table.used.iter().map(|name| (*name).into());
-            (table.table.name.as_str().into(), columns.collect())
+            WithQuery {
+                name: table.table.name.as_str().into(),
+                columns: columns.collect(),
+            }
         });
         Some(Scatter {
             // The pieces say which shards there are.
@@ -150,7 +153,7 @@ fn asked(tables: &[Table<'_>]) -> String {
 /// The statement with no schema before its tables.
 fn bare(text: &str, gather: &Gather) -> Option<String> {
     let (mut told, mut copied) = (String::with_capacity(text.len()), 0);
-    for (schema, name) in schemas(text, gather.pieces.iter().map(|it| &it.table)).ok()? {
+    for (schema, name) in schemas(text, &gather.pieces.iter().map(|it| &it.table)).ok()? {
         told.push_str(&text[copied..schema.start]);
         copied = name;
     }
@@ -193,6 +196,7 @@ mod tests {
                 others: names(others),
             },
             called: None,
+            joined: Vec::new(),
         }
     }
 

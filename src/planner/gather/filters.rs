@@ -285,7 +285,7 @@ const OTHERS: [Oid; 5] = [
 ];
 
 /// Collations in which what differs may be equal are others' on other servers.
-fn is_plain_text(column: &Column) -> bool {
+pub(super) fn is_plain_text(column: &Column) -> bool {
     [Oid::TEXT, Oid::VARCHAR].contains(&column.type_oid) && column.key_type.is_some()
 }
 
@@ -345,6 +345,7 @@ mod tests {
             shards: Vec::new(),
             columns: Columns::default(),
             called: Some(Called { name, alone }),
+            joined: Vec::new(),
         };
         let found = filter(text, &part, &columns).unwrap_or_default();
         let names = ["k", "f", "s", "d"];

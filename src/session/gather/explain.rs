@@ -62,7 +62,7 @@ impl Session {
                     None => format!("{} on {name}", part.table),
                 });
                 let is_scratch = moved.is_none();
-                let plan = Box::pin(executor::explain(connection, &asked, deadline));
+                let plan = Box::pin(executor::lines(connection, &asked, deadline));
                 let plan = entry.wait(io, plan).await;
                 if is_scratch && !matches!(plan, Ok(Ok(_))) {
                     self.lose_server();

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::rounds::Read;
 use crate::plan::{Columns, Gathering, Part};
 use crate::shardmap::{ShardId, TableName, identifier};
 
@@ -102,11 +103,9 @@ pub(super) fn names(columns: &Columns) -> Option<String> {
 }
 
 /// Takes in the rows of the shard itself: by one statement, so that all are of one moment.
-pub(super) fn fill(gathering: &Gathering, filters: &[String], shard: ShardId) -> String {
-    let own = gathering
-        .pieces
+pub(super) fn fill(parts: &[Read<'_>], shard: ShardId) -> String {
+    let own = parts
         .iter()
-        .zip(filters)
         .filter(|(part, _)| part.shards.contains(&shard));
     let inserts: Vec<String> = own
         .enumerate()
