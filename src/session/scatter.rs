@@ -105,6 +105,11 @@ impl Session {
                 Err(Stopped::Changed | Stopped::Remodified) if !is_last => {
                     scattered.plan.learned.forget();
                 }
+                // Tables that differ are told of where they are copied.
+                Err(Stopped::Changed) if of_tables => {
+                    scattered.plan.learned.forget();
+                    return Ok(None);
+                }
                 Err(Stopped::Remodified) => {
                     // They are planned otherwise than they are told.
                     let reason = "its type modifiers are not certain".to_owned();
@@ -167,9 +172,10 @@ impl Session {
         let shard = self.default_shard();
         let lane = self.lane(io, shard).await?;
         let text = finish.text(&finishing.types, finishing.params.len(), &finishing.labels);
-        let text = answer
-            .now
-            .map_or(text.clone(), |now| sql::at_moment(&text, &now));
+        let text = match &answer.now {
+            Some(now) => sql::at_moment(&text, now),
+            None => text,
+        };
         let asked = Asked {
             text: &text,
             parameters: scattered.parameters,

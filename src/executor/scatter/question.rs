@@ -171,9 +171,10 @@ impl Question {
             }
             _ => return Err(changed()),
         }
-        let text = asked
-            .now
-            .map_or(text.clone(), |now| sql::at_moment(&text, now));
+        let text = match asked.now {
+            Some(now) => sql::at_moment(&text, now),
+            None => text,
+        };
         let mut types = facts.types.to_vec();
         if let (Merge::Groups(groups), Merged::Groups { aggregates, .. }) = (source, &facts.merged)
         {

@@ -103,11 +103,12 @@ impl Session {
             self.lose_server();
         }
         Ok(match answer??.first() {
-            Some(values) => {
+            // A database without an encoding may have bytes that are no text here.
+            Some(values) if !values.contains(char::REPLACEMENT_CHARACTER) => {
                 let (column, array) = (identifier(&joined.column), joined.array);
                 format!(" WHERE {column} = ANY ({values}::{array})")
             }
-            None => String::new(),
+            Some(_) | None => String::new(),
         })
     }
 }
