@@ -16,6 +16,11 @@ impl SqlState {
         self.0.starts_with(b"42")
     }
 
+    /// Class 54: more than there may be of something.
+    pub fn is_of_limits(self) -> bool {
+        self.0.starts_with(b"54")
+    }
+
     /// Class 22: a value is not right for what is done with it.
     pub fn is_of_data(self) -> bool {
         self.0.starts_with(b"22")

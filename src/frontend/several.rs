@@ -269,8 +269,8 @@ fn asked<'a>(route: &'a Route, several: &'a Several) -> Option<(&'a Scatter, &'a
     match several {
         Several::Scatter(shards, span) => Some((route.scatter.as_deref()?, shards, *span)),
         Several::Gather(gathering) if route.explain.is_none() => {
-            let small = route.gather.as_ref()?.small.as_deref()?;
-            Some((small, gathering.common_shards()?, Span::default()))
+            let arrays = route.gather.as_ref()?.arrays.as_deref()?;
+            Some((arrays, gathering.common_shards()?, Span::default()))
         }
         Several::Gather(_) | Several::ByText => None,
     }

@@ -121,16 +121,16 @@ impl Finish {
     /// The whole text. `params`: how many parameters are the client's; those of the merged columns follow, an array each.
     /// `labels`: what the client's columns are called.
     pub fn text(&self, types: &[FinishedType], params: usize, labels: &[String]) -> String {
-        if let Query::Tables(query) = &self.query {
-            return query.text(types, params);
-        }
-        let mut relation = relation(types, params);
-        if let Some(regrouped) = &self.regrouped {
-            relation = regrouped.relation(&relation, types);
-        }
+        let merged = || relation(types, params);
         match &self.query {
-            Query::Groups(query) => query.text(&relation, labels),
-            Query::Rows(query) => query.text(&relation, labels),
+            Query::Groups(query) => {
+                let relation = match &self.regrouped {
+                    Some(regrouped) => regrouped.relation(&merged(), types),
+                    None => merged(),
+                };
+                query.text(&relation, labels)
+            }
+            Query::Rows(query) => query.text(&merged(), labels),
             Query::Tables(query) => query.text(types, params),
         }
     }

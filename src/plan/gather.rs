@@ -18,7 +18,7 @@ pub struct Gather {
     pub lasting: bool,
     /// How it is answered while its tables' rows are few: they travel as arrays. Its shards are those of the pieces, which
     /// all have the same ones then.
-    pub small: Option<Box<Scatter>>,
+    pub arrays: Option<Box<Scatter>>,
 }
 
 /// The rows of one sharded table that can matter.

@@ -117,7 +117,7 @@ fn gather_lines(route: &Route, gathering: &Gathering, access: &str, map: &ShardM
             .iter()
             .map(|view| format!("  view {view} over them")),
     );
-    let may_be_small = { route.gather.as_ref() }.is_some_and(|gather| gather.small.is_some());
+    let may_be_small = { route.gather.as_ref() }.is_some_and(|gather| gather.arrays.is_some());
     if may_be_small && gathering.common_shards().is_some() {
         lines.push("  as arrays, while they are few".to_owned());
     }

@@ -333,8 +333,8 @@ impl PlanCache {
         let Plan::Route(route) = plan else {
             return;
         };
-        let small = { route.gather.iter_mut() }.filter_map(|gather| gather.small.as_mut());
-        let Some(scatter) = route.scatter.iter_mut().chain(small).next() else {
+        let arrays = { route.gather.iter_mut() }.filter_map(|gather| gather.arrays.as_mut());
+        let Some(scatter) = route.scatter.iter_mut().chain(arrays).next() else {
             return;
         };
         let Some(kinds) = scatter::kinds(scatter, text) else {

@@ -32,8 +32,14 @@ pub use filters::filter;
 /// Source: <https://www.postgresql.org/docs/current/ddl-system-columns.html>
 const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
 
-/// Functions that are no catalog's, and tell a copy from its original: how a value is stored is its column's own.
-const TELL_OF_COPIES: [&str; 3] = ["current_schemas", "pg_column_size", "pg_column_compression"];
+/// Functions that are no catalog's, and tell a copy from its original, or another text from the client's: how a value is stored
+/// is its column's own.
+const TELL_OF_COPIES: [&str; 4] = [
+    "current_query",
+    "current_schemas",
+    "pg_column_size",
+    "pg_column_compression",
+];
 
 impl Planner<'_> {
     /// The plan of a query that `refusal` keeps from one shard. `only_way`: it is not scattered.
@@ -68,7 +74,7 @@ impl Planner<'_> {
         };
         // Other tables are read where the statement runs, at another moment.
         if only_way && found.default.is_empty() && found.reference.is_empty() {
-            gather.small = self.in_arrays(&gather, query, at).map(Box::new);
+            gather.arrays = self.in_arrays(&gather, query, at).map(Box::new);
         }
         let targets = match found.default.is_empty() {
             false => Targets::Default,
@@ -143,7 +149,7 @@ impl Planner<'_> {
             pieces: pieces.collect(),
             views: found.views.iter().copied().cloned().collect(),
             lasting: false,
-            small: None,
+            arrays: None,
         })
     }
 

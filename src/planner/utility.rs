@@ -523,7 +523,7 @@ fn concerns_database(mut at: Cursor<'_>) -> bool {
 fn without_scatter(mut route: Route) -> Result<Route, PgError> {
     let only = route.scatter.take().is_some() && route.gather.is_none();
     if let Some(gather) = &mut route.gather {
-        gather.small = None;
+        gather.arrays = None;
     }
     match route.targets {
         Targets::Any | Targets::Default if only => Err(PgError::refusal(

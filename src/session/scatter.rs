@@ -121,6 +121,8 @@ impl Session {
                     if is_finished && error.code.is_of_data()
                         || of_tables && scatter::is_of_text(&error) =>
                 {
+                    // It may fail again.
+                    pause(scattered.plan);
                     return Ok(None);
                 }
                 Err(Stopped::Misplaced(error)) => {
@@ -167,6 +169,7 @@ impl Session {
             Err(stopped) => return Ok(Err(stopped)),
         }
         if !self.may_carry(&finish.query, &arrays) {
+            finishing.pause.begin();
             return Ok(Ok(None));
         }
         let shard = self.default_shard();
@@ -188,6 +191,11 @@ impl Session {
         let question = Question::finish(&facts, finishing, &arrays, described, asked);
         let mut question = match question {
             Ok(question) => question,
+            // Where tables are copied it is PostgreSQL's to say what is wrong with parameters.
+            Err(_) if matches!(finish.query, Query::Tables(_)) => {
+                lane.release();
+                return Ok(Ok(None));
+            }
             Err(error) => {
                 lane.release();
                 return Err(error.into());
@@ -558,6 +566,16 @@ impl Session {
         };
         keys.into_iter().for_each(|key| self.stop(key));
         Err(stopped)
+    }
+}
+
+/// Statements like it are answered otherwise, for a while.
+fn pause(plan: &Scatter) {
+    if let Some(known) = plan.learned.get()
+        && let Known::Mergeable(facts) = &*known
+        && let Some(finishing) = &facts.finish
+    {
+        finishing.pause.begin();
     }
 }
 

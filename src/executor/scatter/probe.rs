@@ -262,7 +262,9 @@ impl Probe<'_> {
 
 /// It is about the text that was made here, not about rows or the moment.
 pub fn is_of_text(error: &PgError) -> bool {
-    error.code.is_of_syntax() || error.code == SqlState::FEATURE_NOT_SUPPORTED
+    error.code.is_of_syntax()
+        || error.code.is_of_limits()
+        || error.code == SqlState::FEATURE_NOT_SUPPORTED
 }
 
 /// What a server makes of a text that was made here.

@@ -61,8 +61,8 @@ pub(super) fn keys_size(route: &Route) -> usize {
         size_of::<Piece>() + names + columns + joined.sum::<usize>()
     });
     let keys = pieces.map(|piece| &piece.keys).chain(target);
-    let small = route.gather.iter().flat_map(|gather| &gather.small);
-    let scatter = route.scatter.iter().chain(small);
+    let arrays = route.gather.iter().flat_map(|gather| &gather.arrays);
+    let scatter = route.scatter.iter().chain(arrays);
     let scatter = scatter.map(|scatter| scatter.bytes());
     let anchors = route.scatter.iter().map(|scatter| &scatter.anchors);
     let keys = keys.chain(anchors).map(target_size);

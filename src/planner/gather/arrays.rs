@@ -2,12 +2,12 @@
 //! of them, called as the tables are. Nothing is made on a server for that.
 //!
 //! ```text
-//!   select … from a join public.b on …
+//!   select … from a join b on …
 //!     shards:   SELECT t.x, (NULL::b).y, 0 FROM a AS t UNION ALL SELECT (NULL::a).x, t.y, 1 FROM b AS t
 //!     answered: WITH "a" AS (… unnest($1) …), "b" AS (… unnest($2) …) select … from a join b on …
 //! ```
 //!
-//! Whatever hides the name of a table (another WITH query) hides that of such a WITH query, too. Whether the statement has the columns
+//! Whatever hides the name of a table (another WITH query) hides that of such a WITH query, too; not where the name has its schema. Whether the statement has the columns
 //! that it has over the tables themselves a server is asked before ([`crate::plan::Facts`]); if not, rows are copied.
 
 use std::iter;
@@ -23,6 +23,10 @@ use crate::planner::cursor::Cursor;
 use crate::shardmap::{TableName, identifier};
 use crate::sql::{self, Token};
 
+/// A list has no more.
+/// Source: `MaxTupleAttributeNumber` in `src/include/access/htup_details.h`
+const COLUMNS_MAX: usize = 1_664;
+
 impl Planner<'_> {
     /// How it is answered while its tables' rows are few; `None` where they have to be copied. `at`: the statement.
     pub(in crate::planner) fn in_arrays(
@@ -37,11 +41,19 @@ impl Planner<'_> {
             return None;
         }
         let text = at.text.get(at.rest.first()?.start..at.rest.last()?.end)?;
+        // What names the schema means the table, whatever is called like it.
+        let named = schemas(text, &gather.pieces.iter().map(|it| &it.table));
+        if !named.is_ok_and(|named| named.is_empty()) {
+            return None;
+        }
         let tables: Option<Vec<Table>> = { gather.pieces.iter() }
             .map(|piece| self.table(piece, text))
             .collect();
         let tables = tables?;
-        let (head, rest) = behind_with(at, &bare(text, gather)?)?;
+        if tables.iter().map(|table| table.used.len()).sum::<usize>() >= COLUMNS_MAX {
+            return None;
+        }
+        let (head, rest) = behind_with(at, text)?;
         let columns = tables.iter().map(|table| {
             let columns = table.used.iter().map(|name| (*name).into());
             WithQuery {
@@ -91,9 +103,8 @@ impl Planner<'_> {
             table: &piece.table,
             used,
             others,
-            condition: called.and_then(|called| {
-                condition((text, true), &piece.table, called, &relation.columns)
-            }),
+            condition: called
+                .and_then(|called| condition(text, &piece.table, called, &relation.columns, true)),
         })
     }
 }
@@ -113,9 +124,10 @@ impl Table<'_> {
         format!("(NULL::{}).{}", self.table.sql(), identifier(column))
     }
 
-    /// The table's number; an error where it has not the columns that it is known to have, of which a name in the statement could be
-    /// another one.
-    fn number(&self, number: usize) -> String {
+    /// The table's number. Servers refuse the text where the table has not just the columns that it is known to have, for a name in
+    /// the statement could be another one: a ROW that is cast to a table's type has its count of fields.
+    /// Source: `coerce_record_to_complex` in `src/backend/parser/parse_coerce.c`
+    fn checked_number(&self, number: usize) -> String {
         let nulls = vec!["NULL"; self.used.len() + self.others.len()].join(", ");
         let row = format!("ROW({nulls})::{}", self.table.sql());
         let others = self.others.iter().map(|column| self.of_null(column));
@@ -137,7 +149,7 @@ fn asked(tables: &[Table<'_>]) -> String {
             };
             table.used.iter().map(column)
         });
-        let columns: Vec<String> = columns.chain([own.number(number)]).collect();
+        let columns: Vec<String> = columns.chain([own.checked_number(number)]).collect();
         let condition = own.condition.as_ref();
         let condition = condition.map_or(String::new(), |it| format!(" WHERE {it}"));
         format!(
@@ -148,17 +160,6 @@ fn asked(tables: &[Table<'_>]) -> String {
     };
     let arms: Vec<String> = tables.iter().enumerate().map(arm).collect();
     arms.join(" UNION ALL ")
-}
-
-/// The statement with no schema before its tables.
-fn bare(text: &str, gather: &Gather) -> Option<String> {
-    let (mut told, mut copied) = (String::with_capacity(text.len()), 0);
-    for (schema, name) in schemas(text, &gather.pieces.iter().map(|it| &it.table)).ok()? {
-        told.push_str(&text[copied..schema.start]);
-        copied = name;
-    }
-    told.push_str(&text[copied..]);
-    Some(told)
 }
 
 /// WITH for more queries, and what of the statement comes behind them.
@@ -229,34 +230,23 @@ mod tests {
 
     #[test]
     fn the_statement_stands_behind_with() {
-        let gather = Gather {
-            pieces: vec![piece("a", &[], &[])],
-            views: Vec::new(),
-            lasting: false,
-            small: None,
-        };
-        let put = |text: &str| {
-            let tokens = sql::tokens(text).expect("tokens");
-            let own = bare(text, &gather).expect("SQL");
-            let (head, rest) = behind_with(Cursor::new(text, &tokens), &own).expect("a statement");
-            format!("{head} …{rest}")
-        };
         for (text, told) in [
+            ("select a.x from a", "WITH … select a.x from a"),
+            ("(table a)", "WITH … (table a)"),
             (
-                "select public.a.x from public . a",
-                "WITH … select a.x from a",
-            ),
-            ("(table other.a)", "WITH … (table other.a)"),
-            (
-                "With b as (table public.a) table b",
+                "/* ? */ With b as (table a) table b",
                 "WITH …, b as (table a) table b",
             ),
             (
-                "with recursive b as (table a) table b",
-                "WITH RECURSIVE …, b as (table a) table b",
+                "with recursive b as (table a) table b;",
+                "WITH RECURSIVE …, b as (table a) table b;",
             ),
         ] {
-            assert_eq!(put(text), told);
+            let tokens = sql::tokens(text).expect("tokens");
+            let own = &text[tokens[0].start..];
+            let put = behind_with(Cursor::new(text, &tokens), own);
+            let (head, rest) = put.expect("a statement");
+            assert_eq!(format!("{head} …{rest}"), told);
         }
     }
 }

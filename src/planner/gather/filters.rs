@@ -46,15 +46,16 @@ pub(super) fn called(query: &Query, table: &TableName) -> Option<Called> {
 
 /// The condition for rows of the table to matter, in SQL; `None` where none is found. `columns` are the table's.
 pub fn filter(text: &str, part: &Part, columns: &[Column]) -> Option<String> {
-    condition((text, false), &part.table, part.called.as_ref()?, columns)
+    condition(text, &part.table, part.called.as_ref()?, columns, false)
 }
 
-/// The same, of a table that is `called` so, perhaps with parameters.
+/// The same, of a table that is `called` so; `params`: with parameters, too.
 pub(super) fn condition(
-    (text, params): (&str, bool),
+    text: &str,
     table: &TableName,
     called: &Called,
     columns: &[Column],
+    params: bool,
 ) -> Option<String> {
     let all = sql::tokens(text).ok()?;
     // An EXPLAIN has the rows travel that its statement has.
@@ -410,7 +411,7 @@ mod tests {
         };
         let of = |condition: &str, params: bool| {
             let text = format!("select 1 from t m, u where {condition}");
-            super::condition((&text, params), &table, &called, &columns()).unwrap_or_default()
+            super::condition(&text, &table, &called, &columns(), params).unwrap_or_default()
         };
         for (condition, found) in [
             ("m.k = $1 and m.f < $12", "\"k\" = $1 AND \"f\" < $12"),
