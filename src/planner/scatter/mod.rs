@@ -98,6 +98,11 @@ pub(super) fn of_analysis(
     let Some(moments) = sql::moments(tokens) else {
         return gather("a name that may be the time of the transaction");
     };
+    // A value has another label than the function has, and inner queries may ask for columns by their labels. Those of
+    // the outermost one are compared.
+    if !moments.is_empty() && tokens.iter().filter(|token| begins_query(token)).count() > 1 {
+        return gather("the time of the transaction beside a query within");
+    }
     let Some(outline) = &analysis.outline else {
         return gather("it has a part that is not known here");
     };
@@ -182,6 +187,11 @@ fn unsettled<'o>(outline: &'o Outline, schema: &Schema) -> Option<&'o String> {
     functions.find(|name| kind(name, schema).is_none())
 }
 
+fn begins_query(token: &Token<'_>) -> bool {
+    let words = ["select", "values", "table", "with"];
+    words.iter().any(|word| token.is_word(word))
+}
+
 fn is_query(tokens: &[Token<'_>]) -> bool {
     let first = tokens.iter().find(|token| !token.is_op("("));
     first.is_some_and(|token| token.is_word("select") || token.is_word("with"))
@@ -235,7 +245,7 @@ fn hindrance(tokens: &[Token<'_>]) -> Option<&'static str> {
 /// `'now'`, `'today 10:00'`: a date or time that is the transaction's. A text of several words is none.
 /// Source: <https://www.postgresql.org/docs/current/datatype-datetime.html#DATATYPE-DATETIME-SPECIAL-VALUES>
 fn says_moment(text: &str) -> bool {
-    const WORDS_MAX: usize = 3;
+    const WORDS_MAX: usize = 8;
     let mut words = text
         .split(|c: char| !c.is_ascii_alphabetic())
         .filter(|word| !word.is_empty());

@@ -16,6 +16,7 @@ use crate::shardmap::{ShardId, identifier};
 
 /// More values than this are not told to the shards.
 const VALUES_MAX: usize = 10_000;
+const VALUES_BYTES_MAX: usize = 1 << 20;
 
 /// A table, and the end of what it is read by.
 pub(super) type Read<'a> = (&'a Part, &'a String);
@@ -91,7 +92,8 @@ impl Session {
         };
         let (other, from) = (identifier(&joined.other), copy_of(&joined.table.name));
         let text = format!(
-            "SELECT CASE WHEN pg_catalog.count(*) <= {VALUES_MAX} THEN \
+            "SELECT CASE WHEN pg_catalog.count(*) <= {VALUES_MAX} AND \
+             COALESCE(pg_catalog.sum(pg_catalog.octet_length(value::text)), 0) <= {VALUES_BYTES_MAX} THEN \
              COALESCE(pg_catalog.quote_literal(pg_catalog.array_agg(value)::text), '''{{}}''') END \
              FROM (SELECT DISTINCT {other} AS value FROM {from} WHERE {other} IS NOT NULL LIMIT {}) AS found",
             VALUES_MAX + 1
