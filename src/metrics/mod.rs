@@ -257,7 +257,7 @@ impl Metrics {
             ),
             gathered_bytes: family.counters(
                 "trunkline_gathered_bytes_total",
-                "Bytes of those rows, as COPY has them.",
+                "Bytes of those rows, as COPY or a row of an answer has them.",
                 &["database"],
             ),
             plan_cache: family.counters(

@@ -104,7 +104,7 @@ fn gather_lines(route: &Route, gathering: &Gathering, access: &str, map: &ShardM
         let shards = map.shard_names(part.shards.iter().copied());
         let joined = part.joined.iter().map(|joined| {
             format!(
-                ", joined on {} = {}.{}",
+                ", perhaps only those with {} = {}.{}",
                 joined.column, joined.table, joined.other
             )
         });

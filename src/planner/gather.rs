@@ -316,7 +316,7 @@ pub(super) fn may_be_several(targets: &Targets) -> bool {
 pub fn retold<'t>(text: &'t str, gathering: &Gathering) -> Result<Cow<'t, str>, PgError> {
     let mut told = String::new();
     let mut copied = 0;
-    for (schema, _) in schemas(text, &gathered(gathering))? {
+    for schema in schemas(text, &gathered(gathering))? {
         told.push_str(&text[copied..schema.start]);
         told.push_str(PG_TEMP);
         copied = schema.end;
@@ -334,7 +334,7 @@ pub fn retold<'t>(text: &'t str, gathering: &Gathering) -> Result<Cow<'t, str>, 
 /// Errors: as there.
 pub fn shifts(text: &str, gathering: &Gathering) -> Result<Vec<(usize, isize)>, PgError> {
     let (mut shifts, mut counted, mut at) = (Vec::new(), 0, 1);
-    for (schema, _) in schemas(text, &gathered(gathering))? {
+    for schema in schemas(text, &gathered(gathering))? {
         at += text[counted..schema.start].chars().count() + PG_TEMP.len();
         counted = schema.end;
         let by = PG_TEMP.len() as isize - text[schema].chars().count() as isize;
@@ -377,11 +377,11 @@ fn gathered(gathering: &Gathering) -> impl Iterator<Item = &TableName> + Clone {
     tables.chain(&gathering.views)
 }
 
-/// Where the text names the schema of one of these tables, and where the table's own name begins.
+/// Where the text names the schema of one of these tables, in bytes.
 fn schemas<'a>(
     text: &str,
     tables: &(impl Iterator<Item = &'a TableName> + Clone),
-) -> Result<Vec<(Range<usize>, usize)>, PgError> {
+) -> Result<Vec<Range<usize>>, PgError> {
     let tokens = sql::tokens(text)?;
     let is_gathered = |schema: &Token<'_>, name: &Token<'_>| {
         let is = |table: &TableName| table.schema == schema.value && table.name == name.value;
@@ -392,7 +392,7 @@ fn schemas<'a>(
         let [schema, dot, name] = three else { continue };
         let qualified = at > 0 && tokens[at - 1].is_op(".");
         if dot.is_op(".") && !qualified && is_gathered(schema, name) {
-            found.push((schema.start..schema.end, name.start));
+            found.push(schema.start..schema.end);
         }
     }
     Ok(found)

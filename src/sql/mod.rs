@@ -25,7 +25,7 @@ pub use identifier::name_list;
 pub use lex::TOKENS_MAX;
 pub use lex::{Kind, Token, position, tokens};
 pub use literals::{Literal, Literals};
-pub use moments::{at_moment, is_moment, moments};
+pub use moments::{at_moment, is_before_operand, is_moment, moments};
 pub use operand::{cast_constant, is_cast_type, slot_constant};
 pub use outline::{
     Body, Call, Clauses, Distinct, Expression, Groups, Item, Level, Outline, Select, closing,

@@ -32,6 +32,11 @@ pub struct Moment {
     cast: String,
 }
 
+/// A word that an operand begins behind.
+pub fn is_before_operand(token: &Token<'_>) -> bool {
+    BEFORE.iter().any(|word| token.is_word(word))
+}
+
 /// It is the name of one.
 pub fn is_moment(name: &str) -> bool {
     CALLS.contains(&name) || WORDS.iter().any(|(word, _)| *word == name)
@@ -75,7 +80,7 @@ fn of_word(tokens: &[Token<'_>], at: usize, cast: &str) -> Option<Moment> {
         Some(before) if before.kind == Kind::Operator => {
             ![")", "]", "."].iter().any(|end| before.is_op(end))
         }
-        Some(before) => BEFORE.iter().any(|word| before.is_word(word)),
+        Some(before) => is_before_operand(before),
         None => false,
     };
     if !begins {

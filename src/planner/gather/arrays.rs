@@ -7,8 +7,9 @@
 //!     answered: WITH "a" AS (… unnest($1) …), "b" AS (… unnest($2) …) select … from a join b on …
 //! ```
 //!
-//! Whatever hides the name of a table (another WITH query) hides that of such a WITH query, too; not where the name has its schema. Whether the statement has the columns
-//! that it has over the tables themselves a server is asked before ([`crate::plan::Facts`]); if not, rows are copied.
+//! Whatever hides the name of a table (another WITH query, an alias) hides that of such a WITH query, too; not where the name
+//! has its schema. Whether the statement has the columns that it has over the tables themselves a server is asked before
+//! ([`crate::plan::Facts`]); if not, rows are copied.
 
 use std::iter;
 
@@ -124,8 +125,8 @@ impl Table<'_> {
         format!("(NULL::{}).{}", self.table.sql(), identifier(column))
     }
 
-    /// The table's number. Servers refuse the text where the table has not just the columns that it is known to have, for a name in
-    /// the statement could be another one: a ROW that is cast to a table's type has its count of fields.
+    /// The table's number. Servers refuse the text where the table has not just the columns that it is known to have, for a
+    /// name in the statement could be another one: a ROW that is cast to a table's type has its count of fields.
     /// Source: `coerce_record_to_complex` in `src/backend/parser/parse_coerce.c`
     fn checked_number(&self, number: usize) -> String {
         let nulls = vec!["NULL"; self.used.len() + self.others.len()].join(", ");

@@ -1,11 +1,11 @@
-//! Which rows of what is gathered cannot matter, because the statement wants a column to equal one of another table, and that table has
-//! no row with their value.
+//! Which rows of what is gathered cannot matter, because the statement wants a column to equal one of another table, and that
+//! table has no row with their value.
 //!
-//! *Proof.* A row that passes WHERE has in it a row of either table, for `=` is true of no NULL; their columns are equal, and the
-//! other's row is among those that were gathered of it. Without the rows of the table that have no such value nothing else passes:
-//! where an outer join makes up NULLs in their place, `=` drops them. What ON says of inner joins is as good, where there are no outer
-//! ones. Of the table that an outer join makes NULLs for no row comes out of it that ON is not true of, with whatever row beside it; and
-//! if that is one of the other table that was not gathered, WHERE drops it.
+//! *Proof.* A row that passes WHERE has in it a row of either table, for `=` is true of no NULL; their columns are equal, and
+//! the other's row is among those that were gathered of it. Without the rows of the table that have no such value nothing else
+//! passes: where an outer join makes up NULLs in their place, `=` drops them. What ON says of inner joins is as good, where
+//! there are no outer ones. Of the table that an outer join makes NULLs for no row comes out of it that ON is not true of, with
+//! whatever row beside it; and if that is one of the other table that was not gathered, WHERE drops it.
 
 use super::filters::is_plain_text;
 use crate::plan::Joined;

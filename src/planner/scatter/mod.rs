@@ -1,6 +1,7 @@
 //! A SELECT over several shards that each of them can answer for its own rows: the proof, and what the proxy has to do
 //! with the answers. Right or not at all: whatever is not known to be right is somebody else's (gather).
 
+mod casts;
 mod finish;
 mod functions;
 mod groups;
@@ -77,7 +78,7 @@ fn may_be(at: Cursor<'_>, planner: &Planner<'_>) -> Result<(), Otherwise> {
     if !is_query(tokens) {
         return gather("it is no SELECT");
     }
-    if let Some(reason) = hindrance(tokens) {
+    if let Some(reason) = hindrance(tokens, planner.context.schema) {
         return gather(reason);
     }
     if planner.names.mentioned(tokens).is_none() {
@@ -176,7 +177,7 @@ pub(super) fn gather<T>(reason: impl Into<String>) -> Result<T, Otherwise> {
 
 /// Whether every server makes the same of the same rows: of a view, of which the text is not kept.
 pub(super) fn is_settled(tokens: &[Token<'_>], outline: Option<&Outline>, schema: &Schema) -> bool {
-    hindrance(tokens).is_none()
+    hindrance(tokens, schema).is_none()
         && sql::moments(tokens).is_some_and(|moments| moments.is_empty())
         && outline.is_some_and(|outline| unsettled(outline, schema).is_none())
 }
@@ -198,7 +199,7 @@ fn is_query(tokens: &[Token<'_>]) -> bool {
 }
 
 /// What is not the same on every server, by token.
-fn hindrance(tokens: &[Token<'_>]) -> Option<&'static str> {
+fn hindrance(tokens: &[Token<'_>], schema: &Schema) -> Option<&'static str> {
     const SYSTEM: &[&str] = &["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
     // Types whose values are OIDs of one server's catalogs.
     const CATALOG: &[&str] = &[
@@ -239,7 +240,8 @@ fn hindrance(tokens: &[Token<'_>]) -> Option<&'static str> {
             return Some("a string that may be the time of the transaction");
         }
     }
-    None
+    casts::may_read_moment(tokens, schema)
+        .then_some("a text that may be read as the time of the transaction")
 }
 
 /// `'now'`, `'today 10:00'`: a date or time that is the transaction's. A text of several words is none.
