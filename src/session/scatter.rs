@@ -4,6 +4,7 @@
 //! Each shard runs its part in a transaction of its own. So this is for statements outside of a transaction; others are
 //! gathered.
 
+mod finish;
 mod places;
 
 use std::future::poll_fn;
@@ -13,6 +14,7 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
+use finish::pause;
 use places::Places;
 
 use super::gather::tells_time;
@@ -21,20 +23,15 @@ use super::{Failure, Prepared, Session};
 use crate::backend::{Lease, StatementId};
 use crate::error::{PgError, SqlState};
 use crate::executor::scatter::{
-    self, Arrays, Asked, LaneError, Parameters, Progress, Question, ScatterError, Scattering,
-    Translated,
+    self, Asked, LaneError, Parameters, Progress, Question, ScatterError, Scattering, Translated,
 };
 use crate::net::Buffered;
-use crate::plan::{Facts, Known, Learned, Merge, Query, Scatter, Span};
+use crate::plan::{Facts, Known, Learned, Merge, Scatter, Span};
 use crate::shardmap::ShardId;
-use crate::sql;
 use crate::txn::Transaction;
 use crate::types::Format;
 use crate::wire::row::RowWriter;
 use crate::wire::{Replies, says_goodbye};
-
-/// Where more is to be finished than this, its parsing is nothing beside it.
-const NAMED_BYTES_MAX: usize = 64 << 10;
 
 /// A scattered statement of a client: its text, what fills its slots, and the shards that answer it.
 #[derive(Clone, Debug)]
@@ -133,114 +130,6 @@ impl Session {
             }
         }
         Ok(None)
-    }
-
-    /// Has a server do with the merged rows what is left of the statement; `None` where they are too many for that.
-    async fn finished(
-        &mut self,
-        io: &mut Buffered,
-        scattered: &Scattered<'_>,
-        mut answer: Answer,
-    ) -> Result<Result<Option<Answer>, Stopped>, Failure> {
-        let facts = Arc::clone(&answer.facts);
-        let (Some(finishing), Some(finish)) = (&facts.finish, &scattered.plan.finish) else {
-            return Ok(Ok(Some(answer)));
-        };
-        let described = answer.running.as_ref().map(|running| running.described());
-        let described = described.unwrap_or_else(|| facts.description.clone());
-        let mut arrays = match &finish.query {
-            Query::Tables(query) => {
-                Arrays::of_tables(query.tables.iter().map(|table| table.columns.len()))
-            }
-            Query::Groups(_) | Query::Rows(_) => Arrays::of_rows(finishing.columns.len()),
-        };
-        let collected = self
-            .drive(io, &mut answer, |running, io, cx| {
-                running.poll_collect(&mut arrays, io, cx)
-            })
-            .await;
-        self.end_answer(&mut answer).await;
-        match collected {
-            Ok(true) => {}
-            Ok(false) => {
-                finishing.pause.begin();
-                return Ok(Ok(None));
-            }
-            Err(stopped) => return Ok(Err(stopped)),
-        }
-        if !self.may_carry(&finish.query, &arrays) {
-            finishing.pause.begin();
-            return Ok(Ok(None));
-        }
-        let shard = self.default_shard();
-        let lane = self.lane(io, shard).await?;
-        let text = finish.text(&finishing.types, finishing.params.len(), &finishing.labels);
-        let text = match &answer.now {
-            Some(now) => sql::at_moment(&text, now),
-            None => text,
-        };
-        let asked = Asked {
-            text: &text,
-            parameters: scattered.parameters,
-            translated: &[],
-            formats: scattered.formats,
-            lanes: 1,
-            row_bytes_max: self.message_bytes_max(),
-            now: None,
-        };
-        let question = Question::finish(&facts, finishing, &arrays, described, asked);
-        let mut question = match question {
-            Ok(question) => question,
-            // Where tables are copied it is PostgreSQL's to say what is wrong with parameters.
-            Err(_) if matches!(finish.query, Query::Tables(_)) => {
-                lane.release();
-                return Ok(Ok(None));
-            }
-            Err(error) => {
-                lane.release();
-                return Err(error.into());
-            }
-        };
-        // How rows of tables are joined best depends on how many there are.
-        if arrays.bytes() <= NAMED_BYTES_MAX
-            && !matches!(finish.query, Query::Tables(_))
-            && let Some(id) = self.name(scattered, &facts, &text)
-        {
-            question.name(id);
-        }
-        drop(arrays);
-        let mut answer = Answer {
-            description: Bytes::new(),
-            running: Some(Box::new(Scattering::new(question, vec![lane]))),
-            shards: vec![shard],
-            explains: false,
-            is_merged: true,
-            places: Places::of(&text, scattered.text),
-            facts: Arc::clone(&facts),
-            learned: scattered.plan.learned.clone(),
-            now: None,
-        };
-        let described = self.described(io, &mut answer).await;
-        let begun = match described {
-            Ok(()) => self.drive(io, &mut answer, Scattering::poll_begun).await,
-            Err(stopped) => Err(stopped),
-        };
-        Ok(begun.map(|()| Some(answer)))
-    }
-
-    /// Counts rows of tables as gathered ones; false where they are more than may be.
-    fn may_carry(&self, query: &Query, arrays: &Arrays) -> bool {
-        let Query::Tables(_) = query else {
-            return true;
-        };
-        let limits = self.database.config.gather;
-        let (rows, bytes) = (arrays.rows(), arrays.bytes() as u64);
-        if rows > limits.rows || bytes > limits.bytes {
-            return false;
-        }
-        self.metrics.gathered_rows.inc_by(rows);
-        self.metrics.gathered_bytes.inc_by(bytes);
-        true
     }
 
     /// Until its columns are known, and the statement to be right.
@@ -566,16 +455,6 @@ impl Session {
         };
         keys.into_iter().for_each(|key| self.stop(key));
         Err(stopped)
-    }
-}
-
-/// Statements like it are answered otherwise, for a while.
-fn pause(plan: &Scatter) {
-    if let Some(known) = plan.learned.get()
-        && let Known::Mergeable(facts) = &*known
-        && let Some(finishing) = &facts.finish
-    {
-        finishing.pause.begin();
     }
 }
 
