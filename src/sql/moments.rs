@@ -60,11 +60,11 @@ pub fn moments(tokens: &[Token<'_>]) -> Option<Vec<Moment>> {
     Some(found)
 }
 
-/// The text with a value, `2025-03-01 10:00:00.123456+00`, where these are. Nothing is known of texts that cannot be read.
-pub fn at_moment(text: &str, value: &str) -> String {
-    let found = tokens(text).ok().and_then(|tokens| moments(&tokens));
+/// The text with a value, `2025-03-01 10:00:00.123456+00`, where these are; `None` where it is not certain where that is.
+pub fn at_moment(text: &str, value: &str) -> Option<String> {
+    let found = moments(&tokens(text).ok()?)?;
     let (mut told, mut copied) = (String::with_capacity(text.len()), 0);
-    for Moment { place, cast } in found.unwrap_or_default() {
+    for Moment { place, cast } in found {
         told.push_str(&text[copied..place.start]);
         told.push_str(&format!(
             "('{value}'::pg_catalog.timestamptz::pg_catalog.{cast})"
@@ -72,7 +72,7 @@ pub fn at_moment(text: &str, value: &str) -> String {
         copied = place.end;
     }
     told.push_str(&text[copied..]);
-    told
+    Some(told)
 }
 
 fn of_word(tokens: &[Token<'_>], at: usize, cast: &str) -> Option<Moment> {
@@ -146,7 +146,7 @@ mod tests {
                 true => text,
                 false => &*expected,
             };
-            assert_eq!(at_moment(text, "1"), expected);
+            assert_eq!(at_moment(text, "1").as_deref(), Some(expected));
         }
     }
 
@@ -164,6 +164,7 @@ mod tests {
         ] {
             let tokens = tokens(text).expect("tokens");
             assert_eq!(moments(&tokens), None, "{text}");
+            assert_eq!(at_moment(text, "1"), None, "{text}");
         }
     }
 }

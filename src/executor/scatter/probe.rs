@@ -57,7 +57,8 @@ struct Texts<'a> {
 }
 
 impl<'a> Texts<'a> {
-    fn of(scatter: &Scatter, source: &Merge, text: &'a str) -> Self {
+    /// `None` where it is not certain where the time of the transaction stands in them.
+    fn of(scatter: &Scatter, source: &Merge, text: &'a str) -> Option<Self> {
         let from = scatter.explained.unwrap_or_default();
         let client = text.get(from..).unwrap_or_default();
         let compared = match source {
@@ -69,10 +70,10 @@ impl<'a> Texts<'a> {
             Merge::Tables(tables) => tables.text.to_string(),
         };
         let compared = match scatter.has_moments {
-            true => sql::at_moment(&compared, SOME_MOMENT),
+            true => sql::at_moment(&compared, SOME_MOMENT)?,
             false => compared,
         };
-        Self { client, compared }
+        Some(Self { client, compared })
     }
 }
 
@@ -142,7 +143,9 @@ pub async fn agrees(
     deadline: Instant,
 ) -> Result<bool, PgError> {
     let finish = facts.finish.as_ref();
-    let texts = Texts::of(scatter, scatter.source(finish.is_some()), text);
+    let Some(texts) = Texts::of(scatter, scatter.source(finish.is_some()), text) else {
+        return Ok(false);
+    };
     let parameters = parameters.typed(facts);
     let all = describe(connection, &texts.compared, parameters.types, deadline).await?;
     let of = (&*texts.compared, all.columns.len());
@@ -172,7 +175,9 @@ impl Probe<'_> {
         scatter: &Scatter,
         parameters: Parameters<'_>,
     ) -> Result<Known, PgError> {
-        let texts = Texts::of(scatter, &scatter.merge, self.text);
+        let Some(texts) = Texts::of(scatter, &scatter.merge, self.text) else {
+            return Ok(other_columns());
+        };
         let described = self.describe(&texts.compared, parameters.types).await;
         let (all, parameter_types) = match described {
             Ok(described) => (described.columns, described.params),

@@ -172,7 +172,7 @@ impl Question {
             _ => return Err(changed()),
         }
         let text = match asked.now {
-            Some(now) => sql::at_moment(&text, now),
+            Some(now) => sql::at_moment(&text, now).ok_or_else(changed)?,
             None => text,
         };
         let mut types = facts.types.to_vec();

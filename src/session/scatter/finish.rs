@@ -8,7 +8,7 @@ use super::places::Places;
 use super::{Answer, Scattered, Stopped};
 use crate::executor::scatter::{Arrays, Asked, Question, Scattering};
 use crate::net::Buffered;
-use crate::plan::{Known, Query, Scatter};
+use crate::plan::{Finishing, Known, Query, Scatter};
 use crate::session::{Failure, Session};
 use crate::sql;
 
@@ -29,37 +29,25 @@ impl Session {
         };
         let described = answer.running.as_ref().map(|running| running.described());
         let described = described.unwrap_or_else(|| facts.description.clone());
-        let mut arrays = match &finish.query {
-            Query::Tables(query) => {
-                Arrays::of_tables(query.tables.iter().map(|table| table.columns.len()))
-            }
-            Query::Groups(_) | Query::Rows(_) => Arrays::of_rows(finishing.columns.len()),
-        };
-        let collected = self
-            .drive(io, &mut answer, |running, io, cx| {
-                running.poll_collect(&mut arrays, io, cx)
-            })
-            .await;
-        self.end_answer(&mut answer).await;
-        match collected {
-            Ok(true) => {}
-            Ok(false) => {
+        let collected = self.collected(io, finishing, &finish.query, &mut answer);
+        let arrays = match collected.await {
+            Ok(Some(arrays)) => arrays,
+            Ok(None) => {
                 finishing.pause.begin();
                 return Ok(Ok(None));
             }
             Err(stopped) => return Ok(Err(stopped)),
-        }
-        if !self.may_carry(&finish.query, &arrays) {
-            finishing.pause.begin();
-            return Ok(Ok(None));
-        }
-        let shard = self.default_shard();
-        let lane = self.lane(io, shard).await?;
+        };
         let text = finish.text(&finishing.types, finishing.params.len(), &finishing.labels);
         let text = match &answer.now {
             Some(now) => sql::at_moment(&text, now),
-            None => text,
+            None => Some(text),
         };
+        let Some(text) = text else {
+            return Ok(Ok(None));
+        };
+        let shard = self.default_shard();
+        let lane = self.lane(io, shard).await?;
         let asked = Asked {
             text: &text,
             parameters: scattered.parameters,
@@ -107,6 +95,30 @@ impl Session {
             Err(stopped) => Err(stopped),
         };
         Ok(begun.map(|()| Some(answer)))
+    }
+
+    /// All merged rows; `None` where they are too many to be finished.
+    async fn collected(
+        &mut self,
+        io: &mut Buffered,
+        finishing: &Finishing,
+        query: &Query,
+        answer: &mut Answer,
+    ) -> Result<Option<Arrays>, Stopped> {
+        let mut arrays = match query {
+            Query::Tables(query) => {
+                Arrays::of_tables(query.tables.iter().map(|table| table.columns.len()))
+            }
+            Query::Groups(_) | Query::Rows(_) => Arrays::of_rows(finishing.columns.len()),
+        };
+        let collected = self
+            .drive(io, answer, |running, io, cx| {
+                running.poll_collect(&mut arrays, io, cx)
+            })
+            .await;
+        self.end_answer(answer).await;
+        let are_few = collected? && self.may_carry(query, &arrays);
+        Ok(are_few.then_some(arrays))
     }
 
     /// Counts rows of tables as gathered ones; false where they are more than may be.

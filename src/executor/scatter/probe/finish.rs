@@ -37,7 +37,9 @@ impl Probe<'_> {
         parameters: Parameters<'_>,
     ) -> Result<Known, PgError> {
         let source = scatter.source(true);
-        let texts = Texts::of(scatter, source, self.text);
+        let Some(texts) = Texts::of(scatter, source, self.text) else {
+            return Ok(other_columns());
+        };
         let client = self.describe(texts.client, parameters.types).await?;
         if client.params.iter().any(|oid| oid.0 >= FIRST_USER_OID) {
             let reason = "parameters of users' types beside merged groups".to_owned();
